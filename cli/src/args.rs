@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser, Subcommand};
+
+/// Runs sandboxed plugins over files on their way to an upload.
+///
+/// Plugins are WebAssembly components: they see the file that they are given and nothing else, under limits of memory,
+/// time and output.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  forebay run -s strip-metadata -s image-resize:max_width=1024,format=jpeg -o out photos/*.jpg
+  forebay run -s pdf-split:ranges='1-3,5,9-' -u document.pdf
+  cat video.mp4 | forebay run -s identity -o out -
+
+Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline over files, into a folder or the Assets API
+    Run(RunArgs),
+    /// Upload files as they are, each by the flow that its size calls for
+    Upload(UploadArgs),
+    /// List the bundled plugins
+    Plugins(PluginsArgs),
+    /// Show what a plugin is, takes, gives and imports
+    Inspect(InspectArgs),
+    /// Serve the Assets API on this machine, for tests and development
+    Emulator(EmulatorArgs),
+    /// Show the whole way, from files to assets, against an emulator within this process
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    group(ArgGroup::new("what").required(true).args(["pipeline", "stages"])),
+    group(ArgGroup::new("where").required(true).args(["out", "upload"])),
+)]
+pub(crate) struct RunArgs {
+    /// A pipeline from a TOML file, by name where it holds several
+    #[arg(short, long, value_name = "FILE[#NAME]")]
+    pub(crate) pipeline: Option<String>,
+
+    /// A stage: a bundled plugin or a path, with its config; may be given several times
+    ///
+    /// `forebay plugins` lists the bundled ones and `forebay inspect PLUGIN` shows what a config takes. A value that holds
+    /// a comma goes in single quotes or has it escaped: `pdf-split:ranges='1-3,5'`.
+    #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
+    pub(crate) stages: Vec<String>,
+
+    /// Deliver into this folder; `-` writes the one result to standard output
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Upload to the Assets API
+    #[arg(short, long)]
+    pub(crate) upload: bool,
+
+    /// Replace files that are in DIR already; without it they stay and the new ones fail
+    #[arg(short, long, requires = "out")]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct UploadArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What `run` and `upload` share.
+#[derive(Debug, Parser)]
+pub(crate) struct Common {
+    /// Files, folders (all files beneath), or `-` for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// The name of the file that comes from standard input
+    #[arg(long, value_name = "NAME", default_value = "stdin")]
+    pub(crate) stdin_name: String,
+
+    /// Write what was done to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Print one JSON object for each input, as it is done
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Inputs in work at a time
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+
+    #[command(flatten)]
+    pub(crate) service: Service,
+}
+
+/// The service. Its key comes from the environment alone: a flag would show in the list of processes.
+#[derive(Debug, Parser)]
+#[command(after_help = "The API key is read from HEYGEN_API_KEY.")]
+pub(crate) struct Service {
+    /// Base URL of the Assets API
+    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL", default_value = forebay::assets::DEFAULT_BASE_URL)]
+    pub(crate) base_url: String,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct PluginsArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct InspectArgs {
+    /// A bundled plugin, or the path of a component
+    pub(crate) plugin: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct EmulatorArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// Keep the files in this folder; without it they go when the emulator does
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The only API key to take; without it any is good
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct DemoArgs {
+    /// Leave the demo's inputs in this folder, to try more with them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,27 @@
+//! `forebay emulator`.
+
+use anyhow::Result;
+use forebay_emulator::Emulator;
+
+use crate::Outcome;
+use crate::args::EmulatorArgs;
+
+/// Serves until the command is interrupted.
+pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
+    let mut builder = Emulator::builder().listen(args.listen);
+    if let Some(folder) = args.data {
+        builder = builder.data_dir(folder);
+    }
+    if let Some(key) = args.api_key {
+        builder = builder.api_key(key);
+    }
+    let emulator = builder.start().await?;
+    say!("listening on {}", emulator.base_url());
+    eprintln!(
+        "use it with HEYGEN_BASE_URL={} and any HEYGEN_API_KEY that it takes; Ctrl-C ends it",
+        emulator.base_url()
+    );
+    crate::interrupt().await;
+    emulator.shutdown().await;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,105 @@
+//! The `forebay` command.
+
+/// Prints a line on standard output. A reader that has gone, as `head` goes, is no error.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
+mod args;
+mod demo;
+mod emulator;
+mod inspect;
+mod plugins;
+mod progress;
+mod run;
+mod stage_arg;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+/// How a command ended, short of an error: the exit codes that the help names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Some file failed; the others are done.
+    SomeFailed,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+                .with_env_var("FOREBAY_LOG")
+                .from_env_lossy(),
+        )
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("forebay: cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // For the emulator an interrupt is the regular end.
+    let breaks_off = !matches!(args.command, Command::Emulator(_));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = command(args) => Some(ended),
+            () = interrupt(), if breaks_off => None,
+        }
+    });
+    // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    match ended {
+        Some(Ok(Outcome::Done)) => ExitCode::SUCCESS,
+        Some(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
+        Some(Err(error)) => {
+            eprintln!("forebay: {error:#}");
+            ExitCode::from(2)
+        }
+        None => {
+            eprintln!("forebay: interrupted; what was complete is kept, nothing partial is");
+            ExitCode::from(130)
+        }
+    }
+}
+
+/// Waits until someone asks this process to end.
+async fn interrupt() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn command(args: Args) -> anyhow::Result<Outcome> {
+    match args.command {
+        Command::Run(args) => run::run(args).await,
+        Command::Upload(args) => run::upload(args).await,
+        Command::Plugins(args) => inspect::plugins(&args).await,
+        Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Emulator(args) => emulator::serve(args).await,
+        Command::Demo(args) => demo::demo(&args).await,
+    }
+}

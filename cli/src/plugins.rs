@@ -1,0 +1,76 @@
+//! The host of this command, and plugins by name or by path.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use forebay::{Host, Plugin};
+
+/// A host and the plugins that it has loaded.
+pub(crate) struct Plugins {
+    pub(crate) host: Host,
+    loaded: HashMap<String, Plugin>,
+}
+
+impl Plugins {
+    pub(crate) fn new() -> Result<Self> {
+        let mut builder = Host::builder();
+        if let Some(folder) = cache_dir() {
+            builder = builder.cache_dir(folder);
+        }
+        Ok(Self {
+            host: builder.build()?,
+            loaded: HashMap::new(),
+        })
+    }
+
+    /// A bundled plugin by its name, or a component by its path. What names a file that is there is a path.
+    pub(crate) async fn load(&mut self, name: &str) -> Result<Plugin> {
+        if let Some(plugin) = self.loaded.get(name) {
+            return Ok(plugin.clone());
+        }
+        let looks_like_path = name.contains(['/', '\\']) || name.ends_with(".wasm");
+        let plugin = match forebay_bundled::find(name) {
+            Some(component) => self.host.load(name, component).await?,
+            None if looks_like_path || PathBuf::from(name).is_file() => {
+                self.host.load_file(name).await?
+            }
+            None => {
+                let known: Vec<&str> = forebay_bundled::PLUGINS
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .collect();
+                bail!(
+                    "there is no plugin `{name}`; bundled are {}, and a path names any other",
+                    known.join(", ")
+                );
+            }
+        };
+        self.loaded.insert(name.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+}
+
+/// Where compiled plugins are kept: this user's cache folder, as the XDG base directory specification and each system's
+/// custom have it. None if there is no such folder; then plugins are compiled at every start.
+fn cache_dir() -> Option<PathBuf> {
+    let folder = match std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+    {
+        Some(cache) => cache,
+        None => {
+            let home = PathBuf::from(std::env::var_os("HOME")?);
+            if cfg!(target_os = "macos") {
+                home.join("Library/Caches")
+            } else {
+                home.join(".cache")
+            }
+        }
+    };
+    let folder = folder.join("forebay");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{}", folder.display()))
+        .ok()?;
+    Some(folder)
+}

@@ -1,0 +1,120 @@
+//! What a person sees while jobs run: two bars on a terminal, a line for each file elsewhere. All of it on standard error.
+
+use std::io::IsTerminal as _;
+
+use bytesize::ByteSize;
+use forebay::{Event, FileReport, Place};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The bars of a run. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    bars: MultiProgress,
+    /// Bytes read from the sources, of all bytes that they have.
+    read: ProgressBar,
+    /// Bytes that went into the sink.
+    sent: ProgressBar,
+    live: bool,
+}
+
+impl Progress {
+    /// `verb` says what the sink does: `upload` or `write`.
+    pub(crate) fn new(verb: &'static str, total: u64, quiet: bool) -> Self {
+        let live = std::io::stderr().is_terminal() && !quiet;
+        let target = if live {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bars = MultiProgress::with_draw_target(target);
+        let bar = |prefix: &'static str, template: &str, length| {
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            bars.add(
+                ProgressBar::new(length)
+                    .with_style(style.progress_chars("=> "))
+                    .with_prefix(prefix),
+            )
+        };
+        let read = bar(
+            "transform",
+            "{prefix:>9} [{bar:32}] {bytes}/{total_bytes}, {bytes_per_sec}",
+            total,
+        );
+        let sent = bar(
+            verb,
+            "{prefix:>9} [{bar:32}] {bytes}/{total_bytes}, {bytes_per_sec}  {msg}",
+            0,
+        );
+        Self {
+            bars,
+            read,
+            sent,
+            live,
+        }
+    }
+
+    /// Takes in what happens in a job.
+    pub(crate) fn on(&self, event: &Event<'_>) {
+        match event {
+            Event::Read(bytes) => {
+                self.read.inc(*bytes);
+                // Standard input has no length: the bar grows with it.
+                if self.read.length().unwrap_or(0) < self.read.position() {
+                    self.read.set_length(self.read.position());
+                }
+            }
+            Event::Delivering(_, info) => {
+                self.sent.inc_length(info.size.unwrap_or(0));
+                self.sent.set_message(info.name.clone());
+            }
+            Event::Sent(_, bytes) => {
+                self.sent.inc(*bytes);
+                if self.sent.length().unwrap_or(0) < self.sent.position() {
+                    self.sent.set_length(self.sent.position());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells of a file that is done, where no bar shows it.
+    pub(crate) fn done(&self, input: &str, file: &FileReport) {
+        if !self.live {
+            eprintln!("{input}: {}", describe(file));
+        }
+    }
+
+    /// Tells of a failure, above the bars.
+    pub(crate) fn failed(&self, line: &str) {
+        self.bars.suspend(|| eprintln!("forebay: {line}"));
+    }
+
+    /// Prints results on standard output without tearing the bars.
+    pub(crate) fn print(&self, line: &str) {
+        self.bars.suspend(|| say!("{line}"));
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn finish(&self) {
+        self.read.finish_and_clear();
+        self.sent.finish_and_clear();
+    }
+}
+
+/// A delivered file in a few words.
+fn describe(file: &FileReport) -> String {
+    let FileReport {
+        name,
+        media_type,
+        size,
+        ..
+    } = file;
+    let size = ByteSize(*size).display().si();
+    let place = match &file.place {
+        Place::File { path } => format!("-> {}", path.display()),
+        Place::Asset { asset, flow } => format!("-> {name}, {flow}, asset {}", asset.asset_id),
+        _ => format!("-> {name}"),
+    };
+    format!("{place} ({media_type}, {size})")
+}

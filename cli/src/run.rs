@@ -1,0 +1,307 @@
+//! `forebay run` and `forebay upload`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use forebay::{
+    Assets, Delivered, Error, FileReport, Folder, Host, Outgoing, Pipeline, PipelineFile, Place,
+    Report, Sink, SinkError, Source, StageSpec,
+};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::Outcome;
+use crate::args::{Common, RunArgs, Service, UploadArgs};
+use crate::plugins::Plugins;
+use crate::progress::Progress;
+use crate::stage_arg::StageArg;
+
+pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
+    let mut plugins = Plugins::new()?;
+    let pipeline = match &args.pipeline {
+        Some(file) => from_file(&mut plugins, file).await?,
+        None => from_stages(&mut plugins, &args.stages).await?,
+    };
+    let target = match args.out {
+        Some(out) if out == Path::new("-") => Target::Stdout(Arc::new(Stdout::default())),
+        Some(out) => Target::Folder {
+            path: out,
+            replace: args.force,
+        },
+        None => Target::Assets(assets(&args.common.service)?),
+    };
+    jobs(&plugins.host, &pipeline, &target, &args.common).await
+}
+
+pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
+    let target = Target::Assets(assets(&args.common.service)?);
+    let host = Plugins::new()?.host;
+    jobs(
+        &host,
+        &Pipeline::builder("upload").build()?,
+        &target,
+        &args.common,
+    )
+    .await
+}
+
+/// A client with the key from the environment.
+fn assets(service: &Service) -> Result<Assets> {
+    let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
+    ensure!(
+        !key.trim().is_empty(),
+        "set HEYGEN_API_KEY to your API key (any will do for an emulator, with HEYGEN_BASE_URL set to its address)"
+    );
+    Ok(Assets::builder()
+        .api_key(key)
+        .base_url(&service.base_url)
+        .build()?)
+}
+
+async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<Pipeline> {
+    let (path, name) = match reference.rsplit_once('#') {
+        Some((path, name)) => (path, Some(name)),
+        None => (reference, None),
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("pipeline {path}"))?;
+    let file = PipelineFile::parse(&text).with_context(|| format!("pipeline {path}"))?;
+    let specs = file
+        .stages(name)
+        .with_context(|| format!("pipeline {path}"))?
+        .to_vec();
+    let name = name.or_else(|| file.names().next()).unwrap_or_default();
+    let mut pipeline = Pipeline::builder(name);
+    for spec in specs {
+        let plugin = plugins.load(&spec.plugin).await?;
+        pipeline = pipeline.stage(spec.stage(&plugin));
+    }
+    pipeline.build().with_context(|| format!("pipeline {path}"))
+}
+
+async fn from_stages(plugins: &mut Plugins, stages: &[String]) -> Result<Pipeline> {
+    let mut pipeline = Pipeline::builder(stages.join(" "));
+    for text in stages {
+        let arg = StageArg::parse(text)?;
+        let plugin = plugins.load(&arg.plugin).await?;
+        let mut spec = StageSpec::new(&arg.plugin);
+        spec.config = arg.config(plugin.descriptor().config_schema.as_ref());
+        pipeline = pipeline.stage(spec.stage(&plugin));
+    }
+    Ok(pipeline.build()?)
+}
+
+/// Where the results go.
+enum Target {
+    Folder { path: PathBuf, replace: bool },
+    Assets(Assets),
+    Stdout(Arc<Stdout>),
+}
+
+impl Target {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Assets(_) => "upload",
+            _ => "write",
+        }
+    }
+
+    /// The sink for an input; a folder keeps the input's place beneath the folder that was named.
+    fn sink(&self, input: &Input) -> Result<Arc<dyn Sink>> {
+        Ok(match self {
+            Self::Folder { path, replace } => {
+                let path = path.join(&input.beneath);
+                let folder = Folder::new(&path).with_context(|| format!("{}", path.display()))?;
+                Arc::new(folder.replace(*replace))
+            }
+            Self::Assets(assets) => Arc::new(assets.sink()),
+            Self::Stdout(stdout) => stdout.clone(),
+        })
+    }
+}
+
+/// An input as the command line named it.
+struct Input {
+    shown: String,
+    path: PathBuf,
+    /// Folders between the one that was named and the file.
+    beneath: PathBuf,
+}
+
+/// Files as they are, folders as all files beneath them.
+fn expand(named: &[PathBuf]) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            inputs.push(Input {
+                shown: path.display().to_string(),
+                path: path.clone(),
+                beneath: PathBuf::new(),
+            });
+            continue;
+        }
+        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                let beneath = entry
+                    .path()
+                    .strip_prefix(path)?
+                    .parent()
+                    .unwrap_or(Path::new(""))
+                    .to_owned();
+                inputs.push(Input {
+                    shown: entry.path().display().to_string(),
+                    path: entry.into_path(),
+                    beneath,
+                });
+            }
+        }
+    }
+    ensure!(!inputs.is_empty(), "there are no files in what was named");
+    Ok(inputs)
+}
+
+async fn jobs(
+    host: &Host,
+    pipeline: &Pipeline,
+    target: &Target,
+    common: &Common,
+) -> Result<Outcome> {
+    let inputs = expand(&common.inputs)?;
+    let total = inputs
+        .iter()
+        .filter_map(|input| std::fs::metadata(&input.path).ok())
+        .map(|metadata| metadata.len())
+        .sum();
+    let progress = Progress::new(target.verb(), total, common.json);
+    let work = inputs.into_iter().map(|input| {
+        let progress = progress.clone();
+        async move {
+            let source = if input.path == Path::new("-") {
+                Source::reader(&common.stdin_name, tokio::io::stdin())
+            } else {
+                Source::path(&input.path)
+            };
+            let name = source.name().to_owned();
+            let sink = target.sink(&input)?;
+            let observer = progress.clone();
+            let result = host
+                .job(pipeline, source, sink)
+                .observe(move |event| observer.on(&event))
+                .run()
+                .await;
+            let (report, errors) = match result {
+                Ok(report) => (report, Vec::new()),
+                Err(error) => (*error.report, error.errors),
+            };
+            for error in &errors {
+                progress.failed(&line(&input.shown, &name, error));
+            }
+            for file in &report.files {
+                progress.done(&input.shown, file);
+            }
+            if common.json {
+                progress.print(&entry(&input.shown, &report).to_string());
+            } else if !matches!(target, Target::Stdout(_)) {
+                report
+                    .files
+                    .iter()
+                    .for_each(|file| progress.print(&result_line(file)));
+            }
+            Ok::<_, anyhow::Error>((input.shown, report, errors.is_empty()))
+        }
+    });
+    let mut done: Vec<(String, Report, bool)> = Vec::new();
+    let mut running = futures::stream::iter(work).buffer_unordered(usize::from(common.jobs));
+    while let Some(job) = running.next().await {
+        done.push(job?);
+    }
+    progress.finish();
+    if let Some(path) = &common.report {
+        write_report(path, &done).with_context(|| format!("report {}", path.display()))?;
+    }
+    Ok(if done.iter().all(|(_, _, ok)| *ok) {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// A failure in one line that starts with the input as it was named.
+fn line(shown: &str, name: &str, error: &Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix(name) {
+        Some(rest) if rest.starts_with(':') => format!("{shown}{rest}"),
+        _ => format!("{shown}: {text}"),
+    }
+}
+
+/// What a script wants of a file: its path, or its asset id and its name.
+fn result_line(file: &FileReport) -> String {
+    match &file.place {
+        Place::File { path } => path.display().to_string(),
+        Place::Asset { asset, .. } => format!("{}\t{}", asset.asset_id, file.name),
+        _ => file.name.clone(),
+    }
+}
+
+/// A job's report with the input as it was named.
+fn entry(shown: &str, report: &Report) -> Value {
+    let mut entry = serde_json::to_value(report).unwrap_or_default();
+    if let Some(entry) = entry.as_object_mut() {
+        entry.insert("input".into(), shown.into());
+    }
+    entry
+}
+
+/// Writes the report whole or not at all.
+fn write_report(path: &Path, done: &[(String, Report, bool)]) -> Result<()> {
+    let jobs: Vec<Value> = done
+        .iter()
+        .map(|(shown, report, _)| entry(shown, report))
+        .collect();
+    let report = json!({ "version": 1, "forebay": env!("CARGO_PKG_VERSION"), "jobs": jobs });
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, &report)?;
+    file.write_all(b"\n")?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Standard output, for one file. It is written as it comes: whoever reads it learns from the exit status whether it was
+/// whole.
+#[derive(Default)]
+struct Stdout {
+    taken: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Sink for Stdout {
+    async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
+        if self.taken.swap(true, Ordering::Relaxed) {
+            return Err(SinkError::Other(
+                "standard output takes one file, and there was one before".into(),
+            ));
+        }
+        let failed = |error: std::io::Error| SinkError::Io {
+            path: "standard output".into(),
+            reason: error,
+        };
+        let mut stdout = tokio::io::stdout();
+        let mut size = 0;
+        while let Some(piece) = file.content.next().await? {
+            stdout.write_all(&piece).await.map_err(failed)?;
+            size += piece.len() as u64;
+            file.progress.sent(piece.len() as u64);
+        }
+        stdout.flush().await.map_err(failed)?;
+        Ok(Delivered::custom(size, "standard output".into()))
+    }
+}

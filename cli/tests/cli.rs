@@ -1,0 +1,397 @@
+//! The `forebay` command, run as a user runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn demo(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("demo")
+        .join(name)
+}
+
+/// `forebay` with no key and no base URL, in a folder of its own, with the cache that the tests share.
+fn forebay(folder: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("forebay"));
+    command
+        .current_dir(folder)
+        .env_remove("HEYGEN_API_KEY")
+        .env_remove("HEYGEN_BASE_URL");
+    command.env(
+        "XDG_CACHE_HOME",
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+    );
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Fails with this exit code and one line on standard error, which says this.
+fn assert_refused(output: &Output, code: i32, line: &str) {
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert_eq!(
+        error
+            .lines()
+            .filter(|l| l.starts_with("forebay: "))
+            .collect::<Vec<_>>(),
+        [line],
+        "{error}"
+    );
+    assert_eq!(text(&output.stdout), "");
+}
+
+/// An emulator in a process of its own.
+struct Emulator {
+    child: Child,
+    url: String,
+}
+
+impl Emulator {
+    fn start(folder: &Path, args: &[&str]) -> Self {
+        let mut child = forebay(folder)
+            .arg("emulator")
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
+        Self { child, url }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_photo_becomes_small_upright_and_silent() {
+    let folder = TempDir::new().unwrap();
+    let output = forebay(folder.path())
+        .args([
+            "run",
+            "-s",
+            "strip-metadata",
+            "-s",
+            "image-resize:max_width=640,format=jpeg",
+            "-o",
+            "out",
+        ])
+        .arg(demo("photo.jpg"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "out/photo.jpg\n");
+    let photo = fs::read(folder.path().join("out/photo.jpg")).unwrap();
+    // Start of frame: height and width. The photo is stored lying down and shows upright.
+    let frame = photo
+        .windows(2)
+        .position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2]))
+        .unwrap();
+    let number = |at: usize| u16::from_be_bytes([photo[frame + at], photo[frame + at + 1]]);
+    assert_eq!((number(7), number(5)), (640, 850));
+    for secret in [&b"Exif"[..], b"GPS", b"xpacket", b"Photoshop"] {
+        assert!(
+            !photo.windows(secret.len()).any(|window| window == secret),
+            "{}",
+            text(secret)
+        );
+    }
+}
+
+#[test]
+fn a_document_becomes_its_pages() {
+    let folder = TempDir::new().unwrap();
+    let run = || {
+        forebay(folder.path())
+            .args([
+                "run",
+                "-s",
+                "pdf-split:pages_per_file=1",
+                "-o",
+                "out",
+                "--report",
+                "report.json",
+            ])
+            .arg(demo("document.pdf"))
+            .output()
+            .unwrap()
+    };
+    let output = run();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let pages: Vec<String> = (1..=4)
+        .map(|page| format!("document-{page:03}.pdf"))
+        .collect();
+    assert_eq!(names(&folder.path().join("out")), pages);
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
+    let files = report["jobs"][0]["files"].as_array().unwrap();
+    assert_eq!(files.len(), 4);
+    assert!(
+        files
+            .iter()
+            .all(|file| file["sha256"].as_str().unwrap().len() == 64
+                && file["stages"][0]["plugin"] == "pdf-split")
+    );
+
+    // Again: what is there stays.
+    let output = run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("document-001.pdf exists already"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(names(&folder.path().join("out")), pages);
+}
+
+#[test]
+fn ranges_are_quoted() {
+    let folder = TempDir::new().unwrap();
+    let output = forebay(folder.path())
+        .args(["run", "-s", "pdf-split:ranges='1-2,4-'", "-o", "out"])
+        .arg(demo("document.pdf"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(names(&folder.path().join("out")).len(), 2);
+}
+
+#[test]
+fn standard_input_goes_to_standard_output() {
+    let folder = TempDir::new().unwrap();
+    let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(folder.path().join("in.bin"), &content).unwrap();
+    let output = forebay(folder.path())
+        .args(["run", "-s", "identity", "-o", "-", "-"])
+        .stdin(fs::File::open(folder.path().join("in.bin")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(output.stdout == content);
+}
+
+#[test]
+fn one_bad_file_does_not_stop_the_others() {
+    let folder = TempDir::new().unwrap();
+    let photo = fs::read(demo("photo.jpg")).unwrap();
+    fs::write(folder.path().join("words.png"), "not a picture at all").unwrap();
+    fs::write(folder.path().join("half.jpg"), &photo[..photo.len() / 2]).unwrap();
+    fs::copy(demo("photo.jpg"), folder.path().join("good.jpg")).unwrap();
+    for (file, line) in [
+        (
+            "words.png",
+            "words.png: stage 1 image-resize: the file is text/plain; it takes image/png, image/jpeg, image/webp, image/gif, image/bmp, image/tiff",
+        ),
+        (
+            "missing.jpg",
+            "missing.jpg: No such file or directory (os error 2)",
+        ),
+    ] {
+        let output = forebay(folder.path())
+            .args([
+                "run",
+                "-s",
+                "image-resize:max_width=64",
+                "-o",
+                "out",
+                file,
+                "good.jpg",
+                "--force",
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = text(&output.stderr);
+        assert_eq!(
+            error
+                .lines()
+                .filter(|l| l.starts_with("forebay: "))
+                .collect::<Vec<_>>(),
+            [format!("forebay: {line}")]
+        );
+        assert_eq!(text(&output.stdout), "out/good.jpg\n");
+        assert_eq!(names(&folder.path().join("out")), ["good.jpg"]);
+    }
+    for stage in ["image-resize:max_width=64", "strip-metadata"] {
+        let output = forebay(folder.path())
+            .args(["run", "-s", stage, "-o", "none", "half.jpg"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = text(&output.stderr);
+        assert!(
+            error.starts_with("forebay: half.jpg: stage 1 ")
+                && error.contains("damaged or invalid file: "),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1);
+        assert_eq!(names(&folder.path().join("none")), [""; 0]);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_before_anything_runs() {
+    let folder = TempDir::new().unwrap();
+    let run = |stage: &str| {
+        forebay(folder.path())
+            .args(["run", "-s", stage, "-o", "out"])
+            .arg(demo("photo.jpg"))
+            .output()
+            .unwrap()
+    };
+    assert_refused(
+        &run("sharpen"),
+        2,
+        "forebay: there is no plugin `sharpen`; bundled are identity, image-resize, pdf-split, strip-metadata, and a path names any other",
+    );
+    assert_refused(
+        &run("identity:bufer=1"),
+        2,
+        "forebay: stage 1 identity: config: there is no field `bufer`; it takes buffer",
+    );
+    assert_refused(
+        &run("./none.wasm"),
+        2,
+        "forebay: plugin ./none.wasm: No such file or directory (os error 2)",
+    );
+    assert!(!folder.path().join("out").exists());
+    let output = forebay(folder.path())
+        .args(["upload", "a.jpg"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("HEYGEN_API_KEY"));
+}
+
+#[test]
+fn uploads_go_by_the_flow_that_their_size_calls_for() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &["--api-key", "right"]);
+    let mut large = vec![0; 40_000_000];
+    large[..8].copy_from_slice(b"%PDF-1.7");
+    fs::write(folder.path().join("large.pdf"), &large).unwrap();
+    let upload = |key: &str, args: &[&str]| {
+        let mut command = forebay(folder.path());
+        command
+            .env("HEYGEN_API_KEY", key)
+            .env("HEYGEN_BASE_URL", &emulator.url)
+            .args(args);
+        command
+            .arg(demo("photo.jpg"))
+            .arg("large.pdf")
+            .output()
+            .unwrap()
+    };
+    for args in [
+        ["upload", "--json", "--jobs", "1"].as_slice(),
+        &["run", "-s", "identity", "-u", "--json", "--jobs", "1"],
+    ] {
+        let output = upload("right", args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let reports: Vec<Value> = text(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let flows: Vec<_> = reports
+            .iter()
+            .map(|report| report["files"][0]["flow"].as_str().unwrap())
+            .collect();
+        assert_eq!(flows, ["upload", "direct-upload"]);
+    }
+    let output = upload("wrong", &["upload", "--jobs", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(
+        error
+            .lines()
+            .all(|line| line.contains("401 unauthorized") && !line.contains("wrong")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_pipeline_comes_from_toml() {
+    let folder = TempDir::new().unwrap();
+    let toml = "[pipelines.web]\n[[pipelines.web.stages]]\nplugin = \"image-resize\"\nconfig = { max_width = 100 }\n\n\
+                [pipelines.tight]\n[[pipelines.tight.stages]]\nplugin = \"image-resize\"\nlimits = { memory = \"4 MiB\" }\n";
+    fs::write(folder.path().join("pipelines.toml"), toml).unwrap();
+    let run = |reference: &str| {
+        forebay(folder.path())
+            .args(["run", "-p", reference, "-o", "out"])
+            .arg(demo("photo.jpg"))
+            .output()
+            .unwrap()
+    };
+    assert!(run("pipelines.toml#web").status.success());
+    let shown = demo("photo.jpg");
+    assert_refused(
+        &run("pipelines.toml#tight"),
+        1,
+        &format!(
+            "forebay: {}: stage 1 image-resize: reached its limit `memory` of 4.0 MiB",
+            shown.display()
+        ),
+    );
+    assert_refused(
+        &run("pipelines.toml"),
+        2,
+        "forebay: pipeline pipelines.toml: which pipeline? There are: tight, web",
+    );
+}
+
+#[test]
+fn plugins_are_told_in_plain_words() {
+    let folder = TempDir::new().unwrap();
+    let output = forebay(folder.path()).arg("plugins").output().unwrap();
+    assert_eq!(text(&output.stdout).lines().count(), 4);
+    let output = forebay(folder.path())
+        .args(["inspect", "image-resize"])
+        .output()
+        .unwrap();
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("max_width") && shown.contains("inside | cover | exact"),
+        "{shown}"
+    );
+    let output = forebay(folder.path())
+        .args(["inspect", "pdf-split", "--json"])
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["world"], "file");
+}

@@ -1,0 +1,64 @@
+//! The Assets API on loopback, for tests, demos and development.
+//!
+//! An [`Emulator`] is a real HTTP server: clients speak to it over a socket, bytes go to disk, signatures are checked and
+//! limits hold. It was written from the service's documentation and shares no code with forebay's client, so each checks
+//! the other. What the documentation leaves open is a field of [`Config`].
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use forebay_emulator::Emulator;
+//!
+//! let emulator = Emulator::builder().api_key("k").start().await?;
+//! println!("HEYGEN_BASE_URL={}", emulator.base_url());
+//!
+//! // … run a client, then look at what arrived.
+//! for asset in emulator.assets() {
+//!     println!("{} {} {} bytes", asset.id, asset.mime_type, asset.size);
+//! }
+//! emulator.shutdown().await;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! # What it serves
+//!
+//! | route | what |
+//! |---|---|
+//! | `POST /v3/assets` | upload of one multipart part `file` |
+//! | `POST /v3/assets/direct-uploads` | the first step of a direct upload: a presigned URL |
+//! | `PUT` to that URL (`/bucket/…`) | the second step, answered as S3 does |
+//! | `POST /v3/assets/{id}/complete` | the third step |
+//! | `GET`, `DELETE /v3/assets/{id}` | one asset |
+//! | `GET` of an asset's `url` (`/files/asset/…`) | its bytes, whole or in ranges |
+//! | `POST /v3/video-agents` | a prompt and its file inputs, looked up and then forgotten |
+//!
+//! # What it promises
+//!
+//! - An asset is there whole or not at all: files appear by rename, and a connection that breaks leaves nothing.
+//! - Memory stays flat however long a body is.
+//! - Every answer, errors included, has the documented envelope (S3's XML behind presigned URLs) and an `X-Request-Id`.
+//! - Keys and signed URLs are never logged.
+//! - It connects to nothing but loopback.
+
+mod assets;
+mod auth;
+mod config;
+mod emulator;
+mod error;
+mod idempotency;
+mod input;
+mod json;
+mod media;
+mod presign;
+mod request_log;
+mod routes;
+mod s3_error;
+mod server;
+mod state;
+mod store;
+
+pub use assets::{AssetStatus, Flow, StoredAsset};
+pub use config::{Answer, Config};
+pub use emulator::{Builder, Emulator, StartError};
+pub use request_log::RequestRecord;

@@ -1,0 +1,138 @@
+//! The first and third step of a direct upload; the second is in [`bucket`](super::bucket).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::assets::Uploaded;
+use super::{Data, Id};
+use crate::assets::{Declared, clean_name, unix_now};
+use crate::error::ApiError;
+use crate::json::JsonBody;
+use crate::media::MediaType;
+use crate::presign::{CHECKSUM, upload_headers};
+use crate::state::App;
+
+/// What a client says beforehand.
+#[derive(Deserialize)]
+pub(super) struct Create {
+    filename: String,
+    content_type: String,
+    /// Signed, so that a negative one is refused like any other that is out of range.
+    size_bytes: i128,
+    checksum_sha256: Option<String>,
+}
+
+/// Where and how to put the bytes.
+#[derive(Serialize)]
+pub(super) struct Created {
+    asset_id: String,
+    upload_url: String,
+    upload_headers: BTreeMap<String, String>,
+    expires_in_seconds: u64,
+    max_bytes: u64,
+    status: &'static str,
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    JsonBody(wish): JsonBody<Create>,
+) -> Result<Data<Created>, ApiError> {
+    let config = &app.config;
+    if wish.filename.trim().is_empty() {
+        return Err(ApiError::invalid("a filename is needed").param("filename"));
+    }
+    let unsupported = || {
+        let message = format!("{:?} is no supported type", wish.content_type);
+        ApiError::unverified(&config.unsupported_type, message).param("content_type")
+    };
+    let media = MediaType::parse(&wish.content_type).ok_or_else(unsupported)?;
+    let content_type = HeaderValue::from_str(&wish.content_type).map_err(|_| unsupported())?;
+    let size = u64::try_from(wish.size_bytes)
+        .ok()
+        .filter(|size| (1..=config.max_bytes).contains(size))
+        .ok_or_else(|| {
+            let message = format!("a direct upload has 1 to {} bytes", config.max_bytes);
+            ApiError::unverified(&config.bad_size, message).param("size_bytes")
+        })?;
+    let sha256 = parse_checksum(wish.checksum_sha256.as_deref())?;
+
+    let asset_id = app.assets.declare(Declared {
+        name: clean_name(&wish.filename),
+        media,
+        size,
+        sha256,
+    });
+    let path = format!("/bucket/{asset_id}");
+    let checksum = sha256.map(|sum| STANDARD.encode(sum));
+    let signed = upload_headers(
+        content_type,
+        size,
+        checksum
+            .as_deref()
+            .and_then(|sum| HeaderValue::from_str(sum).ok()),
+    );
+    let lifetime = config.upload_expiry.as_secs();
+    let expires = unix_now().saturating_add(lifetime);
+    let query = app.signer.sign("PUT", &path, expires, &signed);
+
+    // Content-Length is signed too, but every HTTP client sets it by itself.
+    let mut upload_headers = BTreeMap::from([("Content-Type".to_owned(), wish.content_type)]);
+    if let Some(checksum) = checksum {
+        upload_headers.insert(CHECKSUM.to_string(), checksum);
+    }
+    Ok(Data(Created {
+        asset_id,
+        upload_url: format!("{}{path}?{query}", app.base_url),
+        upload_headers,
+        expires_in_seconds: lifetime,
+        max_bytes: config.max_bytes,
+        status: "pending_upload",
+    }))
+}
+
+/// What a completion may add.
+#[derive(Deserialize)]
+pub(super) struct Complete {
+    checksum_sha256: Option<String>,
+}
+
+/// An upload's answer, and how far the service is with the asset.
+#[derive(Serialize)]
+pub(super) struct Completed {
+    #[serde(flatten)]
+    uploaded: Uploaded,
+    status: &'static str,
+}
+
+pub(super) async fn complete(
+    State(app): State<Arc<App>>,
+    Id(id): Id,
+    JsonBody(wish): JsonBody<Complete>,
+) -> Result<Data<Completed>, ApiError> {
+    let sha256 = parse_checksum(wish.checksum_sha256.as_deref())?;
+    let asset = app.assets.complete(&app.store, &app.config, &id, sha256)?;
+    Ok(Data(Completed {
+        uploaded: Uploaded::new(&app, &asset),
+        status: "processing",
+    }))
+}
+
+/// A SHA-256 in hex, as JSON bodies have it.
+fn parse_checksum(given: Option<&str>) -> Result<Option<[u8; 32]>, ApiError> {
+    given
+        .map(|hex| {
+            let mut sum = [0; 32];
+            hex::decode_to_slice(hex, &mut sum)
+                .map(|()| sum)
+                .map_err(|_| {
+                    ApiError::invalid("checksum_sha256 is 64 hex digits").param("checksum_sha256")
+                })
+        })
+        .transpose()
+}

@@ -1,0 +1,78 @@
+//! The routes. Everything below `/v3` is the API and wants a key; `/bucket` stands for the storage behind presigned
+//! URLs, and `/files` for the host that serves the stored files.
+
+mod assets;
+mod bucket;
+mod direct_upload;
+mod files;
+mod video_agents;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::error::{unknown_route, wrong_method};
+use crate::state::App;
+use crate::{auth, idempotency, request_log};
+
+/// Every route of `app`, with what surrounds them all.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        // The store counts the bytes itself, and answers in the API's words.
+        .route(
+            "/assets",
+            post(assets::upload).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/assets/direct-uploads", post(direct_upload::create))
+        .route("/assets/{id}", get(assets::get).delete(assets::delete))
+        .route("/assets/{id}/complete", post(direct_upload::complete))
+        .route("/video-agents", post(video_agents::create))
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn_with_state(app.clone(), idempotency::replay))
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_key));
+
+    Router::new()
+        .nest("/v3", api)
+        .route(
+            "/bucket/{id}",
+            put(bucket::put).fallback(bucket::wrong_method),
+        )
+        .route("/files/asset/{name}", get(files::get))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(app.clone(), request_log::observe))
+        .with_state(app)
+}
+
+/// The id in a path. One that is not even text is an id like any other that nobody has.
+struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(path.map_or_else(|_| String::new(), |Path(id)| id)))
+    }
+}
+
+/// One resource: `{"data": {…}}`.
+struct Data<T>(T);
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Envelope<T> {
+            data: T,
+        }
+        Json(Envelope { data: self.0 }).into_response()
+    }
+}

@@ -1,0 +1,31 @@
+//! What every request shares.
+
+use crate::assets::{Assets, Ready};
+use crate::auth::Keys;
+use crate::config::Config;
+use crate::idempotency::Answers;
+use crate::presign::Signer;
+use crate::request_log::RequestLog;
+use crate::store::Store;
+
+/// One emulator's parts.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    /// `http://ADDR`, without a slash at its end.
+    pub(crate) base_url: String,
+    pub(crate) keys: Keys,
+    pub(crate) store: Store,
+    pub(crate) assets: Assets,
+    pub(crate) signer: Signer,
+    pub(crate) answers: Answers,
+    pub(crate) log: RequestLog,
+    /// Fetches `url` file inputs.
+    pub(crate) downloads: reqwest::Client,
+}
+
+impl App {
+    /// The public address of an asset's file.
+    pub(crate) fn asset_url(&self, asset: &Ready) -> String {
+        format!("{}/files/asset/{}", self.base_url, asset.file_name())
+    }
+}

@@ -1,0 +1,288 @@
+//! The bytes on disk.
+//!
+//! A body is written to a hidden temporary file while it is hashed, and gets a name by one rename when it is whole. If
+//! the sender goes away or the body is refused, the temporary file goes too. Memory stays flat: at most [`QUEUE`] pieces
+//! wait for the disk, and then the socket does.
+//!
+//! Names on disk are made from ids and extensions of the emulator's own, never from a request. Nothing is synced: the
+//! files are for tests and demos, and need not outlive a power cut.
+
+use std::fs;
+use std::io::{self, IoSlice, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::media::{HEAD, MediaType};
+
+/// Pieces on their way from a socket to the disk. A piece is at most [`READ_BUFFER`](crate::server::READ_BUFFER) bytes,
+/// so a body on its way holds a few MiB of memory at most.
+const QUEUE: usize = 16;
+
+/// Where the bytes of one emulator are.
+pub(crate) struct Store {
+    incoming: PathBuf,
+    assets: PathBuf,
+    /// What runs on threads that may block.
+    work: TaskTracker,
+}
+
+/// A whole body in a temporary file; dropping it removes the file.
+pub(crate) struct Received {
+    file: NamedTempFile,
+    pub(crate) size: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) media: Option<MediaType>,
+}
+
+/// A file with a name.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) media: Option<MediaType>,
+}
+
+/// Why a body was not received.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError<E> {
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+    #[error("nothing came for {0:?}")]
+    Stalled(Duration),
+    #[error("the body broke off")]
+    Body(E),
+    #[error("writing to disk")]
+    Disk(#[from] io::Error),
+}
+
+impl Store {
+    /// Makes the folders below `root`.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let store = Self {
+            incoming: root.join("incoming"),
+            assets: root.join("assets"),
+            work: TaskTracker::new(),
+        };
+        fs::create_dir_all(&store.incoming)?;
+        fs::create_dir_all(&store.assets)?;
+        Ok(store)
+    }
+
+    /// Writes a body of at most `limit` bytes to a temporary file. `patience` bounds the wait for each piece.
+    pub(crate) async fn receive<E>(
+        &self,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        limit: u64,
+        patience: Duration,
+    ) -> Result<Received, ReceiveError<E>> {
+        let (pieces, queue) = mpsc::channel(QUEUE);
+        let folder = self.incoming.clone();
+        let (done, written) = oneshot::channel();
+        self.work.spawn_blocking(move || {
+            // If the receiving future was dropped, so is the file, here and before the writer counts as ended.
+            drop(done.send(write(&folder, queue)));
+        });
+
+        let fed = feed(&mut body, pieces, limit, patience).await;
+        let written = written.await.map_err(io::Error::other)?;
+        fed?;
+        Ok(written?)
+    }
+
+    /// Names what a presigned `PUT` brought; a later one replaces it.
+    pub(crate) fn keep_incoming(&self, received: Received, id: &str) -> io::Result<Object> {
+        received.persist(self.incoming.join(id))
+    }
+
+    /// Names the file of a finished upload.
+    pub(crate) fn keep_asset(&self, received: Received, id: &str) -> io::Result<Object> {
+        let path = self.asset_path(id, received.media);
+        received.persist(path)
+    }
+
+    /// Moves a completed direct upload among the assets.
+    pub(crate) fn promote(&self, object: Object, id: &str) -> io::Result<Object> {
+        let path = self.asset_path(id, object.media);
+        fs::rename(&object.path, &path)?;
+        Ok(Object { path, ..object })
+    }
+
+    /// Removes a file, on a thread that may block: a large one takes seconds.
+    pub(crate) async fn remove(&self, object: Object) -> io::Result<()> {
+        self.work
+            .spawn_blocking(move || fs::remove_file(object.path))
+            .await?
+    }
+
+    fn asset_path(&self, id: &str, media: Option<MediaType>) -> PathBuf {
+        let extension = media.map_or("bin", MediaType::extension);
+        self.assets.join(format!("{id}.{extension}"))
+    }
+
+    /// Waits until all work on disk has ended, once no more requests come in.
+    pub(crate) async fn settle(&self) {
+        self.work.close();
+        self.work.wait().await;
+    }
+}
+
+impl Received {
+    fn persist(self, path: PathBuf) -> io::Result<Object> {
+        self.file.persist(&path)?;
+        Ok(Object {
+            path,
+            size: self.size,
+            sha256: self.sha256,
+            media: self.media,
+        })
+    }
+}
+
+/// Hands the body to the writer piece by piece.
+async fn feed<E>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    pieces: mpsc::Sender<Bytes>,
+    limit: u64,
+    patience: Duration,
+) -> Result<(), ReceiveError<E>> {
+    let mut size = 0u64;
+    loop {
+        let next = tokio::time::timeout(patience, body.next())
+            .await
+            .map_err(|_| ReceiveError::Stalled(patience))?;
+        let Some(piece) = next.transpose().map_err(ReceiveError::Body)? else {
+            return Ok(());
+        };
+        size = size.saturating_add(piece.len() as u64);
+        if size > limit {
+            return Err(ReceiveError::TooLarge(limit));
+        }
+        // A writer that is gone has failed; its result says how.
+        if !piece.is_empty() && pieces.send(piece).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Hashes and writes what comes, on a thread that may block, until the sender is dropped.
+fn write(folder: &Path, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Received> {
+    let mut file = NamedTempFile::with_prefix_in(".part-", folder)?;
+    let mut hasher = Sha256::new();
+    let mut head = Vec::with_capacity(HEAD);
+    let mut size = 0u64;
+    let mut batch = Vec::with_capacity(QUEUE);
+    while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+        for piece in &batch {
+            hasher.update(piece);
+            size += piece.len() as u64;
+            let wanted = HEAD.saturating_sub(head.len());
+            head.extend(piece.iter().take(wanted));
+        }
+        write_all(file.as_file_mut(), &batch)?;
+        batch.clear();
+    }
+    Ok(Received {
+        file,
+        size,
+        sha256: hasher.finalize().into(),
+        media: MediaType::sniff(&head),
+    })
+}
+
+/// Writes the pieces in as few system calls as possible, without joining them first.
+fn write_all(file: &mut fs::File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn files(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn a_whole_body_is_hashed_and_named_by_rename() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let pieces = ["%PDF-", "", "1.7"].map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        let received = store
+            .receive(stream::iter(pieces), 8, PATIENCE)
+            .await
+            .unwrap();
+        assert_eq!((received.size, received.media), (8, Some(MediaType::Pdf)));
+        assert_eq!(
+            received.sha256,
+            <[u8; 32]>::from(Sha256::digest("%PDF-1.7"))
+        );
+
+        let object = store.keep_asset(received, "id").unwrap();
+        assert_eq!(object.path, root.path().join("assets/id.pdf"));
+        assert_eq!(fs::read(&object.path).unwrap(), b"%PDF-1.7");
+        assert_eq!(files(&root.path().join("incoming")), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let incoming = root.path().join("incoming");
+
+        let long = stream::iter([Ok::<_, Infallible>(Bytes::from("123456789"))]);
+        let refused = store.receive(long, 8, PATIENCE).await;
+        assert!(matches!(refused, Err(ReceiveError::TooLarge(8))));
+        assert_eq!(files(&incoming), 0);
+
+        let broken = stream::iter([Ok(Bytes::from("123")), Err("gone")]);
+        let refused = store.receive(broken, 8, PATIENCE).await;
+        assert!(matches!(refused, Err(ReceiveError::Body("gone"))));
+        assert_eq!(files(&incoming), 0);
+
+        let silent = stream::pending::<Result<Bytes, Infallible>>();
+        let refused = store.receive(silent, 8, Duration::from_millis(10)).await;
+        assert!(matches!(refused, Err(ReceiveError::Stalled(_))));
+        assert_eq!(files(&incoming), 0);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_body_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let endless =
+            stream::iter([Ok::<_, Infallible>(Bytes::from("123"))]).chain(stream::pending());
+        let receiving = store.receive(Box::pin(endless), 8, PATIENCE);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), receiving)
+                .await
+                .is_err()
+        );
+        store.settle().await;
+        assert_eq!(files(&root.path().join("incoming")), 0);
+    }
+}

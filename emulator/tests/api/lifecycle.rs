@@ -1,0 +1,122 @@
+//! Starting, watching and stopping.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use forebay_emulator::{Emulator, StartError};
+use reqwest::Client;
+
+use crate::common::{Fixture, KEY, PNG, form};
+
+#[tokio::test]
+async fn requests_are_recorded_without_secrets() {
+    let f = Fixture::start().await;
+    let slot = f.create("image/png", PNG.len()).await;
+    let response = f.put(&slot, PNG).send().await.unwrap();
+    let id = response.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    f.get("/v3/assets/ast_none").await;
+
+    let seen: Vec<_> = f
+        .emulator
+        .requests()
+        .into_iter()
+        .map(|r| (r.method, r.path, r.carried_key, r.status))
+        .collect();
+    let bucket = format!("/bucket/{}", slot.id);
+    assert_eq!(
+        seen,
+        [
+            (
+                "POST".into(),
+                "/v3/assets/direct-uploads".into(),
+                true,
+                Some(200)
+            ),
+            ("PUT".into(), bucket, false, Some(200)),
+            ("GET".into(), "/v3/assets/ast_none".into(), true, Some(404)),
+        ]
+    );
+    assert_eq!(f.emulator.requests()[1].id, id);
+    assert_eq!(f.emulator.request_count(), 3);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_has_no_status() {
+    let f = Fixture::start().await;
+    let head = format!(
+        "POST /v3/video-agents HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\n\
+         content-type: application/json\r\ncontent-length: 14\r\n\r\n"
+    );
+    let _stream = f.connect(head.as_bytes()).await;
+    f.eventually(|f| f.emulator.request_count() == 1).await;
+    assert_eq!(f.emulator.requests()[0].status, None);
+}
+
+#[tokio::test]
+async fn shutdown_cuts_connections_and_removes_a_temporary_folder() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let addr = emulator.addr();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let upload = client
+        .post(format!("{}/v3/assets", emulator.base_url()))
+        .header("x-api-key", "k")
+        .multipart(form("a.png", PNG.to_vec()));
+    assert!(upload.send().await.unwrap().status().is_success());
+    let path = emulator.assets()[0].path.clone().unwrap();
+    assert!(path.exists());
+
+    // A request that will never end does not hold it up.
+    let open =
+        reqwest::Body::wrap_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let hanging = client
+        .post(format!("{}/v3/assets", emulator.base_url()))
+        .body(open);
+    let hanging = tokio::spawn(hanging.header("x-api-key", "k").send());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+
+    tokio::time::timeout(Duration::from_secs(2), emulator.shutdown())
+        .await
+        .unwrap();
+    let root = path.parent().and_then(Path::parent).unwrap();
+    assert!(!root.exists());
+    assert!(TcpStream::connect(addr).is_err());
+    let answer = tokio::time::timeout(Duration::from_secs(2), hanging)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.is_err() || !answer.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn dropping_stops_it_too() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let addr = emulator.addr();
+    drop(emulator);
+    for _ in 0..200 {
+        if TcpStream::connect(addr).is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it still listens");
+}
+
+#[tokio::test]
+async fn a_given_folder_is_left_behind() {
+    let f = Fixture::start().await;
+    let id = f.upload("a.png", PNG).await.text("asset_id");
+    f.emulator.shutdown().await;
+    let path = f.dir.path().join("assets").join(format!("{id}.png"));
+    assert_eq!(std::fs::read(path).unwrap(), PNG);
+}
+
+#[tokio::test]
+async fn a_taken_address_is_an_error() {
+    let first = Emulator::builder().start().await.unwrap();
+    let second = Emulator::builder().listen(first.addr()).start().await;
+    assert!(matches!(second, Err(StartError::Listen { addr, .. }) if addr == first.addr()));
+}

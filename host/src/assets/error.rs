@@ -1,0 +1,185 @@
+//! What the service, its storage and the way there can answer.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+
+use crate::stream::Interrupted;
+
+/// Why an upload did not come about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssetsError {
+    /// The client cannot be made.
+    #[error("{0}")]
+    Setup(String),
+    /// More bytes than the flow takes.
+    #[error("{size} bytes are more than the {most} that this upload takes")]
+    TooLarge {
+        /// The file's size.
+        size: u64,
+        /// The most that is taken.
+        most: u64,
+    },
+    /// The service takes no files of this type.
+    #[error("the service does not take {0}; it takes PNG, JPEG, MP4, WebM, MP3, WAV, PDF and SRT")]
+    UnsupportedType(String),
+    /// The service said no.
+    #[error(transparent)]
+    Service(Box<ServiceError>),
+    /// The storage behind a presigned URL said no.
+    #[error("put: the storage answered {status}{}", code.as_deref().map(|code| format!(" {code}")).unwrap_or_default())]
+    Storage {
+        /// HTTP status.
+        status: u16,
+        /// The storage's own code, such as `AccessDenied`.
+        code: Option<String>,
+    },
+    /// No answer came, or none that makes sense.
+    #[error("{operation}: {reason}")]
+    Transport {
+        /// What was being done.
+        operation: &'static str,
+        /// What happened; it names no URL.
+        reason: String,
+    },
+    /// Other bytes than were announced.
+    #[error("put: {actual} bytes, announced were {announced}")]
+    WrongSize {
+        /// What was announced.
+        announced: u64,
+        /// What was given.
+        actual: u64,
+    },
+    /// What came back is not what was sent.
+    #[error("complete: the service holds {held} bytes, sent were {sent}")]
+    Mismatch {
+        /// What the service says.
+        held: u64,
+        /// What was sent.
+        sent: u64,
+    },
+    /// The content never became whole.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The scratch folder could not be used.
+    #[error("scratch folder: {0}")]
+    Scratch(#[from] std::io::Error),
+}
+
+/// An error in the service's own words.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{operation}: {message} ({status} {code}{})",
+    request_id.as_deref().map(|id| format!(", request {id}")).unwrap_or_default()
+)]
+#[non_exhaustive]
+pub struct ServiceError {
+    /// What was being done.
+    pub operation: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// The service's code, such as `rate_limit_exceeded`.
+    pub code: String,
+    /// In words.
+    pub message: String,
+    /// The parameter that is wrong, if it is one.
+    pub param: Option<String>,
+    /// The service's id of the request, to ask about it.
+    pub request_id: Option<String>,
+    /// How long the service asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<ServiceError> for AssetsError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(Box::new(error))
+    }
+}
+
+impl AssetsError {
+    /// An error of the HTTP client, without the URL.
+    pub(super) fn transport(operation: &'static str, error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut reason = if error.is_connect() {
+            "no connection".to_owned()
+        } else if error.is_timeout() {
+            "timed out".to_owned()
+        } else {
+            error.to_string()
+        };
+        // The innermost cause says what it was.
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            if inner.source().is_none() {
+                reason = format!("{reason}: {inner}");
+            }
+            cause = inner.source();
+        }
+        Self::Transport { operation, reason }
+    }
+
+    /// Whether the same request may succeed if it is sent again.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Service(error) => matches!(error.status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Storage { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Transport { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// `{"error": {"code", "message", "param"?}}`
+#[derive(Deserialize)]
+pub(super) struct Envelope {
+    error: EnvelopeError,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeError {
+    code: String,
+    message: String,
+    param: Option<String>,
+}
+
+impl Envelope {
+    pub(super) fn parse(
+        operation: &'static str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> ServiceError {
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let (code, message, param) = match serde_json::from_slice::<Self>(body) {
+            Ok(Self { error }) => (error.code, error.message, error.param),
+            // A gateway in between answers in words of its own.
+            Err(_) => (
+                "unknown".into(),
+                "an answer without the service's envelope".into(),
+                None,
+            ),
+        };
+        ServiceError {
+            operation,
+            status,
+            code,
+            message: message
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .take(500)
+                .collect(),
+            param,
+            request_id: header("x-request-id"),
+            retry_after: header(RETRY_AFTER.as_str())
+                .and_then(|text| text.trim().parse().ok())
+                .map(Duration::from_secs),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The host: an engine, its limits on what runs at a time, and the places that it may use on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::engine::Engine;
+use crate::error::{Error, JobError};
+use crate::job::Job;
+use crate::pipeline::Pipeline;
+use crate::plugin::{self, Plugin};
+use crate::report::Report;
+use crate::sink::Sink;
+use crate::source::Source;
+
+/// Loads plugins and runs jobs. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+/// What the jobs of a host share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) instances: Arc<Semaphore>,
+    pub(crate) max_instances: u32,
+    /// Bytes that are read from a source at a time.
+    pub(crate) chunk: usize,
+    /// Where the jobs' scratch folders are made.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Shared {
+    /// Bytes that a channel between two stages may hold: enough that both sides find work, and little enough that a long
+    /// pipeline stays small.
+    pub(crate) fn budget(&self) -> usize {
+        self.chunk.saturating_mul(4)
+    }
+}
+
+impl Host {
+    /// Starts with the defaults: 256 instances, pieces of 256 KiB, scratch in the system's temporary folder, no cache.
+    pub fn builder() -> HostBuilder {
+        HostBuilder {
+            instances: 256,
+            chunk: 256 * 1024,
+            scratch: std::env::temp_dir(),
+            cache: None,
+        }
+    }
+
+    /// Loads a plugin from a file.
+    ///
+    /// # Errors
+    /// [`Error::Load`] when it cannot be read, is no component, exports no plugin world, imports what is never granted,
+    /// or cannot say what it is.
+    pub async fn load_file(&self, path: impl AsRef<Path>) -> Result<Plugin, Error> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        match plugin::read(path).await {
+            Ok(bytes) => self.load(&name, bytes).await,
+            Err(reason) => Err(Error::Load {
+                plugin: name,
+                reason,
+            }),
+        }
+    }
+
+    /// Loads a plugin from the bytes of a component; `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// As for [`load_file`](Self::load_file).
+    pub async fn load(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Plugin, Error> {
+        // The plugin is asked what it is: that takes an instance.
+        let _instance = self.0.instances.acquire().await;
+        Plugin::load(&self.0.engine, bytes.into())
+            .await
+            .map_err(|reason| Error::Load {
+                plugin: name.to_owned(),
+                reason,
+            })
+    }
+
+    /// Runs a pipeline over a source, into a sink. Must be called within a tokio runtime; dropping the future cancels the
+    /// job.
+    ///
+    /// # Errors
+    /// When anything failed. The error has the report of what did succeed.
+    pub async fn run(
+        &self,
+        pipeline: &Pipeline,
+        source: Source,
+        sink: impl Sink + 'static,
+    ) -> Result<Report, JobError> {
+        self.job(pipeline, source, sink).run().await
+    }
+
+    /// Prepares a job, to be observed or set up further before it runs.
+    pub fn job(&self, pipeline: &Pipeline, source: Source, sink: impl Sink + 'static) -> Job {
+        Job::new(self.0.clone(), pipeline.clone(), source, Arc::new(sink))
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("instances", &self.0.max_instances)
+            .field("chunk", &self.0.chunk)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets up a [`Host`].
+#[derive(Debug, Clone)]
+pub struct HostBuilder {
+    instances: u32,
+    chunk: usize,
+    scratch: PathBuf,
+    cache: Option<PathBuf>,
+}
+
+impl HostBuilder {
+    /// How many plugin instances may run at a time, over all jobs; further files wait. Each reserves 4 GiB of address
+    /// space, but takes memory only as it uses it.
+    #[must_use]
+    pub fn instances(mut self, most: u32) -> Self {
+        self.instances = most.max(1);
+        self
+    }
+
+    /// Bytes that are read from a source at a time; from 4 KiB to 16 MiB. Each channel of a job holds four such pieces.
+    #[must_use]
+    pub fn chunk_size(mut self, bytes: usize) -> Self {
+        self.chunk = bytes.clamp(4 << 10, 16 << 20);
+        self
+    }
+
+    /// Where jobs make their scratch folders. It needs room for what plugins write there, and for uploads whose size is
+    /// not known in advance.
+    #[must_use]
+    pub fn scratch_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.scratch = path.into();
+        self
+    }
+
+    /// Keeps compiled code in this folder, so that a plugin is compiled once and not at every start. What is in there is
+    /// run as native code: only this user may be able to write to it.
+    #[must_use]
+    pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache = Some(path.into());
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when this machine cannot run it, or the cache folder cannot be used.
+    pub fn build(self) -> Result<Host, Error> {
+        Ok(Host(Arc::new(Shared {
+            engine: Engine::new(self.instances, self.cache)?,
+            instances: Arc::new(Semaphore::new(self.instances as usize)),
+            max_instances: self.instances,
+            chunk: self.chunk,
+            scratch: self.scratch,
+        })))
+    }
+}

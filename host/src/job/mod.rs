@@ -1,0 +1,161 @@
+//! A pipeline over one source.
+//!
+//! Promise: stages and deliveries of a job overlap, and the job uses a bounded number of instances and a bounded amount of
+//! memory, however many files its plugins emit. Dropping the job's future ends its plugins, closes its connections and
+//! removes its scratch.
+
+mod outputs;
+mod tree;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, JobError};
+use crate::host::Shared;
+use crate::media;
+use crate::pipeline::Pipeline;
+use crate::report::{FileReport, Report, StageReport};
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::stage::FileInfo;
+use tree::{Results, Run};
+
+/// What happens in a job, as it happens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The source was opened; its type was sniffed.
+    Opened(&'a FileInfo),
+    /// So many more bytes were read from the source.
+    Read(u64),
+    /// A stage is done with a file.
+    Transformed(&'a StageReport),
+    /// A file begins to go into the sink. The number tells this delivery from others of the job.
+    Delivering(u64, &'a FileInfo),
+    /// So many more bytes of that delivery were sent.
+    Sent(u64, u64),
+    /// That delivery is done.
+    Delivered(u64, &'a FileReport),
+    /// Something failed; the job goes on with its other files.
+    Failed(&'a Error),
+}
+
+type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// Tells a job's observer how far a delivery is.
+#[derive(Clone)]
+pub struct Progress {
+    observer: Observer,
+    delivery: u64,
+}
+
+impl Progress {
+    /// Says that so many more bytes have been sent.
+    pub fn sent(&self, bytes: u64) {
+        (self.observer)(Event::Sent(self.delivery, bytes));
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Progress").field(&self.delivery).finish()
+    }
+}
+
+/// A job that is ready to run. [`Host::run`](crate::Host::run) is the short form.
+#[must_use = "a job does nothing until it is run"]
+pub struct Job {
+    host: Arc<Shared>,
+    pipeline: Pipeline,
+    source: Source,
+    sink: Arc<dyn Sink>,
+    observer: Observer,
+    lanes: usize,
+}
+
+impl Job {
+    pub(crate) fn new(
+        host: Arc<Shared>,
+        pipeline: Pipeline,
+        source: Source,
+        sink: Arc<dyn Sink>,
+    ) -> Self {
+        Self {
+            host,
+            pipeline,
+            source,
+            sink,
+            observer: Arc::new(|_| {}),
+            lanes: 4,
+        }
+    }
+
+    /// Calls this for every [`Event`], from whichever thread it happens on. It must not block.
+    pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// How many files of this job may be in work at a time; 4 unless set.
+    pub fn fan_out(mut self, files: usize) -> Self {
+        self.lanes = files.max(1);
+        self
+    }
+
+    /// Runs the job. Must be called within a tokio runtime; dropping the future cancels the job.
+    ///
+    /// # Errors
+    /// When anything failed. The error has the report of what did succeed.
+    pub async fn run(self) -> Result<Report, JobError> {
+        let started = Instant::now();
+        let source = FileInfo {
+            name: self.source.name().to_owned(),
+            media_type: media::UNKNOWN.into(),
+            size: None,
+        };
+        let run = Arc::new(Run::new(
+            self.host,
+            self.pipeline,
+            self.sink,
+            self.observer,
+            self.lanes,
+        ));
+        run.results().source = source;
+        run.clone().start(self.source).await;
+        let Results {
+            source,
+            files,
+            mut errors,
+            interrupted,
+            ..
+        } = std::mem::take(&mut *run.results());
+        if let Some(file) = interrupted.filter(|_| errors.is_empty()) {
+            errors.push(Error::Interrupted { file });
+        }
+        let report = Report {
+            pipeline: run.pipeline.name().to_owned(),
+            source,
+            files,
+            failures: errors.iter().map(ToString::to_string).collect(),
+            elapsed: started.elapsed(),
+        };
+        if errors.is_empty() {
+            Ok(report)
+        } else {
+            Err(JobError {
+                report: Box::new(report),
+                errors,
+            })
+        }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("pipeline", &self.pipeline.name())
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,449 @@
+//! The growing tree of a job's files.
+//!
+//! A file moves in a *lane*: from the stage that emits it to the sink, with an instance for each stage that is left. The
+//! first output of a stage goes on in the lane of its input. For another there must be a free lane; if there is none, it
+//! waits in scratch, so that the plugin is never held up by a file that comes after another of its own. Ends need no lane
+//! to be passed on, so lanes are always given back and nothing waits forever.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use super::outputs::Family;
+use super::{Event, Observer, Progress};
+use crate::disk;
+use crate::error::{Error, SinkError, StageCause, StageError};
+use crate::host::Shared;
+use crate::media;
+use crate::pipeline::Pipeline;
+use crate::report::{FileReport, StageReport};
+use crate::scratch::{Scratch, TempFile};
+use crate::sink::{Delivered, Outgoing, Sink};
+use crate::source::Source;
+use crate::stage::{self, Environment, FileInfo, Outputs, StageEnd};
+use crate::stream::{Content, Sender, channel};
+
+/// What all tasks of a running job share.
+pub(super) struct Run {
+    host: Arc<Shared>,
+    pub(super) pipeline: Pipeline,
+    sink: Arc<dyn Sink>,
+    observer: Observer,
+    fan_out: Arc<Semaphore>,
+    results: Mutex<Results>,
+}
+
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) source: FileInfo,
+    pub(super) files: Vec<(Vec<usize>, FileReport)>,
+    pub(super) errors: Vec<Error>,
+    deliveries: u64,
+    /// A file that never became whole; what ended it must have an error of its own.
+    pub(super) interrupted: Option<String>,
+}
+
+/// A file between two stages.
+pub(super) struct Moving {
+    /// What upstream says of it.
+    pub(super) info: FileInfo,
+    pub(super) content: Content,
+    /// The stages that it went through. Each is filled in when the stage has succeeded, which is before the content ends.
+    pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
+    /// The type of the file that the last stage was given; `None` for the source.
+    pub(super) came_from: Option<String>,
+    /// Its place among the outputs of each stage so far: reports are in this order, whichever file is done first.
+    pub(super) place: Vec<usize>,
+}
+
+/// The right to have one file in work: a place in the job's fan-out and the instances that the pipeline needs.
+pub(super) struct Lane {
+    _fan_out: OwnedSemaphorePermit,
+    _instances: OwnedSemaphorePermit,
+}
+
+impl Run {
+    pub(super) fn new(
+        host: Arc<Shared>,
+        pipeline: Pipeline,
+        sink: Arc<dyn Sink>,
+        observer: Observer,
+        fan_out: usize,
+    ) -> Self {
+        Self {
+            host,
+            pipeline,
+            sink,
+            observer,
+            fan_out: Arc::new(Semaphore::new(fan_out)),
+            results: Mutex::default(),
+        }
+    }
+
+    pub(super) fn results(&self) -> MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        (self.observer)(Event::Failed(&error));
+        self.results().errors.push(error);
+    }
+
+    pub(super) fn interrupted(&self, file: &str) {
+        self.results()
+            .interrupted
+            .get_or_insert_with(|| file.to_owned());
+    }
+
+    fn fail_stage(&self, at: usize, file: &str, cause: StageCause) {
+        let plugin = self
+            .pipeline
+            .stages()
+            .get(at)
+            .map(|stage| stage.plugin.name().to_owned())
+            .unwrap_or_default();
+        self.fail(Error::Stage(Box::new(StageError {
+            stage: self.pipeline.label(at),
+            plugin,
+            file: file.to_owned(),
+            cause,
+        })));
+    }
+
+    fn instances(&self) -> u32 {
+        u32::try_from(self.pipeline.stages().len()).unwrap_or(u32::MAX)
+    }
+
+    /// A lane, if one is free.
+    pub(super) fn try_lane(&self) -> Option<Lane> {
+        Some(Lane {
+            _fan_out: self.fan_out.clone().try_acquire_owned().ok()?,
+            _instances: self
+                .host
+                .instances
+                .clone()
+                .try_acquire_many_owned(self.instances())
+                .ok()?,
+        })
+    }
+
+    /// A lane, as soon as one is free. `None` only if the host were being torn down.
+    pub(super) async fn lane(&self) -> Option<Lane> {
+        Some(Lane {
+            _fan_out: self.fan_out.clone().acquire_owned().await.ok()?,
+            _instances: self
+                .host
+                .instances
+                .clone()
+                .acquire_many_owned(self.instances())
+                .await
+                .ok()?,
+        })
+    }
+
+    pub(super) async fn start(self: Arc<Self>, source: Source) {
+        let file = source.name().to_owned();
+        let (stages, most) = (
+            self.pipeline.stages().len(),
+            self.host.max_instances as usize,
+        );
+        if stages > most {
+            return self.fail(crate::error::PipelineError::TooLong { stages, most }.into());
+        }
+        let scratch = match Scratch::new(&self.host.scratch) {
+            Ok(scratch) => scratch,
+            Err(error) => return self.fail(Error::Scratch(error)),
+        };
+        let opened = match source.open().await {
+            Ok(opened) => opened,
+            Err(reason) => return self.fail(Error::Source { file, reason }),
+        };
+        let Some(lane) = self.lane().await else {
+            return;
+        };
+        let (sender, content) = channel(self.host.budget());
+        let info = FileInfo {
+            name: file.clone(),
+            media_type: media::UNKNOWN.into(),
+            size: opened.size,
+        };
+        let moving = Moving {
+            info,
+            content,
+            trail: Vec::new(),
+            came_from: None,
+            place: Vec::new(),
+        };
+        let pump = {
+            let (observer, chunk) = (self.observer.clone(), self.host.chunk);
+            tokio::spawn(opened.pump(chunk, sender, move |bytes| observer(Event::Read(bytes))))
+        };
+        let pump = AbortOnDrop(pump);
+        self.clone()
+            .advance(moving, 0, Arc::new(lane), scratch)
+            .await;
+        if let Err(reason) = pump.join().await {
+            self.fail(Error::Source { file, reason });
+        }
+    }
+
+    /// Moves a file through the stages from `at` on and into the sink.
+    pub(super) fn advance(
+        self: Arc<Self>,
+        file: Moving,
+        at: usize,
+        lane: Arc<Lane>,
+        scratch: Scratch,
+    ) -> BoxFuture {
+        Box::pin(async move {
+            let Some(file) = self.settle(file, at).await else {
+                return;
+            };
+            if self.pipeline.stages().get(at).is_some() {
+                self.transform(file, at, lane, scratch).await;
+            } else {
+                self.deliver(file, scratch).await;
+            }
+        })
+    }
+
+    /// Gives a file the type that its bytes show, a name that fits, and holds the stage before to its word.
+    async fn settle(&self, mut file: Moving, at: usize) -> Option<Moving> {
+        let Ok(head) = file.content.peek(media::SNIFF_LEN).await else {
+            self.interrupted(&file.info.name);
+            return None;
+        };
+        let sniffed = media::sniff(&head);
+        let media_type = media::settle(sniffed, &file.info.media_type).to_owned();
+        file.info.name = media::fit_name(&file.info.name, &media_type);
+        file.info.media_type = media_type;
+        match &file.came_from {
+            None => {
+                (self.observer)(Event::Opened(&file.info));
+                self.results().source = file.info.clone();
+            }
+            Some(given) => {
+                let before = at.saturating_sub(1);
+                let stage = self.pipeline.stages().get(before)?;
+                let produces = &stage.plugin.descriptor().produces;
+                let kept = produces.is_empty() && *given == file.info.media_type;
+                if !kept && !produces.contains(&file.info.media_type) {
+                    let produces = if produces.is_empty() {
+                        given.clone()
+                    } else {
+                        produces.join(", ")
+                    };
+                    let FileInfo {
+                        name, media_type, ..
+                    } = file.info;
+                    self.fail_stage(
+                        before,
+                        &name,
+                        StageCause::OutputType {
+                            name: name.clone(),
+                            media_type,
+                            produces,
+                        },
+                    );
+                    return None;
+                }
+            }
+        }
+        Some(file)
+    }
+
+    async fn transform(
+        self: Arc<Self>,
+        file: Moving,
+        at: usize,
+        lane: Arc<Lane>,
+        scratch: Scratch,
+    ) {
+        let Some(stage) = self.pipeline.stages().get(at) else {
+            return;
+        };
+        let Moving {
+            info,
+            content,
+            mut trail,
+            ..
+        } = file;
+        if !stage.plugin.accepts(&info.media_type) {
+            let accepts = stage.plugin.descriptor().accepts.join(", ");
+            let media_type = info.media_type;
+            return self.fail_stage(
+                at,
+                &info.name,
+                StageCause::NotAccepted {
+                    media_type,
+                    accepts,
+                },
+            );
+        }
+        let report = Arc::new(OnceLock::new());
+        trail.push(report.clone());
+        let came_from = info.media_type.clone();
+        let mut outputs = Family::new(
+            self.clone(),
+            scratch.clone(),
+            at + 1,
+            trail,
+            came_from,
+            lane,
+        );
+        let (emitted, mut begun) = mpsc::unbounded_channel();
+        let environment = Environment {
+            engine: &self.host.engine,
+            scratch: &scratch,
+            budget: self.host.budget(),
+            emitted,
+        };
+        let ended = {
+            let mut running = std::pin::pin!(stage::run(stage, info.clone(), content, environment));
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(output) = begun.recv() => outputs.streamed(output),
+                    ended = &mut running => break ended,
+                }
+            }
+        };
+        while let Ok(output) = begun.try_recv() {
+            outputs.streamed(output);
+        }
+        match ended {
+            Ok(done) => {
+                let descriptor = stage.plugin.descriptor();
+                let said = StageReport {
+                    stage: self.pipeline.label(at),
+                    plugin: descriptor.name.clone(),
+                    version: descriptor.version.clone(),
+                    digest: stage.plugin.digest().to_owned(),
+                    input: info.name,
+                    usage: done.usage,
+                };
+                (self.observer)(Event::Transformed(&said));
+                let _ = report.set(said);
+                match done.outputs {
+                    Outputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
+                    Outputs::Stored(files) => {
+                        files.into_iter().for_each(|file| outputs.stored(file))
+                    }
+                }
+            }
+            Err(StageEnd::Failed(cause)) => self.fail_stage(at, &info.name, cause),
+            Err(StageEnd::Interrupted) => self.interrupted(&info.name),
+        }
+        outputs.finish().await;
+    }
+
+    async fn deliver(&self, file: Moving, scratch: Scratch) {
+        let Moving {
+            info,
+            content,
+            trail,
+            ..
+        } = file;
+        let delivery = {
+            let mut results = self.results();
+            results.deliveries += 1;
+            results.deliveries
+        };
+        (self.observer)(Event::Delivering(delivery, &info));
+        let progress = Progress {
+            observer: self.observer.clone(),
+            delivery,
+        };
+        let ending = content.ending();
+        let delivered = match self
+            .sink
+            .put(Outgoing {
+                info: info.clone(),
+                content,
+                scratch,
+                progress,
+            })
+            .await
+        {
+            Ok(delivered) if ending.is_whole() => delivered,
+            Ok(_) => {
+                let reason = SinkError::Other("the sink returned before the file was whole".into());
+                return self.fail(Error::Sink {
+                    file: info.name,
+                    reason,
+                });
+            }
+            Err(SinkError::Interrupted) => return self.interrupted(&info.name),
+            Err(reason) => {
+                return self.fail(Error::Sink {
+                    file: info.name,
+                    reason,
+                });
+            }
+        };
+        let Delivered {
+            size,
+            sha256,
+            place,
+        } = delivered;
+        let stages = trail
+            .iter()
+            .filter_map(|stage| stage.get().cloned())
+            .collect();
+        let report = FileReport {
+            name: info.name,
+            media_type: info.media_type,
+            size,
+            sha256,
+            stages,
+            place,
+        };
+        (self.observer)(Event::Delivered(delivery, &report));
+        self.results().files.push((order, report));
+    }
+
+    /// Starts a file that waits in scratch.
+    pub(super) async fn resume(
+        self: Arc<Self>,
+        mut file: Moving,
+        stored: TempFile,
+        at: usize,
+        lane: Arc<Lane>,
+        scratch: Scratch,
+    ) {
+        let opened = match stored.open() {
+            Ok(opened) => opened,
+            Err(error) => return self.fail(Error::Scratch(error)),
+        };
+        let (sender, content) = channel(self.host.budget());
+        file.content = content;
+        let pump = disk::pump(opened, file.info.size, self.host.chunk, sender, |_| {});
+        let pump = AbortOnDrop(tokio::spawn(pump));
+        self.clone().advance(file, at, lane, scratch).await;
+        if let Err(error) = pump.join().await {
+            self.fail(Error::Scratch(error));
+        }
+    }
+}
+/// A task that ends when its handle goes.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> AbortOnDrop<std::io::Result<T>> {
+    async fn join(mut self) -> std::io::Result<T> {
+        match (&mut self.0).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(std::io::Error::other(error)),
+        }
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,0 +1,97 @@
+//! What a job did, file by file. Serializes to JSON; times are in seconds, sizes in bytes.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::sink::Place;
+use crate::stage::FileInfo;
+
+/// The report of a job.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// The source: its name, its sniffed type and, where it was known in advance, its size.
+    pub source: FileInfo,
+    /// Files that reached the sink, in the order in which they did.
+    pub files: Vec<FileReport>,
+    /// What failed, in words.
+    pub failures: Vec<String>,
+    /// From start to end.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// The assets that were uploaded.
+    pub fn assets(&self) -> impl Iterator<Item = &crate::assets::Asset> {
+        self.files.iter().filter_map(|file| match &file.place {
+            Place::Asset { asset, .. } => Some(asset),
+            _ => None,
+        })
+    }
+}
+
+/// A file that reached the sink.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct FileReport {
+    /// Name as delivered.
+    pub name: String,
+    /// Media type, sniffed.
+    pub media_type: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes that left the last stage, in hex; absent when the sink does not compute it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The stages that it went through, in order.
+    pub stages: Vec<StageReport>,
+    /// Where it is now.
+    #[serde(flatten)]
+    pub place: Place,
+}
+
+/// What a stage did for a file.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StageReport {
+    /// The stage, by its place and its name: `2 image-resize`.
+    pub stage: String,
+    /// The plugin's own name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+    /// The file that the stage was given, by name.
+    pub input: String,
+    /// What it used.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// What a stage used on one file.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Bytes of input that the plugin took.
+    pub bytes_in: u64,
+    /// Bytes of all its outputs.
+    pub bytes_out: u64,
+    /// CPU time of the guest and of the host's calls on its behalf.
+    #[serde(rename = "cpu_seconds", serialize_with = "seconds")]
+    pub cpu_time: Duration,
+    /// From start to end, waiting included.
+    #[serde(rename = "wall_seconds", serialize_with = "seconds")]
+    pub wall_clock: Duration,
+    /// The most linear memory that was in use at a time, in bytes.
+    pub peak_memory: u64,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    // Microseconds are as exact as anything here is measured.
+    serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e6)
+}

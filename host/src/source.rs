@@ -1,0 +1,204 @@
+//! Where files come from.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::disk;
+use crate::media;
+use crate::stream::Sender;
+
+/// One file, still where it is. Nothing is read before a job runs.
+pub struct Source {
+    name: String,
+    size: Option<u64>,
+    kind: Kind,
+}
+
+enum Kind {
+    Path(PathBuf),
+    Bytes(Bytes),
+    Reader(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl Source {
+    /// A file on disk. Its base name becomes the file's name.
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        Self {
+            name: clean(&name),
+            size: None,
+            kind: Kind::Path(path),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(name: impl AsRef<str>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            name: clean(name.as_ref()),
+            size: Some(bytes.len() as u64),
+            kind: Kind::Bytes(bytes),
+        }
+    }
+
+    /// Anything that can be read, such as standard input or a request's body. Its length is not known in advance unless
+    /// [`size`](Self::size) tells.
+    pub fn reader(name: impl AsRef<str>, reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Self {
+            name: clean(name.as_ref()),
+            size: None,
+            kind: Kind::Reader(Box::new(reader)),
+        }
+    }
+
+    /// Announces the length in bytes. A source that turns out shorter or longer fails.
+    #[must_use]
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens the source, so that what is missing is known before any plugin starts.
+    pub(crate) async fn open(self) -> io::Result<Opened> {
+        let Self { size, kind, .. } = self;
+        Ok(match kind {
+            Kind::Path(path) => {
+                let (file, length) = tokio::task::spawn_blocking(move || open_regular(&path))
+                    .await
+                    .map_err(io::Error::other)??;
+                Opened {
+                    size: size.or(length),
+                    input: Input::File(file),
+                }
+            }
+            Kind::Bytes(bytes) => Opened {
+                size,
+                input: Input::Bytes(bytes),
+            },
+            Kind::Reader(reader) => Opened {
+                size,
+                input: Input::Reader(reader),
+            },
+        })
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A source that is ready to be read.
+pub(crate) struct Opened {
+    pub(crate) size: Option<u64>,
+    input: Input,
+}
+
+enum Input {
+    File(File),
+    Bytes(Bytes),
+    Reader(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl Opened {
+    /// Sends everything, `chunk` bytes at a time; `each` hears how many bytes went.
+    pub(crate) async fn pump(
+        self,
+        chunk: usize,
+        mut sender: Sender,
+        mut each: impl FnMut(u64),
+    ) -> io::Result<()> {
+        let expected = self.size;
+        let mut sent = 0_u64;
+        match self.input {
+            Input::File(file) => return disk::pump(file, expected, chunk, sender, each).await,
+            Input::Bytes(mut bytes) => {
+                while !bytes.is_empty() {
+                    let piece = bytes.split_to(chunk.min(bytes.len()));
+                    sent += piece.len() as u64;
+                    each(piece.len() as u64);
+                    if sender.send(piece).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Input::Reader(mut reader) => {
+                let mut block = BytesMut::new();
+                loop {
+                    if std::future::poll_fn(|cx| sender.poll_ready(cx))
+                        .await
+                        .is_err()
+                    {
+                        return Ok(());
+                    }
+                    block.reserve(chunk);
+                    let count = (&mut reader)
+                        .take(chunk as u64)
+                        .read_buf(&mut block)
+                        .await?;
+                    if count == 0 {
+                        break;
+                    }
+                    sent += count as u64;
+                    each(count as u64);
+                    sender.push(block.split().freeze());
+                }
+            }
+        }
+        if let Some(expected) = expected.filter(|&expected| expected != sent) {
+            return Err(io::Error::other(format!(
+                "has {sent} bytes, announced were {expected}"
+            )));
+        }
+        sender.finish();
+        Ok(())
+    }
+}
+
+/// Opens a file and tells its length; pipes and devices have none.
+fn open_regular(path: &Path) -> io::Result<(File, Option<u64>)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok((file, metadata.is_file().then_some(metadata.len())))
+}
+
+/// Makes a plain base name of whatever a caller gives.
+fn clean(name: &str) -> String {
+    let base = name
+        .rsplit(['/', '\\'])
+        .find(|part| !part.is_empty())
+        .unwrap_or("file");
+    let mut name: String = base
+        .chars()
+        .map(|c| if c.is_control() { '_' } else { c })
+        .collect();
+    while media::check_name(&name).is_err() {
+        // Too long, or one of the reserved names.
+        if name.pop().is_none() || name.is_empty() {
+            return "file".to_owned();
+        }
+    }
+    name
+}

@@ -1,0 +1,300 @@
+//! One plugin over one file, in a store of its own.
+//!
+//! Promise: whatever a plugin does ends its stage and nothing else. Its store is dropped when it returns, traps, reaches
+//! a limit or is no longer wanted, and with the store go its memory, its handles and its calls. An output counts only
+//! once the plugin has returned ok and everything upstream has turned out whole.
+
+mod file;
+pub(crate) mod state;
+mod stream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::bindings::{Descriptor, GuestError};
+use crate::engine::Engine;
+use crate::error::{PluginError, StageCause};
+use crate::limits::{CpuMeter, Exceeded, Limits};
+use crate::plugin::{Plugin, Pre};
+use crate::report::Usage;
+use crate::scratch::{Scratch, TempFile};
+use crate::stream::{Content, Interrupted, Sender};
+use state::StageState;
+
+/// A plugin with its config and its limits.
+///
+/// ```no_run
+/// # async fn example(host: forebay::Host) -> Result<(), forebay::Error> {
+/// use forebay::{Limits, Stage};
+/// use serde_json::json;
+///
+/// let resize = host.load_file("image-resize.wasm").await?;
+/// let stage = Stage::new(&resize)
+///     .config(json!({ "max_width": 2048 }))
+///     .limits(Limits::default().memory(256 << 20));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub(crate) name: String,
+    pub(crate) plugin: Plugin,
+    pub(crate) config: Value,
+    pub(crate) limits: Limits,
+}
+
+impl Stage {
+    /// A stage with an empty config and the default limits, named like its plugin.
+    pub fn new(plugin: &Plugin) -> Self {
+        Self {
+            name: plugin.name().to_owned(),
+            plugin: plugin.clone(),
+            config: Value::Object(serde_json::Map::new()),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Sets the config: a JSON object that fits the plugin's schema. Checked when the pipeline is built.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the name that messages and reports show.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+}
+
+/// What is known of a file that moves through a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FileInfo {
+    /// Base name with extension.
+    pub name: String,
+    /// Media type, sniffed.
+    pub media_type: String,
+    /// Length in bytes, where it is known in advance.
+    pub size: Option<u64>,
+}
+
+/// A file that a plugin has begun to emit. Name, type and size are the plugin's word.
+#[derive(Debug)]
+pub(crate) struct Emitted {
+    pub(crate) info: FileInfo,
+    pub(crate) content: Content,
+}
+
+/// A stage that succeeded.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) usage: Usage,
+    pub(crate) outputs: Outputs,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outputs {
+    /// Emitted while the stage ran; the ends are still to be passed on.
+    Streamed(Vec<Sender>),
+    /// Complete files in scratch.
+    Stored(Vec<StoredFile>),
+}
+
+/// A complete file in scratch.
+#[derive(Debug)]
+pub(crate) struct StoredFile {
+    pub(crate) info: FileInfo,
+    pub(crate) file: TempFile,
+}
+
+/// Why a stage did not succeed.
+#[derive(Debug)]
+pub(crate) enum StageEnd {
+    /// It failed by itself.
+    Failed(StageCause),
+    /// Upstream failed, or nothing downstream wants its outputs; the error of that is told elsewhere.
+    Interrupted,
+}
+
+impl<C: Into<StageCause>> From<C> for StageEnd {
+    fn from(cause: C) -> Self {
+        Self::Failed(cause.into())
+    }
+}
+
+/// What the host lends a stage besides its plugin.
+pub(crate) struct Environment<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) scratch: &'a Scratch,
+    /// Bytes that a channel may hold.
+    pub(crate) budget: usize,
+    /// Where a stream plugin's outputs go as they begin.
+    pub(crate) emitted: mpsc::UnboundedSender<Emitted>,
+}
+
+/// Runs a stage over a file. Dropping the future ends the plugin.
+pub(crate) async fn run(
+    stage: &Stage,
+    info: FileInfo,
+    content: Content,
+    environment: Environment<'_>,
+) -> Result<Done, StageEnd> {
+    match stage.plugin.pre() {
+        Pre::Stream(pre) => stream::run(stage, pre, info, content, environment).await,
+        Pre::File(pre) => file::run(stage, pre, info, content, environment).await,
+    }
+}
+
+/// Asks a plugin for its descriptor.
+pub(crate) async fn describe(
+    engine: &Engine,
+    pre: &Pre,
+    limits: Limits,
+) -> Result<Descriptor, String> {
+    let mut guest = Guest::new(engine, StageState::new(&limits), limits);
+    let call = async |store: &mut Store<StageState>| match pre {
+        Pre::Stream(pre) => {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            store
+                .run_concurrent(async |accessor| {
+                    plugin
+                        .forebay_plugin_transform()
+                        .call_describe(accessor)
+                        .await
+                })
+                .await?
+        }
+        Pre::File(pre) => {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .forebay_plugin_file_transform()
+                .call_describe(&mut *store)
+                .await
+        }
+    };
+    match guest.run(call).await {
+        Ok(descriptor) => Ok(descriptor),
+        Err(StageEnd::Failed(cause)) => Err(cause.to_string()),
+        Err(StageEnd::Interrupted) => Err(Interrupted.to_string()),
+    }
+}
+
+/// A store under its limits.
+struct Guest {
+    store: Store<StageState>,
+    limits: Limits,
+    meter: Arc<CpuMeter>,
+    started: Instant,
+}
+
+impl Guest {
+    fn new(engine: &Engine, state: StageState, limits: Limits) -> Self {
+        let mut store = Store::new(engine, state);
+        let meter = Arc::new(CpuMeter::default());
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        let (watch, most) = (meter.clone(), limits.cpu_time);
+        store.epoch_deadline_callback(move |_| {
+            if watch.now() > most {
+                return Err(Exceeded::CpuTime(most).into());
+            }
+            // Other tasks get their turn at every tick, so a plugin that only computes slows nobody by more than that.
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            ))
+        });
+        Self {
+            store,
+            limits,
+            meter,
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs calls into the guest, timed, and tells what ended them.
+    async fn run<T>(
+        &mut self,
+        calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
+    ) -> Result<T, StageEnd> {
+        let measured = self.meter.clone().measure(calls(&mut self.store));
+        match tokio::time::timeout(self.limits.wall_clock, measured).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(Exceeded::WallClock(self.limits.wall_clock).into()),
+        }
+    }
+
+    /// Finds our own reason in what wasmtime gives back; anything else is a trap.
+    fn explain(&self, error: &wasmtime::Error) -> StageEnd {
+        if error.is::<Interrupted>() {
+            StageEnd::Interrupted
+        } else if let Some(&exceeded) = error.downcast_ref::<Exceeded>() {
+            exceeded.into()
+        } else if let Some(cause) = error.downcast_ref::<StageCause>() {
+            cause.clone().into()
+        } else {
+            let trap = error.root_cause().to_string();
+            StageCause::Trap(match self.store.data().log.last_line() {
+                Some(line) => format!("{trap}: {line}"),
+                None => trap,
+            })
+            .into()
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let state = self.store.data();
+        Usage {
+            bytes_in: state.taken(),
+            bytes_out: state.emitted_bytes(),
+            cpu_time: self.meter.total(),
+            wall_clock: self.started.elapsed(),
+            peak_memory: state.memory.peak(),
+        }
+    }
+
+    /// Wall-clock time that is left.
+    fn time_left(&self) -> Duration {
+        self.limits
+            .wall_clock
+            .saturating_sub(self.started.elapsed())
+    }
+}
+
+impl From<GuestError> for PluginError {
+    fn from(error: GuestError) -> Self {
+        // Words that a stranger's code chose: one line, and not a long one.
+        let tidy = |text: String| {
+            let line: String = text
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .take(1000)
+                .collect();
+            line.trim().to_owned()
+        };
+        match error {
+            GuestError::Unsupported(text) => Self::Unsupported(tidy(text)),
+            GuestError::InvalidInput(text) => Self::InvalidInput(tidy(text)),
+            GuestError::InvalidConfig(text) => Self::InvalidConfig(tidy(text)),
+            GuestError::Failed(text) => Self::Failed(tidy(text)),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What a stage's store holds: its WASI context, its counters and its outputs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::Emitted;
+use crate::error::StageCause;
+use crate::limits::{Exceeded, Limits, Memory};
+use crate::media;
+use crate::stream::Sender;
+
+/// The data of a stage's store.
+pub(crate) struct StageState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) memory: Memory,
+    pub(crate) log: Log,
+    /// Where outputs go; `None` for a plugin that has no `emit`, or is only asked what it is.
+    pub(super) outlet: Option<Outlet>,
+    pub(super) taken: Arc<AtomicU64>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// A stream plugin's way out.
+pub(super) struct Outlet {
+    pub(super) emitted: mpsc::UnboundedSender<Emitted>,
+    pub(super) budget: usize,
+    /// Outputs whose stream has not ended.
+    pub(super) open: usize,
+    /// Outputs whose stream has ended, waiting for the plugin's ok.
+    pub(super) ended: Vec<Sender>,
+    /// Whether downstream has refused an output.
+    pub(super) refused: bool,
+}
+
+/// Counts what goes out, over all outputs of a stage.
+#[derive(Debug)]
+pub(super) struct Tally {
+    bytes: AtomicU64,
+    files: AtomicU64,
+    most_bytes: u64,
+    most_files: u64,
+}
+
+impl Tally {
+    pub(super) fn add_bytes(&self, bytes: u64) -> Result<(), Exceeded> {
+        match self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes {
+            sum if sum > self.most_bytes => Err(Exceeded::OutputBytes(self.most_bytes)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn add_file(&self) -> Result<(), Exceeded> {
+        match self.files.fetch_add(1, Ordering::Relaxed) + 1 {
+            sum if sum > self.most_files => Err(Exceeded::OutputFiles(self.most_files)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StageState {
+    /// A state that grants nothing.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self::with_wasi(limits, |_| Ok::<_, std::convert::Infallible>(()))
+            .unwrap_or_else(|never| match never {})
+    }
+
+    /// A state that grants what `grant` adds to an empty WASI context.
+    pub(super) fn with_wasi<E>(
+        limits: &Limits,
+        grant: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let log = Log::default();
+        let mut wasi = WasiCtx::builder();
+        wasi.stderr(log.clone())
+            .stdout(log.clone())
+            .allow_tcp(false)
+            .allow_udp(false);
+        grant(&mut wasi)?;
+        Ok(Self {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            memory: Memory::new(limits.memory),
+            log,
+            outlet: None,
+            taken: Arc::default(),
+            tally: Arc::new(Tally {
+                bytes: AtomicU64::new(0),
+                files: AtomicU64::new(0),
+                most_bytes: limits.output_bytes,
+                most_files: limits.output_files,
+            }),
+        })
+    }
+
+    /// Bytes of input that the plugin has taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all outputs.
+    pub(super) fn emitted_bytes(&self) -> u64 {
+        self.tally.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts an output and checks the name that a plugin gave it.
+pub(super) fn admit(tally: &Tally, name: &str) -> Result<(), StageCause> {
+    tally.add_file()?;
+    media::check_name(name).map_err(|problem| {
+        let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+        StageCause::OutputName(format!("`{shown}` {problem}"))
+    })
+}
+
+impl WasiView for StageState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// What a plugin prints: line by line into the log, and its last line kept for the message of a crash.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    partial: Vec<u8>,
+    last: Option<String>,
+    logged: usize,
+}
+
+/// Bytes of output that go into the log; the rest is dropped.
+const MAX_LOG: usize = 64 * 1024;
+/// Bytes of one line.
+const MAX_LINE: usize = 1024;
+
+impl Log {
+    fn write_bytes(&self, bytes: &[u8]) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.logged >= MAX_LOG {
+            return;
+        }
+        lines.logged += bytes.len();
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let room = MAX_LINE.saturating_sub(lines.partial.len());
+            lines
+                .partial
+                .extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if piece.ends_with(b"\n") {
+                lines.finish_line();
+            }
+        }
+    }
+
+    /// The last line that says something; where it panicked, rather than the hint on backtraces that follows.
+    pub(crate) fn last_line(&self) -> Option<String> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.finish_line();
+        lines.last.clone()
+    }
+}
+
+impl Lines {
+    fn finish_line(&mut self) {
+        let text = String::from_utf8_lossy(&std::mem::take(&mut self.partial))
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect::<String>()
+            .trim()
+            .to_owned();
+        if text.is_empty() {
+            return;
+        }
+        tracing::debug!(target: "forebay::plugin", "{text}");
+        if !text.starts_with("note: ") {
+            self.last = Some(text);
+        }
+    }
+}
+
+impl IsTerminal for Log {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Log {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for Log {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Log {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.write_bytes(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_LOG)
+    }
+}
+
+impl AsyncWrite for Log {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        self.write_bytes(bytes);
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}

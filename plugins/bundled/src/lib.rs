@@ -1,0 +1,41 @@
+//! The standard plugins, built as components, and handed out as bytes.
+//!
+//! ```
+//! let (name, component) = forebay_bundled::PLUGINS[0];
+//! assert_eq!(name, "identity");
+//! assert!(component.starts_with(b"\0asm"));
+//! ```
+
+macro_rules! component {
+    ($file:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $file, ".wasm"))
+    };
+}
+
+/// Passes bytes through, unchanged.
+pub const IDENTITY: &[u8] = component!("identity");
+/// Resizes and converts pictures.
+pub const IMAGE_RESIZE: &[u8] = component!("image_resize");
+/// Splits a PDF.
+pub const PDF_SPLIT: &[u8] = component!("pdf_split");
+/// Removes metadata from pictures.
+pub const STRIP_METADATA: &[u8] = component!("strip_metadata");
+
+/// The plugins that the `forebay` command knows by name.
+pub const PLUGINS: &[(&str, &[u8])] = &[
+    ("identity", IDENTITY),
+    ("image-resize", IMAGE_RESIZE),
+    ("pdf-split", PDF_SPLIT),
+    ("strip-metadata", STRIP_METADATA),
+];
+
+/// Misbehaves on request; for tests.
+pub const HOSTILE: &[u8] = component!("hostile");
+
+/// The plugin of this name.
+pub fn find(name: &str) -> Option<&'static [u8]> {
+    PLUGINS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, component)| *component)
+}

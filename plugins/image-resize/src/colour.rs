@@ -1,0 +1,111 @@
+//! Colours: whatever profile a picture carries, it leaves as sRGB.
+//!
+//! A profile that cannot be read, or that is not for this kind of pixel, is passed over, as browsers do.
+
+use forebay_plugin::Error;
+use moxcms::{ColorProfile, DataColorSpace, Layout as Channels, TransformOptions};
+
+use crate::raster::{Layout, Raster};
+
+/// Converts to sRGB: by the profile where there is a fitting one; CMYK without one by the plain formula.
+pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Result<Raster, Error> {
+    let profile = profile.and_then(|bytes| ColorProfile::new_from_slice(bytes).ok());
+    let space = profile.as_ref().map(|profile| profile.color_space);
+    match (raster.layout, profile, space) {
+        (Layout::Rgb | Layout::Rgba | Layout::Cmyk, Some(profile), Some(space))
+            if space == space_of(raster.layout) =>
+        {
+            convert(raster, &profile)
+        }
+        (Layout::Grey | Layout::GreyAlpha, Some(profile), Some(DataColorSpace::Gray)) => {
+            Ok(convert_grey(raster, &profile))
+        }
+        (Layout::Cmyk, ..) => Ok(plain_rgb(raster)),
+        _ => Ok(raster),
+    }
+}
+
+fn space_of(layout: Layout) -> DataColorSpace {
+    match layout {
+        Layout::Grey | Layout::GreyAlpha => DataColorSpace::Gray,
+        Layout::Rgb | Layout::Rgba => DataColorSpace::Rgb,
+        Layout::Cmyk => DataColorSpace::Cmyk,
+    }
+}
+
+/// Rows of pixels through `profile`, with alpha as it is.
+fn convert(raster: Raster, profile: &ColorProfile) -> Result<Raster, Error> {
+    // moxcms gives CMYK the layout of any four channels.
+    let (from, to, layout, channels) = match raster.layout {
+        Layout::Rgba => (Channels::Rgba, Channels::Rgba, Layout::Rgba, 4),
+        Layout::Cmyk => (Channels::Rgba, Channels::Rgb, Layout::Rgb, 3),
+        _ => (Channels::Rgb, Channels::Rgb, Layout::Rgb, 3),
+    };
+    let srgb = ColorProfile::new_srgb();
+    let Ok(transform) = profile.create_transform_8bit(from, &srgb, to, TransformOptions::default())
+    else {
+        return Ok(if raster.layout == Layout::Cmyk {
+            plain_rgb(raster)
+        } else {
+            raster
+        });
+    };
+    let pixels = raster.width as usize * raster.height as usize;
+    let mut samples = vec![0; pixels * channels];
+    transform
+        .transform(&raster.samples, &mut samples)
+        .map_err(|error| Error::Failed(format!("cannot convert colours: {error}")))?;
+    Ok(Raster {
+        layout,
+        samples,
+        ..raster
+    })
+}
+
+/// Greys through a table of all 256 of them.
+fn convert_grey(mut raster: Raster, profile: &ColorProfile) -> Raster {
+    let greys: [u8; 256] = std::array::from_fn(|grey| grey as u8);
+    let mut colours = [0; 256 * 3];
+    let srgb = ColorProfile::new_srgb();
+    let converted = profile
+        .create_transform_8bit(
+            Channels::Gray,
+            &srgb,
+            Channels::Rgb,
+            TransformOptions::default(),
+        )
+        .and_then(|transform| transform.transform(&greys, &mut colours));
+    if converted.is_ok() {
+        let mut table = greys;
+        // The three channels of a grey are equal; green weighs most where rounding made them differ.
+        for (entry, [_, green, _]) in table.iter_mut().zip(colours.as_chunks::<3>().0) {
+            *entry = *green;
+        }
+        let step = if raster.layout == Layout::GreyAlpha {
+            2
+        } else {
+            1
+        };
+        for grey in raster.samples.iter_mut().step_by(step) {
+            *grey = table.get(usize::from(*grey)).copied().unwrap_or(*grey);
+        }
+    }
+    raster
+}
+
+/// CMYK without a profile: each ink takes its share of the light, black from all three (as browsers and ImageMagick
+/// do).
+fn plain_rgb(raster: Raster) -> Raster {
+    let light =
+        |ink: u8, black: u8| ((255 - u32::from(ink)) * (255 - u32::from(black)) + 127) / 255;
+    let (pixels, _) = raster.samples.as_chunks::<4>();
+    let samples = pixels
+        .iter()
+        .flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| light(ink, k) as u8))
+        .collect();
+    Raster {
+        layout: Layout::Rgb,
+        samples,
+        ..raster
+    }
+}

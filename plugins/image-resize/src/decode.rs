@@ -1,0 +1,149 @@
+//! From bytes to pixels: what kind of file it is, how large, which way up, and, once that was found acceptable, its
+//! pixels.
+//!
+//! A file that ends early is an error, even where its format would let a decoder fill in the rest.
+
+use std::io::Cursor;
+
+use forebay_plugin::Error;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use crate::jpeg;
+use crate::raster::Raster;
+
+/// A file whose header was read.
+pub(crate) struct Source<'a> {
+    pub(crate) format: ImageFormat,
+    /// Width and height as stored, before the orientation is applied.
+    pub(crate) size: (u32, u32),
+    pub(crate) orientation: Orientation,
+    decoder: Decoder<'a>,
+}
+
+enum Decoder<'a> {
+    Jpeg(Box<jpeg::Decoder<'a>>),
+    Other(Box<dyn ImageDecoder + 'a>),
+}
+
+/// The pixels of a file.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) raster: Raster,
+    /// Width and height before the decoder scaled them.
+    pub(crate) full: (f64, f64),
+    /// Pixels of the raster for each pixel of the file, along either axis: 1, 1/2, 1/4 or 1/8.
+    pub(crate) scale: f64,
+    /// The ICC profile, as the file has it.
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// What a decoder may allocate besides the pixels: metadata, tables, rows.
+const OVERHEAD: u64 = 64 << 20;
+
+impl<'a> Source<'a> {
+    /// Reads a header. Pixels are neither decoded nor allocated.
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
+        use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+        let format = match image::guess_format(bytes) {
+            Ok(format @ (Bmp | Gif | Jpeg | Png | Tiff | WebP)) => format,
+            _ => {
+                return Err(Error::Unsupported(
+                    "not a PNG, JPEG, WebP, GIF, BMP or TIFF picture".into(),
+                ));
+            }
+        };
+        if format == Jpeg {
+            let decoder = jpeg::Decoder::open(bytes)?;
+            let (size, orientation) = (decoder.size(), decoder.orientation());
+            return Ok(Self {
+                format,
+                size,
+                orientation,
+                decoder: Decoder::Jpeg(Box::new(decoder)),
+            });
+        }
+        if format == Png && !png_is_whole(bytes) {
+            return Err(Error::InvalidInput(
+                "the PNG ends before its IEND chunk".into(),
+            ));
+        }
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        reader.limits(allocating(OVERHEAD));
+        let mut decoder = reader
+            .into_decoder()
+            .map_err(|error| refused(format, error))?;
+        // A damaged orientation is no reason to refuse the picture.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        Ok(Self {
+            format,
+            size: decoder.dimensions(),
+            orientation,
+            decoder: Decoder::Other(Box::new(decoder)),
+        })
+    }
+
+    /// Decodes. `needed` is the factor by which what is kept will be resized; a decoder that can do part of that at
+    /// less cost does so.
+    pub(crate) fn decode(self, needed: f64) -> Result<Decoded, Error> {
+        match self.decoder {
+            Decoder::Jpeg(decoder) => decoder.decode(needed),
+            Decoder::Other(mut decoder) => {
+                let profile = decoder.icc_profile().unwrap_or_default();
+                decoder
+                    .set_limits(allocating(
+                        decoder
+                            .total_bytes()
+                            .saturating_mul(2)
+                            .saturating_add(OVERHEAD),
+                    ))
+                    .and_then(|()| DynamicImage::from_decoder(decoder))
+                    .map(|image| Decoded {
+                        full: (f64::from(image.width()), f64::from(image.height())),
+                        raster: Raster::from_image(image),
+                        scale: 1.0,
+                        profile,
+                    })
+                    .map_err(|error| refused(self.format, error))
+            }
+        }
+    }
+}
+
+fn allocating(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+fn refused(format: ImageFormat, error: ImageError) -> Error {
+    match error {
+        ImageError::Unsupported(_) => Error::Unsupported(format!("{format:?}: {error}")),
+        ImageError::Limits(_) => {
+            Error::InvalidInput(format!("{format:?} that needs too much memory: {error}"))
+        }
+        _ => Error::InvalidInput(format!("damaged {format:?}: {error}")),
+    }
+}
+
+/// Whether the chunks of a PNG (PNG specification, third edition, section 5) reach as far as its last, IEND; a
+/// decoder that has all rows does not look.
+fn png_is_whole(bytes: &[u8]) -> bool {
+    const SIGNATURE: usize = 8;
+    const CRC: usize = 4;
+    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
+    while let Some((head, body)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, kind @ ..] = *head;
+        let Some(next) = (u32::from_be_bytes([a, b, c, d]) as usize)
+            .checked_add(CRC)
+            .and_then(|len| body.get(len..))
+        else {
+            return false;
+        };
+        if kind == *b"IEND" {
+            return true;
+        }
+        rest = next;
+    }
+    false
+}

@@ -1,0 +1,176 @@
+//! Copies objects, and what they refer to, into a part.
+//!
+//! What leads to other pages is stopped here, whatever key it hides under: a reference to a page, an annotation, a form
+//! field, the catalog or the structure tree becomes null unless the part has taken that very object by
+//! [`assign`](Copier::assign).
+
+use std::collections::{BTreeMap, HashMap};
+
+use forebay_plugin::Error;
+use lopdf::{Dictionary, Object, ObjectId, Stream};
+
+use crate::content;
+use crate::document::{Source, as_dictionary};
+
+/// Keys that are nowhere copied: places in the structure tree, private data of programs, embedded files.
+const DROPPED: [&[u8]; 4] = [b"StructParent", b"StructParents", b"PieceInfo", b"AF"];
+
+/// Types of dictionaries that belong to the document, not to what a page shows.
+const DOCUMENT_TYPES: [&[u8]; 14] = [
+    b"Bead",
+    b"Catalog",
+    b"DPart",
+    b"DPartRoot",
+    b"MCR",
+    b"OBJR",
+    b"ObjStm",
+    b"Outlines",
+    b"Page",
+    b"Pages",
+    b"StructElem",
+    b"StructTreeRoot",
+    b"Template",
+    b"Thread",
+];
+
+/// A part in the making.
+pub(crate) struct Copier<'a, 's> {
+    pub(crate) source: &'s Source<'a>,
+    objects: BTreeMap<ObjectId, Object>,
+    /// The new number of each object that was taken or met; none for those that are not copied.
+    numbers: HashMap<ObjectId, Option<ObjectId>>,
+    /// Objects that have a number and wait to be copied.
+    waiting: Vec<(ObjectId, ObjectId)>,
+    last: u32,
+}
+
+impl<'a, 's> Copier<'a, 's> {
+    pub(crate) fn new(source: &'s Source<'a>) -> Self {
+        Self { source, objects: BTreeMap::new(), numbers: HashMap::new(), waiting: Vec::new(), last: 0 }
+    }
+
+    /// A new number.
+    pub(crate) fn reserve(&mut self) -> ObjectId {
+        self.last += 1;
+        (self.last, 0)
+    }
+
+    /// Takes an object, which the caller copies itself: references to it lead to the number that this gives.
+    pub(crate) fn assign(&mut self, id: ObjectId) -> ObjectId {
+        let new = self.reserve();
+        self.numbers.insert(id, Some(new));
+        new
+    }
+
+    /// The number of an object in the part, if it was taken.
+    pub(crate) fn assigned(&self, id: ObjectId) -> Option<ObjectId> {
+        self.numbers.get(&id).copied().flatten()
+    }
+
+    /// Sets the object of a number.
+    pub(crate) fn put(&mut self, id: ObjectId, object: Object) {
+        self.objects.insert(id, object);
+    }
+
+    /// A dictionary that was put before.
+    pub(crate) fn written(&mut self, id: ObjectId) -> Option<&mut Dictionary> {
+        self.objects.get_mut(&id).and_then(|object| object.as_dict_mut().ok())
+    }
+
+    /// Copies a value. What it refers to follows with [`finish`](Self::finish). Recursion ends with the nesting of the
+    /// value itself, which the parser holds to 100 levels.
+    pub(crate) fn copy(&mut self, object: &'a Object) -> Result<Object, Error> {
+        Ok(match object {
+            Object::Reference(id) => self.refer(*id)?.map_or(Object::Null, Object::Reference),
+            Object::Array(array) => Object::Array(array.iter().map(|item| self.copy(item)).collect::<Result<_, _>>()?),
+            Object::Dictionary(dictionary) => Object::Dictionary(self.copy_dictionary(dictionary)?),
+            Object::Stream(stream) => Object::Stream(self.copy_stream(stream)?),
+            scalar => scalar.clone(),
+        })
+    }
+
+    /// Copies the values of some keys, where there are such.
+    pub(crate) fn copy_keys(&mut self, from: &'a Dictionary, keys: &[&[u8]], to: &mut Dictionary) -> Result<(), Error> {
+        for key in keys {
+            if let Ok(value) = from.get(key) {
+                self.copy_value(key, value, to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies one value into a dictionary; a null value is none.
+    pub(crate) fn copy_value(&mut self, key: &[u8], value: &'a Object, to: &mut Dictionary) -> Result<(), Error> {
+        if DROPPED.contains(&key) {
+            return Ok(());
+        }
+        let copy = self.copy(value)?;
+        if !copy.is_null() {
+            to.set(key, copy);
+        }
+        Ok(())
+    }
+
+    fn copy_dictionary(&mut self, dictionary: &'a Dictionary) -> Result<Dictionary, Error> {
+        let mut copy = Dictionary::new();
+        let own_resources = content::resources_of_glyphs(self.source, dictionary)?;
+        for (key, value) in dictionary {
+            match &own_resources {
+                Some((resources, used)) if key == b"Resources" => {
+                    copy.set("Resources", content::copy_resources(self, resources, used)?);
+                }
+                _ => self.copy_value(key, value, &mut copy)?,
+            }
+        }
+        Ok(copy)
+    }
+
+    fn copy_stream(&mut self, stream: &'a Stream) -> Result<Stream, Error> {
+        let mut copy = Dictionary::new();
+        for (key, value) in &stream.dict {
+            if key == b"Resources"
+                && let Some(resources) = as_dictionary(self.source.resolve(value)?)
+            {
+                let used = content::used(self.source, vec![stream], resources)?;
+                copy.set("Resources", content::copy_resources(self, resources, &used)?);
+            } else if key != b"Length" {
+                self.copy_value(key, value, &mut copy)?;
+            }
+        }
+        Ok(Stream::new(copy, self.source.content(stream)?.to_vec()))
+    }
+
+    /// The number in the part of an object that something refers to; none when it must not come along.
+    fn refer(&mut self, id: ObjectId) -> Result<Option<ObjectId>, Error> {
+        if let Some(known) = self.numbers.get(&id) {
+            return Ok(*known);
+        }
+        let object = self.source.object(id)?;
+        let stays = object.is_null()
+            || self.source.is_structure(id)
+            || as_dictionary(object)
+                .and_then(|dictionary| dictionary.get_type().ok())
+                .is_some_and(|name| DOCUMENT_TYPES.contains(&name));
+        if stays {
+            self.numbers.insert(id, None);
+            return Ok(None);
+        }
+        let new = self.assign(id);
+        self.waiting.push((id, new));
+        Ok(Some(new))
+    }
+
+    /// Copies everything that what was copied so far refers to.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        while let Some((id, new)) = self.waiting.pop() {
+            let copy = self.copy(self.source.object(id)?)?;
+            self.put(new, copy);
+        }
+        Ok(())
+    }
+
+    /// The objects of the part, and the highest number among them.
+    pub(crate) fn into_objects(self) -> (BTreeMap<ObjectId, Object>, u32) {
+        (self.objects, self.last)
+    }
+}

@@ -1,0 +1,173 @@
+//! The document to split: loaded once, indexed once, then only read.
+//!
+//! An object that the cross-reference table promises and the file does not hold is an error wherever it is met, so a part
+//! never lacks something without anyone noticing. A reference to an object that no table lists is null, as ISO 32000-2,
+//! 7.3.10, has it.
+
+use std::collections::HashSet;
+
+use forebay_plugin::Error;
+use lopdf::xref::{XrefEntry, XrefRecovery};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
+
+use crate::destinations::Destinations;
+use crate::labels::Labels;
+use crate::outline::Outline;
+use crate::pages::{self, Page};
+use crate::trees::{self, Fields};
+
+/// The longest chain of references to references that is followed; one link is usual.
+const MAX_REFERENCES: usize = 32;
+
+/// What a missing object stands for.
+static NULL: Object = Object::Null;
+
+/// Reads a document and refuses what cannot be split in good faith.
+pub(crate) fn load(bytes: &[u8]) -> Result<Document, Error> {
+    use lopdf::Error as Load;
+
+    let encrypted = || Error::InvalidInput("the PDF is encrypted; remove its protection first".into());
+    let document = Document::load_mem(bytes).map_err(|error| match error {
+        Load::InvalidPassword | Load::Decryption(_) | Load::UnsupportedSecurityHandler(_) => encrypted(),
+        error => damaged(format!("cannot be read: {error}")),
+    })?;
+    if document.is_encrypted() || document.was_encrypted() {
+        return Err(encrypted());
+    }
+    if document.xref_recovery == Some(XrefRecovery::Reconstructed) {
+        return Err(damaged("its table of objects cannot be read, so it may be cut short".into()));
+    }
+    Ok(document)
+}
+
+/// The error of a file that breaks its own format.
+pub(crate) fn damaged(what: String) -> Error {
+    Error::InvalidInput(format!("the PDF is damaged: {what}"))
+}
+
+/// A document with what the parts look up in it.
+pub(crate) struct Source<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) catalog: &'a Dictionary,
+    pub(crate) pages: Vec<Page<'a>>,
+    pub(crate) destinations: Destinations<'a>,
+    pub(crate) outline: Outline<'a>,
+    pub(crate) labels: Labels<'a>,
+    /// The fields and widgets of the form, each with the field above it.
+    pub(crate) fields: Fields<'a>,
+    /// Pages, nodes of the page tree and annotations.
+    structure: HashSet<ObjectId>,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(document: &'a Document) -> Result<Self, Error> {
+        let mut source = Self {
+            document,
+            catalog: document.catalog().map_err(|_| damaged("it has no catalog".into()))?,
+            pages: Vec::new(),
+            destinations: Destinations::default(),
+            outline: Outline::default(),
+            labels: Labels::default(),
+            fields: Fields::new(),
+            structure: HashSet::new(),
+        };
+        (source.pages, source.structure) = pages::read(&source)?;
+        source.structure.extend(annotations(&source)?);
+        if let Some(form) = source.dictionary(source.catalog, b"AcroForm")? {
+            source.fields = trees::fields(&source, source.array(form, b"Fields")?)?;
+        }
+        source.destinations = Destinations::read(&source)?;
+        source.outline = Outline::read(&source)?;
+        source.labels = Labels::read(&source)?;
+        Ok(source)
+    }
+
+    /// Whether an object leads to other pages: a node of the page tree, an annotation or a form field. A part takes those
+    /// by number or not at all.
+    pub(crate) fn is_structure(&self, id: ObjectId) -> bool {
+        self.structure.contains(&id) || self.fields.contains_key(&id)
+    }
+
+    /// The object of that number; null when the file has none.
+    pub(crate) fn object(&self, id: ObjectId) -> Result<&'a Object, Error> {
+        if let Some(object) = self.document.objects.get(&id) {
+            return Ok(object);
+        }
+        let promised = match self.document.reference_table.get(id.0) {
+            // Some producers write unused numbers as objects in use at offset 0, where the header is.
+            Some(XrefEntry::Normal { offset, generation }) => *offset != 0 && *generation == id.1,
+            Some(XrefEntry::Compressed { .. }) => id.1 == 0,
+            Some(XrefEntry::Free | XrefEntry::UnusableFree) | None => false,
+        };
+        if promised { Err(damaged(format!("object {} cannot be read", id.0))) } else { Ok(&NULL) }
+    }
+
+    /// Follows references to the object behind them.
+    pub(crate) fn resolve(&self, mut object: &'a Object) -> Result<&'a Object, Error> {
+        for _ in 0..MAX_REFERENCES {
+            match object {
+                Object::Reference(id) => object = self.object(*id)?,
+                object => return Ok(object),
+            }
+        }
+        Err(damaged("references lead in a circle".into()))
+    }
+
+    /// The value of a key with references followed; null when there is none.
+    pub(crate) fn get(&self, dictionary: &'a Dictionary, key: &[u8]) -> Result<&'a Object, Error> {
+        dictionary.get(key).map_or(Ok(&NULL), |value| self.resolve(value))
+    }
+
+    /// The dictionary under a key, or of the stream under it.
+    pub(crate) fn dictionary(&self, parent: &'a Dictionary, key: &[u8]) -> Result<Option<&'a Dictionary>, Error> {
+        self.get(parent, key).map(as_dictionary)
+    }
+
+    /// The array under a key.
+    pub(crate) fn array(&self, parent: &'a Dictionary, key: &[u8]) -> Result<&'a [Object], Error> {
+        Ok(self.get(parent, key)?.as_array().map_or(&[], Vec::as_slice))
+    }
+
+    /// The same, but an array that has a number is given once and empty from then on: what many dictionaries share would
+    /// make walks over them quadratic, and no sound document has them share a list of nodes.
+    pub(crate) fn array_once(
+        &self,
+        parent: &'a Dictionary,
+        key: &[u8],
+        seen: &mut HashSet<ObjectId>,
+    ) -> Result<&'a [Object], Error> {
+        match parent.get(key) {
+            Ok(Object::Reference(id)) if !seen.insert(*id) => Ok(&[]),
+            _ => self.array(parent, key),
+        }
+    }
+
+    /// The bytes of a stream as the file holds them.
+    pub(crate) fn content(&self, stream: &'a Stream) -> Result<&'a [u8], Error> {
+        // A stream whose length cannot be told is loaded without its bytes.
+        if stream.content.is_empty() && self.get(&stream.dict, b"Length")?.as_i64().ok() != Some(0) {
+            return Err(damaged("a stream has no valid length".into()));
+        }
+        Ok(&stream.content)
+    }
+}
+
+/// An object as a dictionary; a stream counts as its dictionary.
+pub(crate) fn as_dictionary(object: &Object) -> Option<&Dictionary> {
+    match object {
+        Object::Dictionary(dictionary) => Some(dictionary),
+        Object::Stream(stream) => Some(&stream.dict),
+        _ => None,
+    }
+}
+
+/// Every annotation that a page lists.
+fn annotations(source: &Source<'_>) -> Result<HashSet<ObjectId>, Error> {
+    let mut found = HashSet::new();
+    let mut lists = HashSet::new();
+    for page in &source.pages {
+        let list = source.array_once(page.dictionary, b"Annots", &mut lists)?;
+        found.extend(list.iter().filter_map(|item| item.as_reference().ok()));
+    }
+    Ok(found)
+}

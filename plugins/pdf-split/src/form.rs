@@ -1,0 +1,130 @@
+//! The form of a part: the fields that have a widget on one of its pages (ISO 32000-2, 12.7).
+//!
+//! Fields are found from their widgets up, so a part costs what it holds, however large the form is.
+
+use std::collections::HashMap;
+
+use forebay_plugin::Error;
+use lopdf::{Dictionary, Object, ObjectId};
+
+use crate::annotations::Annotation;
+use crate::content;
+use crate::copy::Copier;
+use crate::document::Source;
+
+/// What is kept of a field: its name, type, flags, value and look. Actions are dropped.
+const FIELD_KEYS: [&[u8]; 17] = [
+    b"DA", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI", b"TM", b"TU", b"Lock", b"SV",
+    b"V",
+];
+
+/// The most levels of fields that are climbed to find an inherited type.
+const MAX_LEVELS: usize = 64;
+
+/// Copies the fields of the part's widgets, which have been copied; gives the form dictionary, if there is a form.
+pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, widgets: &[&Annotation<'a>]) -> Result<Option<Dictionary>, Error> {
+    let Some(form) = copier.source.dictionary(copier.source.catalog, b"AcroForm")? else {
+        return Ok(None);
+    };
+    let mut fields: Vec<Field<'a>> = Vec::new();
+    let mut places: HashMap<ObjectId, usize> = HashMap::new();
+    let mut roots = Vec::new();
+    for widget in widgets {
+        // A widget that the form does not list is a mere annotation.
+        let Some(mut above) = widget.source.and_then(|id| copier.source.fields.get(&id)) else {
+            continue;
+        };
+        let mut id = widget.id;
+        while let Some((parent, dictionary)) = above {
+            let known = places.get(parent).and_then(|place| fields.get_mut(*place));
+            if let Some(field) = known {
+                field.kids.push(id);
+                break;
+            }
+            let new = copier.assign(*parent);
+            places.insert(*parent, fields.len());
+            fields.push(Field { id: new, source: *parent, dictionary, kids: vec![id] });
+            id = new;
+            above = copier.source.fields.get(parent).unwrap_or(&None);
+        }
+        if above.is_none() {
+            roots.push(Object::Reference(id));
+        }
+    }
+    if roots.is_empty() {
+        return Ok(None);
+    }
+
+    for field in &fields {
+        let mut written = Dictionary::new();
+        let signature = is_signature(copier.source, Some(field.source), field.dictionary)?;
+        let keys = FIELD_KEYS.iter().copied().filter(|key| !(signature && *key == b"V")).collect::<Vec<_>>();
+        copier.copy_keys(field.dictionary, &keys, &mut written)?;
+        written.set("Kids", field.kids.iter().copied().map(Object::Reference).collect::<Vec<_>>());
+        copier.put(field.id, Object::Dictionary(written));
+    }
+    for field in &fields {
+        for kid in &field.kids {
+            if let Some(kid) = copier.written(*kid) {
+                kid.set("Parent", field.id);
+            }
+        }
+    }
+
+    let mut written = Dictionary::new();
+    written.set("Fields", roots);
+    copier.copy_keys(form, &[b"DA", b"NeedAppearances", b"Q"], &mut written)?;
+    if let Some(resources) = copier.source.dictionary(form, b"DR")? {
+        written.set("DR", content::copy_fonts(copier, resources)?);
+    }
+    Ok(Some(written))
+}
+
+/// A field of the part that has others, or widgets, below it.
+struct Field<'a> {
+    id: ObjectId,
+    source: ObjectId,
+    dictionary: &'a Dictionary,
+    kids: Vec<ObjectId>,
+}
+
+/// Sets on a widget that no form lists what it inherits from the fields above it, which stay behind.
+pub(crate) fn inherit<'a>(
+    copier: &mut Copier<'a, '_>,
+    widget: &'a Dictionary,
+    copy: &mut Dictionary,
+) -> Result<(), Error> {
+    let mut field = widget;
+    for _ in 0..MAX_LEVELS {
+        match copier.source.dictionary(field, b"Parent")? {
+            Some(parent) if !parent.has_type(b"Page") => field = parent,
+            _ => break,
+        }
+        for key in FIELD_KEYS.iter().copied().filter(|key| !copy.has(key)).collect::<Vec<_>>() {
+            copier.copy_keys(field, &[key], copy)?;
+        }
+    }
+    if copy.get(b"FT").and_then(Object::as_name).is_ok_and(|kind| kind == b"Sig") {
+        copy.remove(b"V");
+    }
+    Ok(())
+}
+
+/// Whether a field, or a widget, is for a signature. A signature covers the bytes of the whole document, so its value
+/// means nothing in a part.
+pub(crate) fn is_signature<'a>(
+    source: &Source<'a>,
+    mut id: Option<ObjectId>,
+    mut field: &'a Dictionary,
+) -> Result<bool, Error> {
+    for _ in 0..MAX_LEVELS {
+        if let Ok(kind) = source.get(field, b"FT")?.as_name() {
+            return Ok(kind == b"Sig");
+        }
+        match id.and_then(|id| source.fields.get(&id)).copied().flatten() {
+            Some((above, parent)) => (id, field) = (Some(above), parent),
+            None => break,
+        }
+    }
+    Ok(false)
+}

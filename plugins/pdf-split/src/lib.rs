@@ -1,0 +1,119 @@
+//! Splits a PDF into one file for each page, or for each range of pages.
+//!
+//! A part holds its own pages and nothing of the others. It is built by copying what its pages reach into a fresh
+//! document, never by deleting from the old one, so what is not copied is not there: not as an object that nothing refers
+//! to, and not in a later revision either. Content, fonts and pictures are copied byte for byte and never encoded again;
+//! fractions outside of them, such as the corners of a page, keep the 24 bits of precision that lopdf reads.
+//!
+//! What a part keeps of the document around its pages:
+//!
+//! | | |
+//! |---|---|
+//! | inherited page attributes | set on the page itself |
+//! | resources | those that the page's content names; a shared list of pictures is cut down to the page's own |
+//! | links and other annotations | kept. A link within the part leads there; a link to a page elsewhere stays visible and leads nowhere; web links and links to other files stay |
+//! | scripts, form submission, media actions | dropped |
+//! | form fields | those with a widget on a page of the part; XFA and the values of signature fields are dropped |
+//! | outline | entries that lead to a page of the part |
+//! | page labels | as in the document |
+//! | layers (optional content) | those that the part uses |
+//! | output intents, language, viewer preferences | kept |
+//! | document information | the standard entries: title, author, subject, keywords, creator, producer, dates |
+//! | XMP metadata | dropped: it tells of the whole document, down to a thumbnail and claims of conformance |
+//! | structure (tags), article threads | dropped |
+//! | embedded files, document scripts, open actions | dropped; a file attached to a page by an annotation stays |
+//!
+//! An encrypted document is refused, and so is a damaged one: a part that lacks something would be worse than an error.
+
+mod annotations;
+mod content;
+mod copy;
+mod destinations;
+mod document;
+mod form;
+mod labels;
+mod layers;
+mod names;
+mod outline;
+mod pages;
+mod part;
+mod ranges;
+mod trees;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use forebay_plugin::{About, Error, FilePlugin, InputFile, OutputFile};
+use schemars::JsonSchema;
+
+pub use ranges::PageRange;
+
+/// The config of `pdf-split`: `pages_per_file`, `ranges`, or neither for one file per page.
+#[derive(Debug, Default, Clone, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How many pages each file holds; the last one may hold fewer. 1 unless set. Not together with `ranges`.
+    pub pages_per_file: Option<NonZeroU32>,
+    /// Pages to take, one file per item, such as `1-3,5,9-`: pages count from 1, and a range may leave out its first or
+    /// its last page. Not together with `pages_per_file`.
+    pub ranges: Option<String>,
+}
+
+/// The plugin.
+#[derive(Debug)]
+pub struct PdfSplit;
+
+impl FilePlugin for PdfSplit {
+    type Config = Config;
+    const ABOUT: About = About {
+        name: "pdf-split",
+        version: env!("CARGO_PKG_VERSION"),
+        summary: "Splits a PDF by pages",
+        accepts: &["application/pdf"],
+        produces: &["application/pdf"],
+    };
+
+    fn transform(input: &InputFile, output_dir: &Path, config: Config) -> Result<Vec<OutputFile>, Error> {
+        let bytes = std::fs::read(&input.path).map_err(|error| Error::Failed(format!("cannot read: {error}")))?;
+        split(bytes, &input.info.name, &config, |name, part| {
+            let file = File::create(output_dir.join(name))?;
+            let mut file = BufWriter::new(file);
+            part(&mut file)?;
+            file.flush()
+        })
+    }
+}
+
+/// Splits a document, and hands each part to `save` with its name and with what writes it.
+///
+/// # Errors
+/// [`Error::InvalidConfig`] when the config does not fit the document, [`Error::InvalidInput`] when the document is
+/// encrypted or damaged, [`Error::Failed`] when a part cannot be saved.
+pub fn split(
+    bytes: Vec<u8>,
+    name: &str,
+    config: &Config,
+    mut save: impl FnMut(&str, &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()>,
+) -> Result<Vec<OutputFile>, Error> {
+    let plan = ranges::Plan::new(config)?;
+    let document = document::load(&bytes)?;
+    // The document holds copies of its own.
+    drop(bytes);
+    let document = document::Source::new(&document)?;
+
+    let count = document.pages.len();
+    let parts = plan.parts(count)?;
+    let mut outputs = Vec::with_capacity(parts.len());
+    for range in parts {
+        let name = names::part_name(name, range, count);
+        let mut part = part::build(&document, range)?;
+        save(&name, &mut |mut file| part::write(&mut part, &mut file))
+            .map_err(|error| Error::Failed(format!("cannot write {name}: {error}")))?;
+        outputs.push(OutputFile { path: name.clone(), name });
+    }
+    Ok(outputs)
+}
+
+forebay_plugin::export_file!(PdfSplit);

@@ -1,0 +1,180 @@
+//! Write a plugin for [forebay] in plain Rust.
+//!
+//! A plugin takes a file on its way to an upload and gives back any number of files. Implement one trait, export it with
+//! one macro, and build the crate (a `cdylib`) for `wasm32-wasip2`:
+//!
+//! - [`StreamPlugin`] reads and writes as the bytes pass by, and never holds more of a file than it asks for;
+//! - [`FilePlugin`] gets the file on disk, for formats that need random access (PDF, MP4, ZIP).
+//!
+//! The config is a type of the plugin's own: its JSON Schema becomes part of the plugin's descriptor, so the host refuses
+//! a config that does not fit before the plugin runs.
+//!
+//! ```
+//! use forebay_plugin::{About, Error, Input, Output, StreamPlugin};
+//!
+//! /// The config; its doc comments are what `forebay inspect` shows.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(deny_unknown_fields, default)]
+//! struct Config {
+//!     /// Added to every byte.
+//!     by: u8,
+//! }
+//!
+//! impl Default for Config {
+//!     fn default() -> Self {
+//!         Self { by: 13 }
+//!     }
+//! }
+//!
+//! struct Shift;
+//!
+//! impl StreamPlugin for Shift {
+//!     type Config = Config;
+//!     const ABOUT: About = About {
+//!         name: "shift",
+//!         version: env!("CARGO_PKG_VERSION"),
+//!         summary: "Adds a number to every byte",
+//!         accepts: &["*/*"],
+//!         produces: &["application/octet-stream"],
+//!     };
+//!
+//!     async fn transform(mut input: Input, config: Config) -> Result<(), Error> {
+//!         let mut output = Output::open(input.info().clone()).await;
+//!         let mut chunk = Vec::new();
+//!         while input.fill(&mut chunk).await {
+//!             chunk.iter_mut().for_each(|byte| *byte = byte.wrapping_add(config.by));
+//!             output.write(&mut chunk).await?;
+//!         }
+//!         output.finish().await
+//!     }
+//! }
+//!
+//! forebay_plugin::export_stream!(Shift);
+//! # fn main() {}
+//! ```
+//!
+//! The exports exist only in builds for wasm: natively the crate is an ordinary library, so its logic is tested with
+//! `cargo test`. A panic becomes a trap, which ends this plugin's work on this file and nothing else.
+//!
+//! [forebay]: https://docs.rs/forebay
+
+use schemars::JsonSchema;
+
+mod file;
+mod stream;
+
+pub use file::{FilePlugin, InputFile, OutputFile};
+
+pub use stream::{Input, Output, StreamPlugin};
+
+pub use bindings::stream::forebay::plugin::types::{Descriptor, Error, FileInfo};
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod export {
+    pub use crate::bindings::file::export_file_plugin;
+    pub use crate::bindings::stream::export_stream_plugin;
+    pub use crate::file::FileExport;
+    pub use crate::stream::StreamExport;
+}
+
+/// The only `generate!` calls.
+#[doc(hidden)]
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::restriction,
+    reason = "generated"
+)]
+pub mod bindings {
+    pub mod stream {
+        wit_bindgen::generate!({
+            path: "../../wit",
+            world: "stream-plugin",
+            generate_all,
+            pub_export_macro: true,
+            export_macro_name: "export_stream_plugin",
+            default_bindings_module: "forebay_plugin::bindings::stream",
+        });
+    }
+    pub mod file {
+        wit_bindgen::generate!({
+            path: "../../wit",
+            world: "file-plugin",
+            generate_all,
+            pub_export_macro: true,
+            export_macro_name: "export_file_plugin",
+            default_bindings_module: "forebay_plugin::bindings::file",
+            with: { "forebay:plugin/types@0.1.0": crate::bindings::stream::forebay::plugin::types },
+        });
+    }
+}
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// Name, as reports and messages show it.
+    pub name: &'static str,
+    /// Version; `env!("CARGO_PKG_VERSION")` is the usual value.
+    pub version: &'static str,
+    /// One line on what the plugin does.
+    pub summary: &'static str,
+    /// Media ranges that the plugin takes, such as `image/*` or `application/pdf`.
+    pub accepts: &'static [&'static str],
+    /// Media types that it can emit; empty when outputs keep the type of their input.
+    pub produces: &'static [&'static str],
+}
+
+impl About {
+    /// The descriptor of a plugin whose config is a `C`.
+    fn descriptor<C: JsonSchema>(&self) -> Descriptor {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        Descriptor {
+            name: self.name.into(),
+            version: self.version.into(),
+            summary: self.summary.into(),
+            accepts: owned(self.accepts),
+            produces: owned(self.produces),
+            config_schema: schemars::schema_for!(C).as_value().to_string(),
+        }
+    }
+}
+
+/// For plugins that take no config: an empty JSON object.
+#[derive(Debug, Default, Clone, Copy, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoConfig {}
+
+/// Reads the config that the host passes; an empty text stands for an empty object.
+fn parse_config<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Error> {
+    let text = if config.is_empty() { "{}" } else { config };
+    serde_json::from_str(text).map_err(|error| Error::InvalidConfig(error.to_string()))
+}
+
+/// Exports a [`StreamPlugin`] as this component.
+#[macro_export]
+macro_rules! export_stream {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, reason = "generated")]
+        const _: () = {
+            type Export = $crate::export::StreamExport<$plugin>;
+            $crate::export::export_stream_plugin!(Export);
+        };
+    };
+}
+
+/// Exports a [`FilePlugin`] as this component.
+#[macro_export]
+macro_rules! export_file {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, reason = "generated")]
+        const _: () = {
+            type Export = $crate::export::FileExport<$plugin>;
+            $crate::export::export_file_plugin!(Export);
+        };
+    };
+}

@@ -1,0 +1,169 @@
+//! Stream plugins: bytes in, bytes out.
+
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::Poll;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use wit_bindgen::{StreamReader, StreamResult, StreamWriter};
+
+use crate::bindings::stream::exports::forebay::plugin::transform::Guest;
+use crate::bindings::stream::forebay::plugin::outputs::{EmitError, emit};
+use crate::bindings::stream::wit_stream;
+use crate::{About, Descriptor, Error, FileInfo, parse_config};
+
+/// A plugin that works on bytes as they pass by. Export it with [`export_stream!`](crate::export_stream).
+pub trait StreamPlugin {
+    /// The config, read from JSON; its JSON Schema goes into the descriptor.
+    type Config: DeserializeOwned + JsonSchema;
+    /// What the plugin says of itself.
+    const ABOUT: About;
+
+    /// Turns one file into any number of outputs, each an [`Output`].
+    ///
+    /// Nothing that was written counts until this returns `Ok`. The plugin may stop reading early: the host still waits
+    /// for the rest of the input to turn out whole.
+    ///
+    /// # Errors
+    /// Whatever the plugin finds wrong with the file or its config; the error becomes the host's report of this file.
+    fn transform(input: Input, config: Self::Config) -> impl Future<Output = Result<(), Error>>;
+}
+
+/// The file that a plugin was given.
+pub struct Input {
+    info: FileInfo,
+    content: StreamReader<u8>,
+    buffer: usize,
+}
+
+impl Input {
+    /// What is known of the file: its name, its media type and, where known in advance, its size.
+    pub fn info(&self) -> &FileInfo {
+        &self.info
+    }
+
+    /// Reads at most this many bytes at a time; 256 KiB unless set.
+    pub fn set_buffer_size(&mut self, bytes: usize) {
+        self.buffer = bytes.max(1);
+    }
+
+    /// Replaces what `chunk` holds with the next bytes of the file, and keeps its allocation. Gives `false`, and an empty
+    /// chunk, at the end of the file, which comes only when the input is whole.
+    pub async fn fill(&mut self, chunk: &mut Vec<u8>) -> bool {
+        chunk.clear();
+        chunk.reserve_exact(self.buffer);
+        while chunk.is_empty() {
+            // `read` fills spare capacity and hands the buffer back.
+            let (result, filled) = self.content.read(std::mem::take(chunk)).await;
+            *chunk = filled;
+            if !matches!(result, StreamResult::Complete(_)) {
+                break;
+            }
+        }
+        !chunk.is_empty()
+    }
+
+    /// Reads the rest of the file, for formats that cannot be worked on piece by piece.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] when the file has more than `limit` bytes.
+    pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        let known = self
+            .info
+            .size
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(0);
+        let mut all = Vec::with_capacity(known.min(limit));
+        let mut chunk = Vec::new();
+        while self.fill(&mut chunk).await {
+            if all.len() + chunk.len() > limit {
+                return Err(Error::InvalidInput(format!("larger than {limit} bytes")));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+}
+
+/// A file that a plugin gives back. Several may be open at once.
+pub struct Output {
+    /// The host's call that takes the bytes; it resolves once all were taken, or early with the reason why not.
+    emit: Pin<Box<dyn Future<Output = Result<(), EmitError>>>>,
+    content: StreamWriter<u8>,
+}
+
+impl Output {
+    /// Begins a file. The host checks its name and sniffs its type; a size, where given, must turn out exact.
+    pub async fn open(info: FileInfo) -> Self {
+        let (content, reader) = wit_stream::new();
+        let mut emit: Pin<Box<dyn Future<Output = _>>> = Box::pin(emit(info, reader));
+        // The first poll makes the call; its answer is not due before the content has ended. Should the host refuse at
+        // once, the stream closes and `write` learns the reason from the future's second life, so it is kept as a value.
+        let early = poll_fn(|cx| Poll::Ready(emit.as_mut().poll(cx))).await;
+        if let Poll::Ready(result) = early {
+            emit = Box::pin(std::future::ready(result));
+        }
+        Self { emit, content }
+    }
+
+    /// Writes all of `chunk`, waiting while the host is busy, and leaves it empty with its allocation kept.
+    ///
+    /// # Errors
+    /// When nothing downstream wants this file any more.
+    pub async fn write(&mut self, chunk: &mut Vec<u8>) -> Result<(), Error> {
+        *chunk = self.content.write_all(std::mem::take(chunk)).await;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        chunk.clear();
+        Err(match self.emit.as_mut().await {
+            Err(error) => refused(error),
+            Ok(()) => Error::Failed("the host closed the output".into()),
+        })
+    }
+
+    /// Ends the file and waits until the host has taken all of it.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub async fn finish(self) -> Result<(), Error> {
+        drop(self.content);
+        self.emit.await.map_err(refused)
+    }
+}
+
+fn refused(error: EmitError) -> Error {
+    match error {
+        EmitError::Closed => Error::Failed("nothing downstream wants this output any more".into()),
+    }
+}
+
+/// Makes the component's exports of a plugin.
+pub struct StreamExport<P>(PhantomData<P>);
+
+impl<P: StreamPlugin + 'static> Guest for StreamExport<P> {
+    fn describe() -> Descriptor {
+        P::ABOUT.descriptor::<P::Config>()
+    }
+
+    async fn transform(
+        info: FileInfo,
+        content: StreamReader<u8>,
+        config: String,
+    ) -> Result<(), Error> {
+        /// The channel between guest and host moves 256 KiB about as fast as larger pieces, which cost more memory.
+        const BUFFER: usize = 256 * 1024;
+        let config = parse_config(&config)?;
+        P::transform(
+            Input {
+                info,
+                content,
+                buffer: BUFFER,
+            },
+            config,
+        )
+        .await
+    }
+}

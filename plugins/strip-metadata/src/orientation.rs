@@ -1,0 +1,109 @@
+//! The one EXIF field that may stay.
+//!
+//! Only this field is looked for, in the one directory where it can stand. A general reader would follow pointers from
+//! directory to directory, and a hostile file can make these overlap until 64 KiB stand for gigabytes of fields.
+
+/// Tag of the field, in the first directory (Exif 2.32, 4.6.4).
+const TAG: u16 = 0x0112;
+/// Field type of a 16-bit number (TIFF 6.0, section 2).
+const SHORT: u16 = 3;
+
+/// How a picture is to be turned or mirrored when shown: 2 to 8. The 1 that means "as it is" is never kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Orientation(u8);
+
+impl Orientation {
+    /// Finds the orientation in what EXIF holds: a TIFF header and its directories. Gives `None` for "as it is", for none,
+    /// and for a TIFF that cannot be read; it may be cut off after the first directory.
+    pub(crate) fn find(tiff: &[u8]) -> Option<Self> {
+        let big_endian = match tiff.get(..4)? {
+            b"MM\0*" => true,
+            b"II*\0" => false,
+            _ => return None,
+        };
+        let short = |bytes: &[u8], at: usize| {
+            let bytes = *bytes.get(at..)?.first_chunk()?;
+            Some(if big_endian {
+                u16::from_be_bytes(bytes)
+            } else {
+                u16::from_le_bytes(bytes)
+            })
+        };
+        let start = *tiff.get(4..)?.first_chunk()?;
+        let start = if big_endian {
+            u32::from_be_bytes(start)
+        } else {
+            u32::from_le_bytes(start)
+        };
+
+        let directory = tiff.get(usize::try_from(start).ok()?..)?;
+        let (_, fields) = directory.split_at_checked(2)?;
+        let field = fields
+            .chunks_exact(12)
+            .take(short(directory, 0)?.into())
+            .find(|field| short(field, 0) == Some(TAG) && short(field, 2) == Some(SHORT))?;
+        match u8::try_from(short(field, 8)?) {
+            Ok(value @ 2..=8) => Some(Self(value)),
+            _ => None,
+        }
+    }
+
+    /// A TIFF with this one field.
+    pub(crate) fn tiff(self) -> [u8; 26] {
+        let mut tiff = *b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
+        let [.., value, _, _, _, _, _, _] = &mut tiff;
+        *value = self.0;
+        tiff
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_found() {
+        for value in 2..=8 {
+            assert_eq!(
+                Orientation::find(&Orientation(value).tiff()),
+                Some(Orientation(value))
+            );
+        }
+    }
+
+    #[test]
+    fn little_endian_behind_another_field() {
+        let tiff = b"II*\0\x0A\0\0\0\xFF\xFF\x02\0\x0F\x01\x02\0\x02\0\0\0M\0\0\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        assert_eq!(Orientation::find(tiff), Some(Orientation(6)));
+    }
+
+    #[test]
+    fn nothing_to_keep() {
+        let with = |change: fn(&mut [u8; 26])| {
+            let mut tiff = Orientation(6).tiff();
+            change(&mut tiff);
+            Orientation::find(&tiff)
+        };
+        assert_eq!(with(|tiff| tiff[19] = 1), None, "as it is");
+        assert_eq!(with(|tiff| tiff[19] = 0), None, "out of range");
+        assert_eq!(with(|tiff| tiff[19] = 9), None, "out of range");
+        assert_eq!(with(|tiff| tiff[18] = 1), None, "out of range");
+        assert_eq!(with(|tiff| tiff[13] = 2), None, "not a number");
+        assert_eq!(with(|tiff| tiff[9] = 0), None, "no field");
+        assert_eq!(
+            with(|tiff| tiff[4] = 0xFF),
+            None,
+            "the directory is elsewhere"
+        );
+        assert_eq!(with(|tiff| tiff[0] = b'I'), None, "no byte order");
+        for length in 0..22 {
+            assert_eq!(
+                Orientation::find(&Orientation(6).tiff()[..length]),
+                None,
+                "{length} bytes"
+            );
+        }
+    }
+}
