@@ -332,14 +332,14 @@ fn uploads_go_by_the_flow_that_their_size_calls_for() {
             .collect();
         assert_eq!(flows, ["upload", "direct-upload"]);
     }
-    let output = upload("wrong", &["upload", "--jobs", "1"]);
+    let output = upload("sesame", &["upload", "--jobs", "1"]);
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
     assert_eq!(error.lines().count(), 2, "{error}");
     assert!(
         error
             .lines()
-            .all(|line| line.contains("401 unauthorized") && !line.contains("wrong")),
+            .all(|line| line.contains("401 unauthorized") && !line.contains("sesame")),
         "{error}"
     );
 }

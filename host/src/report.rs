@@ -15,7 +15,7 @@ pub struct Report {
     pub pipeline: String,
     /// The source: its name, its sniffed type and, where it was known in advance, its size.
     pub source: FileInfo,
-    /// Files that reached the sink, in the order in which they did.
+    /// Files that reached the sink, in the order in which the plugins gave them.
     pub files: Vec<FileReport>,
     /// What failed, in words.
     pub failures: Vec<String>,

@@ -17,11 +17,14 @@ use forebay::{
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-/// One engine and one compilation for all tests of this file.
+/// One engine for all tests of this file, with compiled plugins kept between runs.
 async fn host() -> &'static Host {
     static HOST: OnceCell<Host> = OnceCell::const_new();
-    HOST.get_or_init(|| async { Host::builder().build().unwrap() })
-        .await
+    HOST.get_or_init(|| async {
+        let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+        Host::builder().cache_dir(cache).build().unwrap()
+    })
+    .await
 }
 
 async fn stage(component: &[u8], config: Value) -> Stage {
@@ -59,7 +62,9 @@ async fn run(stages: Vec<Stage>, source: Source) -> (Result<Report, JobError>, F
     let sink = Memory::new();
     let pipeline = pipeline(stages);
     let job = host().await.run(&pipeline, source, sink.clone());
-    let result = tokio::time::timeout(Duration::from_secs(60), job).await.unwrap();
+    let result = tokio::time::timeout(Duration::from_secs(60), job)
+        .await
+        .unwrap();
     (result, sink.take())
 }
 
@@ -75,16 +80,18 @@ async fn failure(stages: Vec<Stage>, source: Source) -> StageCause {
     }
 }
 
+/// Bytes that look like no format, and unlike each other.
 fn noise(length: usize) -> Bytes {
     let mut state = 1_u64;
-    (0..length)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 56) as u8
-        })
-        .collect()
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&(state | 1 << 63 | 0xff).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +161,7 @@ async fn limits_end_a_stage_with_their_name() {
             Exceeded::WallClock(short),
         ),
         (
-            "hang",
+            "sleep",
             Limits::default().wall_clock(short),
             Exceeded::WallClock(short),
         ),

@@ -36,9 +36,15 @@ fn main() -> Result<()> {
     match chore {
         Chore::Setup => Ok(()),
         Chore::Demo { args } => {
-            let mut run = vec!["run", "--quiet", "--package", "forebay-cli", "--", "demo"];
-            run.extend(args.iter().map(String::as_str));
-            cargo(&workspace, &run)
+            // Resolved for the whole workspace, so that `test` finds the same dependencies built.
+            cargo(&workspace, &["build", "--workspace", "--bin", "forebay"])?;
+            let forebay = std::env::current_exe()?.with_file_name("forebay");
+            let status = Command::new(forebay).arg("demo").args(args).status();
+            ensure!(
+                status.context("cannot run the demo")?.success(),
+                "the demo failed"
+            );
+            Ok(())
         }
         Chore::Test => cargo(&workspace, &["test", "--workspace"]),
     }

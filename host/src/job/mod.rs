@@ -125,7 +125,7 @@ impl Job {
         run.clone().start(self.source).await;
         let Results {
             source,
-            files,
+            mut files,
             mut errors,
             interrupted,
             ..
@@ -133,10 +133,11 @@ impl Job {
         if let Some(file) = interrupted.filter(|_| errors.is_empty()) {
             errors.push(Error::Interrupted { file });
         }
+        files.sort_by(|(one, _), (other, _)| one.cmp(other));
         let report = Report {
             pipeline: run.pipeline.name().to_owned(),
             source,
-            files,
+            files: files.into_iter().map(|(_, file)| file).collect(),
             failures: errors.iter().map(ToString::to_string).collect(),
             elapsed: started.elapsed(),
         };

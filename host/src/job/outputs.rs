@@ -1,13 +1,12 @@
 //! The outputs of one stage over one file, on their way onward.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::tree::{Lane, Moving, Run};
+use super::tree::{Lane, Moving, Origin, Run};
 use crate::disk::{self, WriteError};
 use crate::error::Error;
-use crate::report::StageReport;
 use crate::scratch::Scratch;
 use crate::stage::{Emitted, FileInfo, StoredFile};
 use crate::stream::{Content, channel};
@@ -18,10 +17,7 @@ pub(super) struct Family {
     scratch: Scratch,
     /// The stage that they go into.
     at: usize,
-    trail: Vec<Arc<OnceLock<StageReport>>>,
-    came_from: String,
-    /// The input's place.
-    place: Vec<usize>,
+    file: Origin,
     /// How many outputs there were.
     count: usize,
     /// The lane of the input, until the first output takes it over.
@@ -30,32 +26,37 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// No outputs yet. `at` is the stage that they go into, and `lane` the one of their input.
+    /// No outputs yet. `file` is what the stage was given, its trail already with the stage; `lane` is its lane, and `at`
+    /// the stage that the outputs go into.
     pub(super) fn new(
         run: Arc<Run>,
-        scratch: Scratch,
+        file: Origin,
         at: usize,
-        trail: Vec<Arc<OnceLock<StageReport>>>,
-        came_from: String,
         lane: Arc<Lane>,
+        scratch: Scratch,
     ) -> Self {
         Self {
             run,
             scratch,
             at,
-            trail,
-            came_from,
+            file,
+            count: 0,
             lane: Some(lane),
             members: JoinSet::new(),
         }
     }
 
-    fn moving(&self, info: FileInfo, content: Content) -> Moving {
+    fn moving(&mut self, info: FileInfo, content: Content) -> Moving {
+        let mut place = self.file.place.clone();
+        place.push(self.count);
+        self.count += 1;
         Moving {
             info,
             content,
-            trail: self.trail.clone(),
-            came_from: Some(self.came_from.clone()),
+            origin: Origin {
+                place,
+                ..self.file.clone()
+            },
         }
     }
 

@@ -50,11 +50,17 @@ pub(super) struct Moving {
     /// What upstream says of it.
     pub(super) info: FileInfo,
     pub(super) content: Content,
+    pub(super) origin: Origin,
+}
+
+/// How a file came to be.
+#[derive(Clone, Default)]
+pub(super) struct Origin {
     /// The stages that it went through. Each is filled in when the stage has succeeded, which is before the content ends.
     pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
     /// The type of the file that the last stage was given; `None` for the source.
     pub(super) came_from: Option<String>,
-    /// Its place among the outputs of each stage so far: reports are in this order, whichever file is done first.
+    /// Its place among the outputs of each stage so far: a report lists files in this order, whichever is done first.
     pub(super) place: Vec<usize>,
 }
 
@@ -172,9 +178,7 @@ impl Run {
         let moving = Moving {
             info,
             content,
-            trail: Vec::new(),
-            came_from: None,
-            place: Vec::new(),
+            origin: Origin::default(),
         };
         let pump = {
             let (observer, chunk) = (self.observer.clone(), self.host.chunk);
@@ -219,7 +223,7 @@ impl Run {
         let media_type = media::settle(sniffed, &file.info.media_type).to_owned();
         file.info.name = media::fit_name(&file.info.name, &media_type);
         file.info.media_type = media_type;
-        match &file.came_from {
+        match &file.origin.came_from {
             None => {
                 (self.observer)(Event::Opened(&file.info));
                 self.results().source = file.info.clone();
@@ -267,8 +271,7 @@ impl Run {
         let Moving {
             info,
             content,
-            mut trail,
-            ..
+            mut origin,
         } = file;
         if !stage.plugin.accepts(&info.media_type) {
             let accepts = stage.plugin.descriptor().accepts.join(", ");
@@ -283,16 +286,9 @@ impl Run {
             );
         }
         let report = Arc::new(OnceLock::new());
-        trail.push(report.clone());
-        let came_from = info.media_type.clone();
-        let mut outputs = Family::new(
-            self.clone(),
-            scratch.clone(),
-            at + 1,
-            trail,
-            came_from,
-            lane,
-        );
+        origin.trail.push(report.clone());
+        origin.came_from = Some(info.media_type.clone());
+        let mut outputs = Family::new(self.clone(), origin, at + 1, lane, scratch.clone());
         let (emitted, mut begun) = mpsc::unbounded_channel();
         let environment = Environment {
             engine: &self.host.engine,
@@ -343,8 +339,7 @@ impl Run {
         let Moving {
             info,
             content,
-            trail,
-            ..
+            origin,
         } = file;
         let delivery = {
             let mut results = self.results();
@@ -388,7 +383,8 @@ impl Run {
             sha256,
             place,
         } = delivered;
-        let stages = trail
+        let stages = origin
+            .trail
             .iter()
             .filter_map(|stage| stage.get().cloned())
             .collect();
@@ -401,7 +397,7 @@ impl Run {
             place,
         };
         (self.observer)(Event::Delivered(delivery, &report));
-        self.results().files.push((order, report));
+        self.results().files.push((origin.place, report));
     }
 
     /// Starts a file that waits in scratch.

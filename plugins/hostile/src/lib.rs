@@ -3,18 +3,9 @@
 use forebay_plugin::{About, Error, FileInfo, Input, Output, StreamPlugin};
 use schemars::JsonSchema;
 
-/// The config of `hostile`.
+/// The config of `hostile`: what to do with a file.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// What to do.
-    #[serde(flatten)]
-    pub behaviour: Behaviour,
-}
-
-/// What to do with a file.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
-#[serde(tag = "behaviour", rename_all = "kebab-case")]
+#[serde(tag = "behaviour", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Behaviour {
     /// Compute without end.
     Spin,
@@ -22,8 +13,8 @@ pub enum Behaviour {
     Grow,
     /// Write without end.
     Flood,
-    /// Wait for something that never comes.
-    Hang,
+    /// Sleep for an hour.
+    Sleep,
     /// Emit so many copies, one after the other.
     Copies {
         /// How many.
@@ -76,7 +67,7 @@ pub enum Behaviour {
 pub struct Hostile;
 
 impl StreamPlugin for Hostile {
-    type Config = Config;
+    type Config = Behaviour;
     const ABOUT: About = About {
         name: "hostile",
         version: env!("CARGO_PKG_VERSION"),
@@ -85,13 +76,13 @@ impl StreamPlugin for Hostile {
         produces: &[],
     };
 
-    async fn transform(mut input: Input, config: Config) -> Result<(), Error> {
+    async fn transform(mut input: Input, config: Behaviour) -> Result<(), Error> {
         let info = FileInfo {
             size: None,
             ..input.info().clone()
         };
         let mut chunk = Vec::new();
-        match config.behaviour {
+        match config {
             Behaviour::Spin => {
                 let mut turns = 0_u64;
                 loop {
@@ -107,11 +98,14 @@ impl StreamPlugin for Hostile {
             Behaviour::Flood => {
                 let mut output = Output::open(info).await;
                 loop {
-                    chunk.resize(256 * 1024, b'x');
+                    chunk.resize(256 * 1024, 0xff);
                     output.write(&mut chunk).await?;
                 }
             }
-            Behaviour::Hang => std::future::pending().await,
+            Behaviour::Sleep => {
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+                Ok(())
+            }
             Behaviour::Copies { count } => {
                 let all = input.read_to_end(usize::MAX).await?;
                 for at in 0..count {

@@ -23,12 +23,18 @@ pub(crate) struct Annotation<'a> {
 impl Annotation<'_> {
     /// Whether it is the widget of a form field.
     pub(crate) fn is_widget(&self) -> bool {
-        self.dictionary.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name == b"Widget")
+        self.dictionary
+            .get(b"Subtype")
+            .and_then(Object::as_name)
+            .is_ok_and(|name| name == b"Widget")
     }
 }
 
 /// Takes the annotations of a page, before any is copied: they refer to each other.
-pub(crate) fn assign<'a>(copier: &mut Copier<'a, '_>, page: &Page<'a>) -> Result<Vec<Annotation<'a>>, Error> {
+pub(crate) fn assign<'a>(
+    copier: &mut Copier<'a, '_>,
+    page: &Page<'a>,
+) -> Result<Vec<Annotation<'a>>, Error> {
     let mut annotations = Vec::new();
     for item in copier.source.array(page.dictionary, b"Annots")? {
         let Some(dictionary) = as_dictionary(copier.source.resolve(item)?) else {
@@ -40,13 +46,21 @@ pub(crate) fn assign<'a>(copier: &mut Copier<'a, '_>, page: &Page<'a>) -> Result
             Ok(id) => copier.assign(id),
             Err(_) => copier.reserve(),
         };
-        annotations.push(Annotation { id, source: item.as_reference().ok(), dictionary });
+        annotations.push(Annotation {
+            id,
+            source: item.as_reference().ok(),
+            dictionary,
+        });
     }
     Ok(annotations)
 }
 
 /// Copies an annotation onto a page of the part.
-pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, annotation: &Annotation<'a>, page: ObjectId) -> Result<(), Error> {
+pub(crate) fn copy<'a>(
+    copier: &mut Copier<'a, '_>,
+    annotation: &Annotation<'a>,
+    page: ObjectId,
+) -> Result<(), Error> {
     let mut copy = Dictionary::new();
     for (key, value) in annotation.dictionary {
         match key.as_slice() {
@@ -67,11 +81,19 @@ pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, annotation: &Annotation<'a>,
                 }
             }
             b"Parent" if annotation.is_widget() => {}
-            b"V" if form::is_signature(copier.source, annotation.source, annotation.dictionary)? => {}
+            b"V" if form::is_signature(
+                copier.source,
+                annotation.source,
+                annotation.dictionary,
+            )? => {}
             _ => copier.copy_value(key, value, &mut copy)?,
         }
     }
-    if annotation.is_widget() && !annotation.source.is_some_and(|id| copier.source.fields.contains_key(&id)) {
+    if annotation.is_widget()
+        && !annotation
+            .source
+            .is_some_and(|id| copier.source.fields.contains_key(&id))
+    {
         form::inherit(copier, annotation.dictionary, &mut copy)?;
     }
     copy.set("P", page);
@@ -81,7 +103,10 @@ pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, annotation: &Annotation<'a>,
 
 /// Copies an action that is safe and makes sense in a part: to a web address, a page of the part, another file, or the
 /// next page and the like.
-fn copy_action<'a>(copier: &mut Copier<'a, '_>, action: &'a Dictionary) -> Result<Option<Dictionary>, Error> {
+fn copy_action<'a>(
+    copier: &mut Copier<'a, '_>,
+    action: &'a Dictionary,
+) -> Result<Option<Dictionary>, Error> {
     let Ok(kind) = copier.source.get(action, b"S")?.as_name() else {
         return Ok(None);
     };
@@ -106,7 +131,10 @@ fn copy_action<'a>(copier: &mut Copier<'a, '_>, action: &'a Dictionary) -> Resul
 }
 
 /// Copies a destination if its page is in the part.
-fn copy_destination<'a>(copier: &Copier<'a, '_>, destination: &'a Object) -> Result<Option<Object>, Error> {
+fn copy_destination<'a>(
+    copier: &Copier<'a, '_>,
+    destination: &'a Object,
+) -> Result<Option<Object>, Error> {
     let destination = destinations::resolve(copier.source, destination)?;
     Ok(destination.and_then(|destination| {
         let page = copier.assigned(destination.page)?;

@@ -21,7 +21,14 @@ const MAX_NAMES: usize = 100_000;
 
 /// Resources that content draws with by name. `ColorSpace` and `ProcSet` hold nothing that a page shows, and a colour
 /// space can apply without being named (8.6.5.6), so they stay whole.
-const NAMED: [&[u8]; 6] = [b"ExtGState", b"Font", b"Pattern", b"Properties", b"Shading", b"XObject"];
+const NAMED: [&[u8]; 6] = [
+    b"ExtGState",
+    b"Font",
+    b"Pattern",
+    b"Properties",
+    b"Shading",
+    b"XObject",
+];
 
 /// The categories that are copied.
 const WHOLE: [&[u8]; 2] = [b"ColorSpace", b"ProcSet"];
@@ -67,7 +74,9 @@ pub(crate) fn used<'a>(
                 }
                 match resource {
                     Object::Stream(form) if draws(&form.dict) => streams.push(form),
-                    Object::Dictionary(font) if !font.has(b"Resources") => streams.extend(glyphs(source, font)?),
+                    Object::Dictionary(font) if !font.has(b"Resources") => {
+                        streams.extend(glyphs(source, font)?)
+                    }
                     _ => {}
                 }
             }
@@ -79,7 +88,10 @@ pub(crate) fn used<'a>(
 
 /// Whether a stream is a form or a tiling pattern that uses the resources of what draws it.
 fn draws(dictionary: &Dictionary) -> bool {
-    let is_form = dictionary.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name == b"Form");
+    let is_form = dictionary
+        .get(b"Subtype")
+        .and_then(Object::as_name)
+        .is_ok_and(|name| name == b"Form");
     (is_form || dictionary.has(b"PatternType")) && !dictionary.has(b"Resources")
 }
 
@@ -108,7 +120,10 @@ pub(crate) fn resources_of_glyphs<'a>(
 }
 
 /// The content streams of a page.
-pub(crate) fn streams<'a>(source: &Source<'a>, page: &'a Dictionary) -> Result<Vec<&'a Stream>, Error> {
+pub(crate) fn streams<'a>(
+    source: &Source<'a>,
+    page: &'a Dictionary,
+) -> Result<Vec<&'a Stream>, Error> {
     Ok(match source.get(page, b"Contents")? {
         Object::Stream(stream) => vec![stream],
         Object::Array(list) => {
@@ -163,7 +178,10 @@ pub(crate) fn copy_resources<'a>(
 }
 
 /// Copies what the text of form fields needs of a form's resources.
-pub(crate) fn copy_fonts<'a>(copier: &mut Copier<'a, '_>, resources: &'a Dictionary) -> Result<Dictionary, Error> {
+pub(crate) fn copy_fonts<'a>(
+    copier: &mut Copier<'a, '_>,
+    resources: &'a Dictionary,
+) -> Result<Dictionary, Error> {
     let mut copy = Dictionary::new();
     copier.copy_keys(resources, &[b"Encoding", b"Font"], &mut copy)?;
     Ok(copy)
@@ -191,25 +209,32 @@ fn names_in(content: &[u8]) -> impl Iterator<Item = Vec<u8>> {
                 | b'%'
         )
     };
-    content.split(|byte| *byte == b'/').skip(1).map(move |rest| {
-        let end = rest.iter().position(|byte| !regular(byte)).unwrap_or(rest.len());
-        let mut name = Vec::new();
-        let mut rest = rest.get(..end).unwrap_or_default();
-        while let Some((byte, tail)) = rest.split_first() {
-            let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-            match (byte, digit(0), digit(1)) {
-                (b'#', Some(high), Some(low)) => {
-                    name.extend(u8::try_from(high << 4 | low));
-                    rest = tail.get(2..).unwrap_or_default();
-                }
-                _ => {
-                    name.push(*byte);
-                    rest = tail;
+    content
+        .split(|byte| *byte == b'/')
+        .skip(1)
+        .map(move |rest| {
+            let end = rest
+                .iter()
+                .position(|byte| !regular(byte))
+                .unwrap_or(rest.len());
+            let mut name = Vec::new();
+            let mut rest = rest.get(..end).unwrap_or_default();
+            while let Some((byte, tail)) = rest.split_first() {
+                let digit =
+                    |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+                match (byte, digit(0), digit(1)) {
+                    (b'#', Some(high), Some(low)) => {
+                        name.extend(u8::try_from(high << 4 | low));
+                        rest = tail.get(2..).unwrap_or_default();
+                    }
+                    _ => {
+                        name.push(*byte);
+                        rest = tail;
+                    }
                 }
             }
-        }
-        name
-    })
+            name
+        })
 }
 
 #[cfg(test)]
@@ -219,7 +244,12 @@ mod tests {
     #[test]
     fn names_are_found_wherever_they_stand() {
         let content = b"q /Im0 Do/F#31 12 Tf(a /string)Tj[/A/B]<</C/D>>BDC /\n/#zz/";
-        let names: Vec<_> = names_in(content).map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
-        assert_eq!(names, ["Im0", "F1", "string", "A", "B", "C", "D", "", "#zz", ""]);
+        let names: Vec<_> = names_in(content)
+            .map(|name| String::from_utf8_lossy(&name).into_owned())
+            .collect();
+        assert_eq!(
+            names,
+            ["Im0", "F1", "string", "A", "B", "C", "D", "", "#zz", ""]
+        );
     }
 }

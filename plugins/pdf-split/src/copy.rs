@@ -46,7 +46,13 @@ pub(crate) struct Copier<'a, 's> {
 
 impl<'a, 's> Copier<'a, 's> {
     pub(crate) fn new(source: &'s Source<'a>) -> Self {
-        Self { source, objects: BTreeMap::new(), numbers: HashMap::new(), waiting: Vec::new(), last: 0 }
+        Self {
+            source,
+            objects: BTreeMap::new(),
+            numbers: HashMap::new(),
+            waiting: Vec::new(),
+            last: 0,
+        }
     }
 
     /// A new number.
@@ -74,7 +80,9 @@ impl<'a, 's> Copier<'a, 's> {
 
     /// A dictionary that was put before.
     pub(crate) fn written(&mut self, id: ObjectId) -> Option<&mut Dictionary> {
-        self.objects.get_mut(&id).and_then(|object| object.as_dict_mut().ok())
+        self.objects
+            .get_mut(&id)
+            .and_then(|object| object.as_dict_mut().ok())
     }
 
     /// Copies a value. What it refers to follows with [`finish`](Self::finish). Recursion ends with the nesting of the
@@ -82,7 +90,12 @@ impl<'a, 's> Copier<'a, 's> {
     pub(crate) fn copy(&mut self, object: &'a Object) -> Result<Object, Error> {
         Ok(match object {
             Object::Reference(id) => self.refer(*id)?.map_or(Object::Null, Object::Reference),
-            Object::Array(array) => Object::Array(array.iter().map(|item| self.copy(item)).collect::<Result<_, _>>()?),
+            Object::Array(array) => Object::Array(
+                array
+                    .iter()
+                    .map(|item| self.copy(item))
+                    .collect::<Result<_, _>>()?,
+            ),
             Object::Dictionary(dictionary) => Object::Dictionary(self.copy_dictionary(dictionary)?),
             Object::Stream(stream) => Object::Stream(self.copy_stream(stream)?),
             scalar => scalar.clone(),
@@ -90,7 +103,12 @@ impl<'a, 's> Copier<'a, 's> {
     }
 
     /// Copies the values of some keys, where there are such.
-    pub(crate) fn copy_keys(&mut self, from: &'a Dictionary, keys: &[&[u8]], to: &mut Dictionary) -> Result<(), Error> {
+    pub(crate) fn copy_keys(
+        &mut self,
+        from: &'a Dictionary,
+        keys: &[&[u8]],
+        to: &mut Dictionary,
+    ) -> Result<(), Error> {
         for key in keys {
             if let Ok(value) = from.get(key) {
                 self.copy_value(key, value, to)?;
@@ -100,7 +118,12 @@ impl<'a, 's> Copier<'a, 's> {
     }
 
     /// Copies one value into a dictionary; a null value is none.
-    pub(crate) fn copy_value(&mut self, key: &[u8], value: &'a Object, to: &mut Dictionary) -> Result<(), Error> {
+    pub(crate) fn copy_value(
+        &mut self,
+        key: &[u8],
+        value: &'a Object,
+        to: &mut Dictionary,
+    ) -> Result<(), Error> {
         if DROPPED.contains(&key) {
             return Ok(());
         }
@@ -132,7 +155,10 @@ impl<'a, 's> Copier<'a, 's> {
                 && let Some(resources) = as_dictionary(self.source.resolve(value)?)
             {
                 let used = content::used(self.source, vec![stream], resources)?;
-                copy.set("Resources", content::copy_resources(self, resources, &used)?);
+                copy.set(
+                    "Resources",
+                    content::copy_resources(self, resources, &used)?,
+                );
             } else if key != b"Length" {
                 self.copy_value(key, value, &mut copy)?;
             }

@@ -54,7 +54,10 @@ impl<'a> Destinations<'a> {
 }
 
 /// Reads a destination: an array, a name or a string that stands for one, or the dictionary that a name may stand for.
-pub(crate) fn resolve<'a>(source: &Source<'a>, destination: &'a Object) -> Result<Option<Destination>, Error> {
+pub(crate) fn resolve<'a>(
+    source: &Source<'a>,
+    destination: &'a Object,
+) -> Result<Option<Destination>, Error> {
     /// `/FitR` and its four numbers is the longest view.
     const MAX_VIEW: usize = 5;
 
@@ -74,9 +77,10 @@ pub(crate) fn resolve<'a>(source: &Source<'a>, destination: &'a Object) -> Resul
     let page = match page {
         Object::Reference(id) => Some(*id),
         // The standard has page indexes for other documents only; some producers use them for their own.
-        Object::Integer(index) => {
-            usize::try_from(*index).ok().and_then(|index| source.pages.get(index)).and_then(|page| page.id)
-        }
+        Object::Integer(index) => usize::try_from(*index)
+            .ok()
+            .and_then(|index| source.pages.get(index))
+            .and_then(|page| page.id),
         _ => None,
     };
     let Some(page) = page else { return Ok(None) };

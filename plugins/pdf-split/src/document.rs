@@ -26,16 +26,21 @@ static NULL: Object = Object::Null;
 pub(crate) fn load(bytes: &[u8]) -> Result<Document, Error> {
     use lopdf::Error as Load;
 
-    let encrypted = || Error::InvalidInput("the PDF is encrypted; remove its protection first".into());
+    let encrypted =
+        || Error::InvalidInput("the PDF is encrypted; remove its protection first".into());
     let document = Document::load_mem(bytes).map_err(|error| match error {
-        Load::InvalidPassword | Load::Decryption(_) | Load::UnsupportedSecurityHandler(_) => encrypted(),
+        Load::InvalidPassword | Load::Decryption(_) | Load::UnsupportedSecurityHandler(_) => {
+            encrypted()
+        }
         error => damaged(format!("cannot be read: {error}")),
     })?;
-    if document.is_encrypted() || document.was_encrypted() {
+    if document.trailer.has(b"Encrypt") || document.was_encrypted() {
         return Err(encrypted());
     }
     if document.xref_recovery == Some(XrefRecovery::Reconstructed) {
-        return Err(damaged("its table of objects cannot be read, so it may be cut short".into()));
+        return Err(damaged(
+            "its table of objects cannot be read, so it may be cut short".into(),
+        ));
     }
     Ok(document)
 }
@@ -63,7 +68,9 @@ impl<'a> Source<'a> {
     pub(crate) fn new(document: &'a Document) -> Result<Self, Error> {
         let mut source = Self {
             document,
-            catalog: document.catalog().map_err(|_| damaged("it has no catalog".into()))?,
+            catalog: document
+                .catalog()
+                .map_err(|_| damaged("it has no catalog".into()))?,
             pages: Vec::new(),
             destinations: Destinations::default(),
             outline: Outline::default(),
@@ -99,7 +106,11 @@ impl<'a> Source<'a> {
             Some(XrefEntry::Compressed { .. }) => id.1 == 0,
             Some(XrefEntry::Free | XrefEntry::UnusableFree) | None => false,
         };
-        if promised { Err(damaged(format!("object {} cannot be read", id.0))) } else { Ok(&NULL) }
+        if promised {
+            Err(damaged(format!("object {} cannot be read", id.0)))
+        } else {
+            Ok(&NULL)
+        }
     }
 
     /// Follows references to the object behind them.
@@ -115,11 +126,17 @@ impl<'a> Source<'a> {
 
     /// The value of a key with references followed; null when there is none.
     pub(crate) fn get(&self, dictionary: &'a Dictionary, key: &[u8]) -> Result<&'a Object, Error> {
-        dictionary.get(key).map_or(Ok(&NULL), |value| self.resolve(value))
+        dictionary
+            .get(key)
+            .map_or(Ok(&NULL), |value| self.resolve(value))
     }
 
     /// The dictionary under a key, or of the stream under it.
-    pub(crate) fn dictionary(&self, parent: &'a Dictionary, key: &[u8]) -> Result<Option<&'a Dictionary>, Error> {
+    pub(crate) fn dictionary(
+        &self,
+        parent: &'a Dictionary,
+        key: &[u8],
+    ) -> Result<Option<&'a Dictionary>, Error> {
         self.get(parent, key).map(as_dictionary)
     }
 
@@ -145,7 +162,8 @@ impl<'a> Source<'a> {
     /// The bytes of a stream as the file holds them.
     pub(crate) fn content(&self, stream: &'a Stream) -> Result<&'a [u8], Error> {
         // A stream whose length cannot be told is loaded without its bytes.
-        if stream.content.is_empty() && self.get(&stream.dict, b"Length")?.as_i64().ok() != Some(0) {
+        if stream.content.is_empty() && self.get(&stream.dict, b"Length")?.as_i64().ok() != Some(0)
+        {
             return Err(damaged("a stream has no valid length".into()));
         }
         Ok(&stream.content)

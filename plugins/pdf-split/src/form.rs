@@ -14,16 +14,22 @@ use crate::document::Source;
 
 /// What is kept of a field: its name, type, flags, value and look. Actions are dropped.
 const FIELD_KEYS: [&[u8]; 17] = [
-    b"DA", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI", b"TM", b"TU", b"Lock", b"SV",
-    b"V",
+    b"DA", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI", b"TM",
+    b"TU", b"Lock", b"SV", b"V",
 ];
 
 /// The most levels of fields that are climbed to find an inherited type.
 const MAX_LEVELS: usize = 64;
 
 /// Copies the fields of the part's widgets, which have been copied; gives the form dictionary, if there is a form.
-pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, widgets: &[&Annotation<'a>]) -> Result<Option<Dictionary>, Error> {
-    let Some(form) = copier.source.dictionary(copier.source.catalog, b"AcroForm")? else {
+pub(crate) fn copy<'a>(
+    copier: &mut Copier<'a, '_>,
+    widgets: &[&Annotation<'a>],
+) -> Result<Option<Dictionary>, Error> {
+    let Some(form) = copier
+        .source
+        .dictionary(copier.source.catalog, b"AcroForm")?
+    else {
         return Ok(None);
     };
     let mut fields: Vec<Field<'a>> = Vec::new();
@@ -43,7 +49,12 @@ pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, widgets: &[&Annotation<'a>])
             }
             let new = copier.assign(*parent);
             places.insert(*parent, fields.len());
-            fields.push(Field { id: new, source: *parent, dictionary, kids: vec![id] });
+            fields.push(Field {
+                id: new,
+                source: *parent,
+                dictionary,
+                kids: vec![id],
+            });
             id = new;
             above = copier.source.fields.get(parent).unwrap_or(&None);
         }
@@ -58,9 +69,21 @@ pub(crate) fn copy<'a>(copier: &mut Copier<'a, '_>, widgets: &[&Annotation<'a>])
     for field in &fields {
         let mut written = Dictionary::new();
         let signature = is_signature(copier.source, Some(field.source), field.dictionary)?;
-        let keys = FIELD_KEYS.iter().copied().filter(|key| !(signature && *key == b"V")).collect::<Vec<_>>();
+        let keys = FIELD_KEYS
+            .iter()
+            .copied()
+            .filter(|key| !(signature && *key == b"V"))
+            .collect::<Vec<_>>();
         copier.copy_keys(field.dictionary, &keys, &mut written)?;
-        written.set("Kids", field.kids.iter().copied().map(Object::Reference).collect::<Vec<_>>());
+        written.set(
+            "Kids",
+            field
+                .kids
+                .iter()
+                .copied()
+                .map(Object::Reference)
+                .collect::<Vec<_>>(),
+        );
         copier.put(field.id, Object::Dictionary(written));
     }
     for field in &fields {
@@ -100,11 +123,20 @@ pub(crate) fn inherit<'a>(
             Some(parent) if !parent.has_type(b"Page") => field = parent,
             _ => break,
         }
-        for key in FIELD_KEYS.iter().copied().filter(|key| !copy.has(key)).collect::<Vec<_>>() {
+        for key in FIELD_KEYS
+            .iter()
+            .copied()
+            .filter(|key| !copy.has(key))
+            .collect::<Vec<_>>()
+        {
             copier.copy_keys(field, &[key], copy)?;
         }
     }
-    if copy.get(b"FT").and_then(Object::as_name).is_ok_and(|kind| kind == b"Sig") {
+    if copy
+        .get(b"FT")
+        .and_then(Object::as_name)
+        .is_ok_and(|kind| kind == b"Sig")
+    {
         copy.remove(b"V");
     }
     Ok(())

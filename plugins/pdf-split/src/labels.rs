@@ -25,7 +25,10 @@ impl<'a> Labels<'a> {
         };
         let mut labels = Vec::new();
         for (index, value) in trees::pairs(source, root, b"Nums")? {
-            let index = index.as_i64().ok().and_then(|index| usize::try_from(index).ok());
+            let index = index
+                .as_i64()
+                .ok()
+                .and_then(|index| usize::try_from(index).ok());
             if let (Some(index), Some(label)) = (index, as_dictionary(value)) {
                 let numbering = Numbering {
                     style: source.get(label, b"S")?,
@@ -48,7 +51,11 @@ impl<'a> Labels<'a> {
         // The numbering that the first page is in, then those that begin within the part.
         let begun = self.0.partition_point(|(index, _)| *index <= first);
         let running = begun.checked_sub(1).and_then(|at| self.0.get(at));
-        let within = self.0.iter().skip(begun).take_while(|(index, _)| *index < range.last);
+        let within = self
+            .0
+            .iter()
+            .skip(begun)
+            .take_while(|(index, _)| *index < range.last);
 
         let mut tree = Vec::new();
         // The standard wants an entry for index 0.
@@ -64,7 +71,9 @@ impl<'a> Labels<'a> {
             if let prefix @ Object::String(..) = numbering.prefix {
                 label.set("P", prefix.clone());
             }
-            let start = i64::try_from(skipped).ok().and_then(|skipped| numbering.start.checked_add(skipped));
+            let start = i64::try_from(skipped)
+                .ok()
+                .and_then(|skipped| numbering.start.checked_add(skipped));
             if let Some(start @ 2..) = start {
                 label.set("St", start);
             }

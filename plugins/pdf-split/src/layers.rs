@@ -25,7 +25,11 @@ pub(crate) fn copy(copier: &mut Copier<'_, '_>) -> Result<Option<Dictionary>, Er
 
     let mut shown = Dictionary::new();
     if let Some(config) = source.dictionary(properties, b"D")? {
-        copier.copy_keys(config, &[b"Name", b"Creator", b"BaseState", b"Intent", b"ListMode"], &mut shown)?;
+        copier.copy_keys(
+            config,
+            &[b"Name", b"Creator", b"BaseState", b"Intent", b"ListMode"],
+            &mut shown,
+        )?;
         for key in [b"ON".as_slice(), b"OFF", b"Locked"] {
             let list = kept(copier, source.array(config, key)?);
             if !list.is_empty() {
@@ -64,7 +68,9 @@ pub(crate) fn copy(copier: &mut Copier<'_, '_>) -> Result<Option<Dictionary>, Er
 
 /// The layers of a list that are in the part.
 fn kept(copier: &Copier<'_, '_>, list: &[Object]) -> Vec<Object> {
-    let kept = list.iter().filter_map(|item| copier.assigned(item.as_reference().ok()?));
+    let kept = list
+        .iter()
+        .filter_map(|item| copier.assigned(item.as_reference().ok()?));
     kept.map(Object::Reference).collect()
 }
 

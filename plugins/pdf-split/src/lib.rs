@@ -75,8 +75,13 @@ impl FilePlugin for PdfSplit {
         produces: &["application/pdf"],
     };
 
-    fn transform(input: &InputFile, output_dir: &Path, config: Config) -> Result<Vec<OutputFile>, Error> {
-        let bytes = std::fs::read(&input.path).map_err(|error| Error::Failed(format!("cannot read: {error}")))?;
+    fn transform(
+        input: &InputFile,
+        output_dir: &Path,
+        config: Config,
+    ) -> Result<Vec<OutputFile>, Error> {
+        let bytes = std::fs::read(&input.path)
+            .map_err(|error| Error::Failed(format!("cannot read: {error}")))?;
         split(bytes, &input.info.name, &config, |name, part| {
             let file = File::create(output_dir.join(name))?;
             let mut file = BufWriter::new(file);
@@ -95,7 +100,10 @@ pub fn split(
     bytes: Vec<u8>,
     name: &str,
     config: &Config,
-    mut save: impl FnMut(&str, &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()>,
+    mut save: impl FnMut(
+        &str,
+        &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+    ) -> std::io::Result<()>,
 ) -> Result<Vec<OutputFile>, Error> {
     let plan = ranges::Plan::new(config)?;
     let document = document::load(&bytes)?;
@@ -111,7 +119,10 @@ pub fn split(
         let mut part = part::build(&document, range)?;
         save(&name, &mut |mut file| part::write(&mut part, &mut file))
             .map_err(|error| Error::Failed(format!("cannot write {name}: {error}")))?;
-        outputs.push(OutputFile { path: name.clone(), name });
+        outputs.push(OutputFile {
+            path: name.clone(),
+            name,
+        });
     }
     Ok(outputs)
 }

@@ -9,14 +9,26 @@ const MAX_NAME: usize = 255;
 pub(crate) fn part_name(document: &str, range: PageRange, count: usize) -> String {
     let width = count.to_string().len().max(3);
     let PageRange { first, last } = range;
-    let tail =
-        if first == last { format!("-{first:0width$}.pdf") } else { format!("-{first:0width$}-{last:0width$}.pdf") };
+    let tail = if first == last {
+        format!("-{first:0width$}.pdf")
+    } else {
+        format!("-{first:0width$}-{last:0width$}.pdf")
+    };
 
     let stem = match document.rsplit_once('.') {
         Some((stem, extension)) if extension.eq_ignore_ascii_case("pdf") => stem,
         _ => document,
     };
-    let stem: String = stem.chars().map(|c| if matches!(c, '/' | '\\') || c.is_control() { '_' } else { c }).collect();
+    let stem: String = stem
+        .chars()
+        .map(|c| {
+            if matches!(c, '/' | '\\') || c.is_control() {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect();
     let stem = if stem.is_empty() { "document" } else { &stem };
     let mut end = stem.len().min(MAX_NAME.saturating_sub(tail.len()));
     while !stem.is_char_boundary(end) {
@@ -39,7 +51,9 @@ mod tests {
         assert_eq!(name("report.PDF", 1, 3, 4), "report-001-003.pdf");
         assert_eq!(name("report.v2.pdf", 12, 12, 1200), "report.v2-0012.pdf");
         assert_eq!(name("report", 2, 2, 4), "report-002.pdf");
-        let mut names: Vec<_> = (1..=1200).map(|page| name("a.pdf", page, page, 1200)).collect();
+        let mut names: Vec<_> = (1..=1200)
+            .map(|page| name("a.pdf", page, page, 1200))
+            .collect();
         let written = names.clone();
         names.sort();
         assert_eq!(names, written);
@@ -50,7 +64,11 @@ mod tests {
         assert_eq!(name(".pdf", 1, 1, 1), "document-001.pdf");
         assert_eq!(name("../a\\b\n.pdf", 1, 1, 1), ".._a_b_-001.pdf");
         let long = name(&format!("{}.pdf", "ö".repeat(200)), 1, 2, 99_999);
-        assert_eq!(long.len(), 255 - 1, "a character of two bytes is not cut in half");
+        assert_eq!(
+            long.len(),
+            255 - 1,
+            "a character of two bytes is not cut in half"
+        );
         assert!(long.ends_with("ö-00001-00002.pdf"));
     }
 }

@@ -51,10 +51,22 @@ impl<'a> Outline<'a> {
             let destination = destination(source, dictionary)?;
             let index = outline.entries.len();
             if let Some(destination) = &destination {
-                outline.by_page.entry(destination.page).or_default().push(index);
+                outline
+                    .by_page
+                    .entry(destination.page)
+                    .or_default()
+                    .push(index);
             }
-            let shown_open = source.get(dictionary, b"Count")?.as_i64().is_ok_and(|count| count > 0);
-            outline.entries.push(Entry { parent, dictionary, destination, open: shown_open });
+            let shown_open = source
+                .get(dictionary, b"Count")?
+                .as_i64()
+                .is_ok_and(|count| count > 0);
+            outline.entries.push(Entry {
+                parent,
+                dictionary,
+                destination,
+                open: shown_open,
+            });
             // Last in, first out: what is below an entry comes before what is next to it.
             open.push((dictionary.get(b"Next").ok(), parent, depth));
             open.push((dictionary.get(b"First").ok(), Some(index), depth + 1));
@@ -63,8 +75,17 @@ impl<'a> Outline<'a> {
     }
 
     /// Writes the outline of a part, whose pages have been assigned; gives its root, or none when no entry is left.
-    pub(crate) fn of_part(&self, copier: &mut Copier<'a, '_>, pages: &[ObjectId]) -> Result<Option<ObjectId>, Error> {
-        let mut kept: Vec<usize> = pages.iter().filter_map(|id| self.by_page.get(id)).flatten().copied().collect();
+    pub(crate) fn of_part(
+        &self,
+        copier: &mut Copier<'a, '_>,
+        pages: &[ObjectId],
+    ) -> Result<Option<ObjectId>, Error> {
+        let mut kept: Vec<usize> = pages
+            .iter()
+            .filter_map(|id| self.by_page.get(id))
+            .flatten()
+            .copied()
+            .collect();
         kept.sort_unstable();
         kept.dedup();
         if kept.is_empty() {
@@ -72,7 +93,11 @@ impl<'a> Outline<'a> {
         }
 
         // Position in `kept` of each entry that is kept; the root of the part's outline stands behind the last.
-        let places: HashMap<usize, usize> = kept.iter().enumerate().map(|(place, index)| (*index, place)).collect();
+        let places: HashMap<usize, usize> = kept
+            .iter()
+            .enumerate()
+            .map(|(place, index)| (*index, place))
+            .collect();
         let root = kept.len();
         let mut nodes: Vec<Node> = (0..=root).map(|_| Node::new(copier.reserve())).collect();
         for (place, index) in kept.iter().enumerate() {
@@ -86,15 +111,24 @@ impl<'a> Outline<'a> {
         }
         // Entries stand before what is below them, so in reverse all children are counted before their parent.
         for place in (0..root).rev() {
-            let open = kept.get(place).and_then(|index| self.entries.get(*index)).is_some_and(|entry| entry.open);
-            let shown = nodes.get(place).map_or(0, |node| if open { node.below } else { 0 });
+            let open = kept
+                .get(place)
+                .and_then(|index| self.entries.get(*index))
+                .is_some_and(|entry| entry.open);
+            let shown = nodes
+                .get(place)
+                .map_or(0, |node| if open { node.below } else { 0 });
             let parent = nodes.get(place).map_or(root, |node| node.parent);
             if let Some(parent) = nodes.get_mut(parent) {
                 parent.below += 1 + shown;
             }
         }
 
-        let id_at = |place: Option<&usize>| place.and_then(|place| nodes.get(*place)).map(|node| node.id);
+        let id_at = |place: Option<&usize>| {
+            place
+                .and_then(|place| nodes.get(*place))
+                .map(|node| node.id)
+        };
         for (place, node) in nodes.iter().enumerate() {
             let mut written = Dictionary::new();
             let entry = kept.get(place).and_then(|index| self.entries.get(*index));
@@ -111,14 +145,25 @@ impl<'a> Outline<'a> {
             } else {
                 written.set("Type", "Outlines");
             }
-            if let (Some(first), Some(last)) = (id_at(node.children.first()), id_at(node.children.last())) {
+            if let (Some(first), Some(last)) =
+                (id_at(node.children.first()), id_at(node.children.last()))
+            {
                 written.set("First", first);
                 written.set("Last", last);
-                written.set("Count", if entry.is_none_or(|entry| entry.open) { node.below } else { -node.below });
+                written.set(
+                    "Count",
+                    if entry.is_none_or(|entry| entry.open) {
+                        node.below
+                    } else {
+                        -node.below
+                    },
+                );
             }
             if let Some(parent) = nodes.get(node.parent).filter(|_| entry.is_some()) {
                 let at = parent.children.binary_search(&place).unwrap_or_default();
-                if let Some(previous) = id_at(at.checked_sub(1).and_then(|at| parent.children.get(at))) {
+                if let Some(previous) =
+                    id_at(at.checked_sub(1).and_then(|at| parent.children.get(at)))
+                {
                     written.set("Prev", previous);
                 }
                 if let Some(next) = id_at(parent.children.get(at + 1)) {
@@ -132,8 +177,12 @@ impl<'a> Outline<'a> {
 
     /// The nearest entry above that is kept.
     fn kept_above(&self, index: usize, places: &HashMap<usize, usize>) -> Option<usize> {
-        let parents = std::iter::successors(self.entries.get(index)?.parent, |index| self.entries.get(*index)?.parent);
-        parents.into_iter().find_map(|parent| places.get(&parent).copied())
+        let parents = std::iter::successors(self.entries.get(index)?.parent, |index| {
+            self.entries.get(*index)?.parent
+        });
+        parents
+            .into_iter()
+            .find_map(|parent| places.get(&parent).copied())
     }
 }
 
@@ -148,18 +197,28 @@ struct Node {
 
 impl Node {
     fn new(id: ObjectId) -> Self {
-        Self { id, parent: 0, children: Vec::new(), below: 0 }
+        Self {
+            id,
+            parent: 0,
+            children: Vec::new(),
+            below: 0,
+        }
     }
 }
 
 /// Where an entry leads within the document, by its destination or by its action.
-fn destination<'a>(source: &Source<'a>, entry: &'a Dictionary) -> Result<Option<Destination>, Error> {
+fn destination<'a>(
+    source: &Source<'a>,
+    entry: &'a Dictionary,
+) -> Result<Option<Destination>, Error> {
     if let Ok(destination) = entry.get(b"Dest") {
         return destinations::resolve(source, destination);
     }
     match source.dictionary(entry, b"A")? {
         Some(action) if source.get(action, b"S")?.as_name().ok() == Some(b"GoTo") => {
-            action.get(b"D").map_or(Ok(None), |destination| destinations::resolve(source, destination))
+            action.get(b"D").map_or(Ok(None), |destination| {
+                destinations::resolve(source, destination)
+            })
         }
         _ => Ok(None),
     }

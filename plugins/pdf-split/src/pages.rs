@@ -26,7 +26,10 @@ pub(crate) struct Page<'a> {
 
 /// All pages, and the numbers of every node of the page tree, pages among them. `/Count` is not believed.
 pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<ObjectId>), Error> {
-    let root = source.catalog.get(b"Pages").map_err(|_| damaged("it has no page tree".into()))?;
+    let root = source
+        .catalog
+        .get(b"Pages")
+        .map_err(|_| damaged("it has no page tree".into()))?;
     let mut pages = Vec::new();
     let mut nodes = HashSet::new();
     let mut inner = HashSet::new();
@@ -39,8 +42,8 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
         };
         let mut attributes = *inherited;
         let number = pages.len() + 1;
-        let dictionary =
-            as_dictionary(source.resolve(kid)?).ok_or_else(|| damaged(format!("page {number} is missing")))?;
+        let dictionary = as_dictionary(source.resolve(kid)?)
+            .ok_or_else(|| damaged(format!("page {number} is missing")))?;
         for (attribute, key) in attributes.iter_mut().zip(INHERITABLE) {
             if let Ok(own) = dictionary.get(key)
                 && !source.resolve(own)?.is_null()
@@ -51,16 +54,25 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
         let id = kid.as_reference().ok();
         nodes.extend(id);
         let kids = source.get(dictionary, b"Kids")?.as_array();
-        let is_inner = dictionary.has_type(b"Pages") || (kids.is_ok() && !dictionary.has_type(b"Page"));
+        let is_inner =
+            dictionary.has_type(b"Pages") || (kids.is_ok() && !dictionary.has_type(b"Page"));
         if is_inner {
             if id.is_some_and(|id| !inner.insert(id)) {
-                return Err(damaged("its page tree has a node twice, or in itself".into()));
+                return Err(damaged(
+                    "its page tree has a node twice, or in itself".into(),
+                ));
             }
             levels.push((kids.map_or(&[][..], Vec::as_slice).iter(), attributes));
         } else if pages.len() == MAX_PAGES {
-            return Err(Error::InvalidInput(format!("the PDF has more than {MAX_PAGES} pages")));
+            return Err(Error::InvalidInput(format!(
+                "the PDF has more than {MAX_PAGES} pages"
+            )));
         } else {
-            pages.push(Page { id, dictionary, attributes });
+            pages.push(Page {
+                id,
+                dictionary,
+                attributes,
+            });
         }
     }
     if pages.is_empty() {

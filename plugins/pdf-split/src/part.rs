@@ -35,7 +35,13 @@ const PAGE_KEYS: [&[u8]; 17] = [
 ];
 
 /// What is copied of the catalog as it is (table 29).
-const CATALOG_KEYS: [&[u8]; 5] = [b"Extensions", b"Lang", b"OutputIntents", b"PageLayout", b"URI"];
+const CATALOG_KEYS: [&[u8]; 5] = [
+    b"Extensions",
+    b"Lang",
+    b"OutputIntents",
+    b"PageLayout",
+    b"URI",
+];
 
 /// Preferences that hold for a part as they do for the document (table 147); the others name pages.
 const VIEWER_KEYS: [&[u8]; 10] = [
@@ -52,12 +58,24 @@ const VIEWER_KEYS: [&[u8]; 10] = [
 ];
 
 /// The standard entries of the document information (table 349).
-const INFO_KEYS: [&[u8]; 9] =
-    [b"Title", b"Author", b"Subject", b"Keywords", b"Creator", b"Producer", b"CreationDate", b"ModDate", b"Trapped"];
+const INFO_KEYS: [&[u8]; 9] = [
+    b"Title",
+    b"Author",
+    b"Subject",
+    b"Keywords",
+    b"Creator",
+    b"Producer",
+    b"CreationDate",
+    b"ModDate",
+    b"Trapped",
+];
 
 /// Builds the part that holds some pages of a document.
 pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, Error> {
-    let pages = source.pages.get(range.first - 1..range.last).unwrap_or_default();
+    let pages = source
+        .pages
+        .get(range.first - 1..range.last)
+        .unwrap_or_default();
     let mut copier = Copier::new(source);
     let catalog_id = copier.reserve();
     let tree_id = copier.reserve();
@@ -83,7 +101,13 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
             annotations::copy(&mut copier, annotation, *id)?;
         }
         if !annotations.is_empty() {
-            copy.set("Annots", annotations.iter().map(|annotation| annotation.id.into()).collect::<Vec<_>>());
+            copy.set(
+                "Annots",
+                annotations
+                    .iter()
+                    .map(|annotation| annotation.id.into())
+                    .collect::<Vec<_>>(),
+            );
         }
         copier.put(*id, Object::Dictionary(copy));
     }
@@ -91,7 +115,14 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
     let mut tree = Dictionary::new();
     tree.set("Type", "Pages");
     tree.set("Count", i64::try_from(page_ids.len()).unwrap_or(i64::MAX));
-    tree.set("Kids", page_ids.iter().copied().map(Object::Reference).collect::<Vec<_>>());
+    tree.set(
+        "Kids",
+        page_ids
+            .iter()
+            .copied()
+            .map(Object::Reference)
+            .collect::<Vec<_>>(),
+    );
     copier.put(tree_id, Object::Dictionary(tree));
 
     let mut catalog = Dictionary::new();
@@ -105,14 +136,22 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
             catalog.set("ViewerPreferences", copy);
         }
     }
-    let widgets: Vec<&Annotation<'_>> = annotations.iter().flatten().filter(|item| item.is_widget()).collect();
+    let widgets: Vec<&Annotation<'_>> = annotations
+        .iter()
+        .flatten()
+        .filter(|item| item.is_widget())
+        .collect();
     if let Some(form) = form::copy(&mut copier, &widgets)? {
         catalog.set("AcroForm", form);
     }
     let source_ids: Vec<_> = pages.iter().filter_map(|page| page.id).collect();
     if let Some(outline) = source.outline.of_part(&mut copier, &source_ids)? {
         catalog.set("Outlines", outline);
-        if source.get(source.catalog, b"PageMode")?.as_name().is_ok_and(|mode| mode == b"UseOutlines") {
+        if source
+            .get(source.catalog, b"PageMode")?
+            .as_name()
+            .is_ok_and(|mode| mode == b"UseOutlines")
+        {
             catalog.set("PageMode", "UseOutlines");
         }
     }
@@ -147,7 +186,10 @@ fn copy_page<'a>(copier: &mut Copier<'a, '_>, page: &Page<'a>) -> Result<Diction
             Some(resources) if key == b"Resources" => {
                 let streams = content::streams(copier.source, page.dictionary)?;
                 let used = content::used(copier.source, streams, resources)?;
-                copy.set("Resources", content::copy_resources(copier, resources, &used)?);
+                copy.set(
+                    "Resources",
+                    content::copy_resources(copier, resources, &used)?,
+                );
             }
             _ => copier.copy_value(key, value, &mut copy)?,
         }
@@ -180,7 +222,12 @@ fn copy_info(copier: &mut Copier<'_, '_>) -> Result<Option<ObjectId>, Error> {
 }
 
 /// Puts the file together.
-fn document(copier: Copier<'_, '_>, catalog: ObjectId, info: Option<ObjectId>, range: PageRange) -> Document {
+fn document(
+    copier: Copier<'_, '_>,
+    catalog: ObjectId,
+    info: Option<ObjectId>,
+    range: PageRange,
+) -> Document {
     let source = copier.source;
     let mut part = Document::new();
     part.version = version(source);
@@ -198,19 +245,46 @@ fn document(copier: Copier<'_, '_>, catalog: ObjectId, info: Option<ObjectId>, r
 
 /// The version of the document: that of its header, or a later one in its catalog (7.2.2).
 fn version(source: &Source<'_>) -> String {
-    const VERSIONS: [&str; 9] = ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "2.0"];
-    let place = |version: &[u8]| VERSIONS.iter().position(|known| known.as_bytes() == version);
-    let later = source.catalog.get(b"Version").and_then(Object::as_name).ok().and_then(place);
+    const VERSIONS: [&str; 9] = [
+        "1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "2.0",
+    ];
+    let place = |version: &[u8]| {
+        VERSIONS
+            .iter()
+            .position(|known| known.as_bytes() == version)
+    };
+    let later = source
+        .catalog
+        .get(b"Version")
+        .and_then(Object::as_name)
+        .ok()
+        .and_then(place);
     let version = place(source.document.version.as_bytes()).max(later);
-    version.and_then(|place| VERSIONS.get(place)).copied().unwrap_or("1.7").into()
+    version
+        .and_then(|place| VERSIONS.get(place))
+        .copied()
+        .unwrap_or("1.7")
+        .into()
 }
 
 /// A file identifier (14.4): the document's, with the pages behind it, so parts differ and the same part is always the
 /// same. None when the document has none.
 fn identifier(source: &Source<'_>, range: PageRange) -> Option<Object> {
-    let [Object::String(id, _), ..] = source.document.trailer.get(b"ID").ok()?.as_array().ok()?.as_slice() else {
+    let [Object::String(id, _), ..] = source
+        .document
+        .trailer
+        .get(b"ID")
+        .ok()?
+        .as_array()
+        .ok()?
+        .as_slice()
+    else {
         return None;
     };
-    let id = [id.as_slice(), format!("-{}-{}", range.first, range.last).as_bytes()].concat();
+    let id = [
+        id.as_slice(),
+        format!("-{}-{}", range.first, range.last).as_bytes(),
+    ]
+    .concat();
     Some(Object::String(id, StringFormat::Hexadecimal))
 }

@@ -35,10 +35,18 @@ pub(crate) struct Item {
 impl Plan {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         match (config.pages_per_file, &config.ranges) {
-            (Some(_), Some(_)) => Err(invalid("pages_per_file and ranges: only one of them may be set".into())),
-            (None, Some(ranges)) => ranges.split(',').map(Item::parse).collect::<Result<_, _>>().map(Self::Ranges),
+            (Some(_), Some(_)) => Err(invalid(
+                "pages_per_file and ranges: only one of them may be set".into(),
+            )),
+            (None, Some(ranges)) => ranges
+                .split(',')
+                .map(Item::parse)
+                .collect::<Result<_, _>>()
+                .map(Self::Ranges),
             (pages, None) => {
-                let pages = pages.map_or(1, |pages| usize::try_from(pages.get()).unwrap_or(usize::MAX));
+                let pages = pages.map_or(1, |pages| {
+                    usize::try_from(pages.get()).unwrap_or(usize::MAX)
+                });
                 Ok(Self::Every(pages))
             }
         }
@@ -58,7 +66,10 @@ impl Plan {
         match self {
             Self::Every(pages) => Ok((1..=count)
                 .step_by(*pages)
-                .map(|first| PageRange { first, last: first.saturating_add(pages - 1).min(count) })
+                .map(|first| PageRange {
+                    first,
+                    last: first.saturating_add(pages - 1).min(count),
+                })
                 .collect()),
             Self::Ranges(items) => {
                 let mut seen = std::collections::HashSet::new();
@@ -67,7 +78,11 @@ impl Plan {
                     .map(|item| {
                         let range = item.resolve(count)?;
                         // Two files would have the same name.
-                        if seen.insert(range) { Ok(range) } else { Err(item.error("names the same pages twice")) }
+                        if seen.insert(range) {
+                            Ok(range)
+                        } else {
+                            Err(item.error("names the same pages twice"))
+                        }
                     })
                     .collect()
             }
@@ -78,7 +93,11 @@ impl Plan {
 impl Item {
     fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        let mut item = Self { text: text.into(), first: None, last: None };
+        let mut item = Self {
+            text: text.into(),
+            first: None,
+            last: None,
+        };
         let number = |text: &str| match text.trim() {
             "" => Ok(None),
             digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
@@ -94,7 +113,9 @@ impl Item {
         };
         match ends {
             Ok((None, None)) => Err(item.error("names no page")),
-            Ok((Some(first), Some(last))) if first > last => Err(item.error("ends before it begins")),
+            Ok((Some(first), Some(last))) if first > last => {
+                Err(item.error("ends before it begins"))
+            }
             Ok((first, last)) => {
                 (item.first, item.last) = (first, last);
                 Ok(item)
@@ -104,9 +125,16 @@ impl Item {
     }
 
     fn resolve(&self, count: usize) -> Result<PageRange, Error> {
-        let range = PageRange { first: self.first.unwrap_or(1), last: self.last.unwrap_or(count) };
+        let range = PageRange {
+            first: self.first.unwrap_or(1),
+            last: self.last.unwrap_or(count),
+        };
         if range.first > count || range.last > count {
-            let pages = if count == 1 { "1 page".into() } else { format!("{count} pages") };
+            let pages = if count == 1 {
+                "1 page".into()
+            } else {
+                format!("{count} pages")
+            };
             return Err(self.error(&format!("goes beyond the end; the document has {pages}")));
         }
         Ok(range)
@@ -123,16 +151,28 @@ fn invalid(text: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "tests"
+    )]
 
     use proptest::prelude::*;
 
     use super::*;
 
     fn parts(ranges: &str, count: usize) -> Result<Vec<(usize, usize)>, String> {
-        let config = Config { ranges: Some(ranges.into()), ..Config::default() };
+        let config = Config {
+            ranges: Some(ranges.into()),
+            ..Config::default()
+        };
         match Plan::new(&config).and_then(|plan| plan.parts(count)) {
-            Ok(parts) => Ok(parts.into_iter().map(|range| (range.first, range.last)).collect()),
+            Ok(parts) => Ok(parts
+                .into_iter()
+                .map(|range| (range.first, range.last))
+                .collect()),
             Err(Error::InvalidConfig(text)) => Err(text),
             Err(other) => panic!("{other:?}"),
         }
@@ -161,21 +201,51 @@ mod tests {
             ("1-3,", "ranges: `` names no page"),
             ("-", "ranges: `-` names no page"),
             ("0", "ranges: `0` page 0 does not exist; pages count from 1"),
-            ("0-3", "ranges: `0-3` page 0 does not exist; pages count from 1"),
+            (
+                "0-3",
+                "ranges: `0-3` page 0 does not exist; pages count from 1",
+            ),
             ("3-1", "ranges: `3-1` ends before it begins"),
-            ("1-2-3", "ranges: `1-2-3` is neither a page nor a range such as 1-3, 5- or -3"),
-            ("one", "ranges: `one` is neither a page nor a range such as 1-3, 5- or -3"),
-            ("+1", "ranges: `+1` is neither a page nor a range such as 1-3, 5- or -3"),
-            ("1–3", "ranges: `1–3` is neither a page nor a range such as 1-3, 5- or -3"),
-            ("99999999999999999999", "ranges: `99999999999999999999` is larger than any document"),
-            ("13", "ranges: `13` goes beyond the end; the document has 12 pages"),
-            ("13-", "ranges: `13-` goes beyond the end; the document has 12 pages"),
-            ("1-13", "ranges: `1-13` goes beyond the end; the document has 12 pages"),
+            (
+                "1-2-3",
+                "ranges: `1-2-3` is neither a page nor a range such as 1-3, 5- or -3",
+            ),
+            (
+                "one",
+                "ranges: `one` is neither a page nor a range such as 1-3, 5- or -3",
+            ),
+            (
+                "+1",
+                "ranges: `+1` is neither a page nor a range such as 1-3, 5- or -3",
+            ),
+            (
+                "1–3",
+                "ranges: `1–3` is neither a page nor a range such as 1-3, 5- or -3",
+            ),
+            (
+                "99999999999999999999",
+                "ranges: `99999999999999999999` is larger than any document",
+            ),
+            (
+                "13",
+                "ranges: `13` goes beyond the end; the document has 12 pages",
+            ),
+            (
+                "13-",
+                "ranges: `13-` goes beyond the end; the document has 12 pages",
+            ),
+            (
+                "1-13",
+                "ranges: `1-13` goes beyond the end; the document has 12 pages",
+            ),
             ("2,1-2,2-2", "ranges: `2-2` names the same pages twice"),
         ] {
             assert_eq!(parts(ranges, 12), Err(message.into()), "{ranges:?}");
         }
-        assert_eq!(parts("2", 1), Err("ranges: `2` goes beyond the end; the document has 1 page".into()));
+        assert_eq!(
+            parts("2", 1),
+            Err("ranges: `2` goes beyond the end; the document has 1 page".into())
+        );
     }
 
     fn every(json: &str, count: usize) -> Result<Vec<PageRange>, Error> {
@@ -185,10 +255,17 @@ mod tests {
     #[test]
     fn pages_per_file_and_its_default() {
         let pairs = |json, count| -> Vec<_> {
-            every(json, count).unwrap().into_iter().map(|range| (range.first, range.last)).collect()
+            every(json, count)
+                .unwrap()
+                .into_iter()
+                .map(|range| (range.first, range.last))
+                .collect()
         };
         assert_eq!(pairs("{}", 3), [(1, 1), (2, 2), (3, 3)]);
-        assert_eq!(pairs(r#"{"pages_per_file":2}"#, 5), [(1, 2), (3, 4), (5, 5)]);
+        assert_eq!(
+            pairs(r#"{"pages_per_file":2}"#, 5),
+            [(1, 2), (3, 4), (5, 5)]
+        );
         assert_eq!(pairs(r#"{"pages_per_file":4294967295}"#, 5), [(1, 5)]);
         let too_many = every("{}", 10_001).unwrap_err();
         assert!(
@@ -201,7 +278,9 @@ mod tests {
         assert!(serde_json::from_str::<Config>(r#"{"pages_per_file":0}"#).is_err());
         assert!(serde_json::from_str::<Config>(r#"{"pages":1}"#).is_err());
         let both = every(r#"{"pages_per_file":1,"ranges":"1"}"#, 3).unwrap_err();
-        assert!(matches!(both, Error::InvalidConfig(text) if text.contains("pages_per_file and ranges")));
+        assert!(
+            matches!(both, Error::InvalidConfig(text) if text.contains("pages_per_file and ranges"))
+        );
     }
 
     proptest! {

@@ -49,7 +49,10 @@ pub(crate) fn fields<'a>(source: &Source<'a>, roots: &'a [Object]) -> Result<Fie
                 && let Some(node) = as_dictionary(source.object(id)?)
             {
                 place.insert(parent);
-                open.push((source.array_once(node, b"Kids", &mut lists)?, Some((id, node))));
+                open.push((
+                    source.array_once(node, b"Kids", &mut lists)?,
+                    Some((id, node)),
+                ));
             }
         }
     }

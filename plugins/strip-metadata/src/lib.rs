@@ -36,7 +36,9 @@ pub struct Config {
 impl Default for Config {
     /// Keeps it: a phone stores most photos sideways, and a later stage turns them upright by it.
     fn default() -> Self {
-        Self { keep_orientation: true }
+        Self {
+            keep_orientation: true,
+        }
     }
 }
 

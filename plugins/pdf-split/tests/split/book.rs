@@ -56,7 +56,11 @@ pub(crate) fn book() -> Pdf {
         let next = n % 4 * 100 + 100;
         let previous = (n + 2) % 4 * 100 + 100;
         let parent = if n < 3 { 2 } else { 3 };
-        let layer = if n < 3 { format!("/OC /L{n} BDC EMC ") } else { String::new() };
+        let layer = if n < 3 {
+            format!("/OC /L{n} BDC EMC ")
+        } else {
+            String::new()
+        };
         names += &format!("(dest-ONLY-{n}) [{id} 0 R /XYZ 1 2 {n}] ");
         pdf = pdf
             .object(
@@ -135,7 +139,9 @@ pub(crate) fn book() -> Pdf {
 /// Whether a part says `ONLY-n` for any page but its own.
 fn foreign(part: &Part, own: &[u32]) -> Vec<u32> {
     let everything = part.everything();
-    (1..=4).filter(|n| !own.contains(n) && everything.contains(&format!("ONLY-{n}"))).collect()
+    (1..=4)
+        .filter(|n| !own.contains(n) && everything.contains(&format!("ONLY-{n}")))
+        .collect()
 }
 
 #[test]
@@ -147,16 +153,40 @@ fn a_part_holds_nothing_of_other_pages() {
         assert_eq!(part.document.get_pages().len(), 1);
         assert_eq!(foreign(part, &[n]), [0; 0], "{}", part.name);
         let everything = part.everything();
-        for own in
-            [format!("(ONLY-{n}) Tj"), format!("field-ONLY-{n}"), format!("title-ONLY-{n}"), "EVERYONES-HEAD".into()]
-        {
-            assert!(everything.contains(&own), "{}: {own}\n{everything}", part.name);
+        for own in [
+            format!("(ONLY-{n}) Tj"),
+            format!("field-ONLY-{n}"),
+            format!("title-ONLY-{n}"),
+            "EVERYONES-HEAD".into(),
+        ] {
+            assert!(
+                everything.contains(&own),
+                "{}: {own}\n{everything}",
+                part.name
+            );
         }
-        for gone in ["DOCUMENT-ONLY", "NOBODYS", "PRIVATE", "JavaScript", "Bead", "StructElem", "StructParent", "XFA"] {
-            assert!(!everything.contains(gone), "{}: {gone}\n{everything}", part.name);
+        for gone in [
+            "DOCUMENT-ONLY",
+            "NOBODYS",
+            "PRIVATE",
+            "JavaScript",
+            "Bead",
+            "StructElem",
+            "StructParent",
+            "XFA",
+        ] {
+            assert!(
+                !everything.contains(gone),
+                "{}: {gone}\n{everything}",
+                part.name
+            );
         }
     }
-    for (range, own) in [("1-2", vec![1, 2]), ("2-4", vec![2, 3, 4]), ("1-", vec![1, 2, 3, 4])] {
+    for (range, own) in [
+        ("1-2", vec![1, 2]),
+        ("2-4", vec![2, 3, 4]),
+        ("1-", vec![1, 2, 3, 4]),
+    ] {
         let files = parts(&book(), &format!(r#"{{"ranges":"{range}"}}"#));
         assert_eq!(files[0].document.get_pages().len(), own.len());
         assert_eq!(foreign(&files[0], &own), [0; 0], "{range}");

@@ -9,8 +9,16 @@ use crate::pdf::{Pdf, parts, refusal, smallest, split};
 
 #[test]
 fn what_is_no_pdf_is_refused() {
-    for bytes in [b"".as_slice(), b"%PDF-1.7\n", b"GIF89a", b"%PDF-1.7\nstartxref\n0\n%%EOF"] {
-        assert!(refusal(bytes).starts_with("the PDF is damaged"), "{bytes:?}");
+    for bytes in [
+        b"".as_slice(),
+        b"%PDF-1.7\n",
+        b"GIF89a",
+        b"%PDF-1.7\nstartxref\n0\n%%EOF",
+    ] {
+        assert!(
+            refusal(bytes).starts_with("the PDF is damaged"),
+            "{bytes:?}"
+        );
     }
 }
 
@@ -31,16 +39,25 @@ fn encrypted_documents_are_refused() {
         document.encrypt(&state).unwrap();
         let mut bytes = Vec::new();
         document.save_to(&mut bytes).unwrap();
-        assert_eq!(refusal(&bytes), "the PDF is encrypted; remove its protection first");
+        assert_eq!(
+            refusal(&bytes),
+            "the PDF is encrypted; remove its protection first"
+        );
     }
 }
 
 #[test]
 fn truncated_documents_are_refused() {
     let whole = book().bytes();
-    let end = whole.windows(9).rposition(|window| window == b"startxref").unwrap();
+    let end = whole
+        .windows(9)
+        .rposition(|window| window == b"startxref")
+        .unwrap();
     for length in (0..end).step_by(97).chain([end]) {
-        assert!(refusal(&whole[..length]).starts_with("the PDF is damaged"), "{length}");
+        assert!(
+            refusal(&whole[..length]).starts_with("the PDF is damaged"),
+            "{length}"
+        );
     }
 }
 
@@ -61,7 +78,9 @@ fn page_trees_that_are_no_trees() {
         let text = refusal(&pdf.bytes());
         assert!(text.contains(problem), "{kids}: {text}");
     }
-    assert!(refusal(&smallest().object(1, "<< /Type /Catalog >>").bytes()).contains("no page tree"));
+    assert!(
+        refusal(&smallest().object(1, "<< /Type /Catalog >>").bytes()).contains("no page tree")
+    );
     assert!(refusal(&smallest().object(2, "2 0 R").bytes()).contains("circle"));
 }
 
@@ -70,7 +89,12 @@ fn page_trees_of_any_depth() {
     let mut pdf = smallest().object(2, "<< /Type /Pages /Kids [10 0 R] >>");
     for level in 10..3_000 {
         let mut node = String::from("<< /Type /Pages /Kids [");
-        write!(node, "{} 0 R] >>", if level == 2_999 { 3 } else { level + 1 }).unwrap();
+        write!(
+            node,
+            "{} 0 R] >>",
+            if level == 2_999 { 3 } else { level + 1 }
+        )
+        .unwrap();
         pdf = pdf.object(level, node);
     }
     assert_eq!(parts(&pdf, "{}").len(), 1);
@@ -78,7 +102,10 @@ fn page_trees_of_any_depth() {
 
 #[test]
 fn one_page_named_over_and_over() {
-    let pdf = smallest().object(2, format!("<< /Type /Pages /Kids [{}] >>", "3 0 R ".repeat(100_001)));
+    let pdf = smallest().object(
+        2,
+        format!("<< /Type /Pages /Kids [{}] >>", "3 0 R ".repeat(100_001)),
+    );
     assert_eq!(refusal(&pdf.bytes()), "the PDF has more than 100000 pages");
 }
 
@@ -103,10 +130,22 @@ fn circles_end() {
     };
     let page = "<< /Type /Page /MediaBox [0 0 9 9] /Annots [10 0 R] /Contents [10 0 R] /Resources 10 0 R >>";
     for (catalog, text) in [
-        ("/Outlines << /First 10 0 R >>", "<< /Title (t) /Next NEXT /First NEXT /Parent NEXT /Dest [3 0 R /Fit] >>"),
-        ("/Names << /Dests 10 0 R >>", "<< /Kids [NEXT NEXT NEXT] /Names [(a) NEXT] >>"),
-        ("/PageLabels 10 0 R", "<< /Kids [NEXT NEXT NEXT] /Nums [0 << /S /D >>] >>"),
-        ("/AcroForm << /Fields [10 0 R] >>", "<< /Subtype /Widget /Kids [NEXT NEXT] /Parent NEXT /T (t) >>"),
+        (
+            "/Outlines << /First 10 0 R >>",
+            "<< /Title (t) /Next NEXT /First NEXT /Parent NEXT /Dest [3 0 R /Fit] >>",
+        ),
+        (
+            "/Names << /Dests 10 0 R >>",
+            "<< /Kids [NEXT NEXT NEXT] /Names [(a) NEXT] >>",
+        ),
+        (
+            "/PageLabels 10 0 R",
+            "<< /Kids [NEXT NEXT NEXT] /Nums [0 << /S /D >>] >>",
+        ),
+        (
+            "/AcroForm << /Fields [10 0 R] >>",
+            "<< /Subtype /Widget /Kids [NEXT NEXT] /Parent NEXT /T (t) >>",
+        ),
         (
             "/AcroForm 10 0 R",
             "<< /Subtype /Link /XObject NEXT /Font NEXT /A NEXT /D NEXT /Fields [NEXT] /X [[NEXT] NEXT] >>",
@@ -116,7 +155,9 @@ fn circles_end() {
             "[NEXT NEXT NEXT NEXT NEXT NEXT (t) [NEXT NEXT]]",
         ),
     ] {
-        let pdf = chain(10, text).object(3, page).object(1, format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"));
+        let pdf = chain(10, text)
+            .object(3, page)
+            .object(1, format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"));
         // Objects of these kinds refer to themselves without end; references to references do not arise.
         assert_eq!(parts(&pdf, "{}").len(), 1, "{catalog}");
     }
@@ -125,7 +166,9 @@ fn circles_end() {
 #[test]
 fn nesting_is_bounded_by_the_parser() {
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
-    let pdf = smallest().object(3, "<< /Type /Page /MediaBox [0 0 9 9] /VP 4 0 R >>").object(4, deep);
+    let pdf = smallest()
+        .object(3, "<< /Type /Page /MediaBox [0 0 9 9] /VP 4 0 R >>")
+        .object(4, deep);
     assert!(refusal(&pdf.bytes()).contains("object 4 cannot be read"));
 }
 
@@ -134,7 +177,10 @@ fn huge_numbers_cost_nothing() {
     let page = "<< /Type /Page /MediaBox [0 0 9 9] /Contents 4294967295 0 R /Rotate 9223372036854775807 >>";
     assert_eq!(parts(&smallest().object(3, page), "{}").len(), 1);
     let pdf = smallest().object(4_294_967_294, "<< /Type /Page /MediaBox [0 0 9 9] >>");
-    let pdf = pdf.object(2, "<< /Type /Pages /Count 2147483647 /Kids [4294967294 0 R] >>");
+    let pdf = pdf.object(
+        2,
+        "<< /Type /Pages /Count 2147483647 /Kids [4294967294 0 R] >>",
+    );
     assert_eq!(parts(&pdf, "{}").len(), 1);
 }
 
@@ -144,11 +190,16 @@ fn shared_lists_are_not_walked_for_every_page() {
     let kids: String = (0..2_000).map(|n| format!("{} 0 R ", n + 100)).collect();
     let fonts: String = (0..20_000).map(|n| format!("/F{n} 5 0 R ")).collect();
     let pdf = smallest()
-        .object(2, format!("<< /Type /Pages /MediaBox [0 0 9 9] /Kids [{kids}] /Resources 4 0 R >>"))
+        .object(
+            2,
+            format!("<< /Type /Pages /MediaBox [0 0 9 9] /Kids [{kids}] /Resources 4 0 R >>"),
+        )
         .object(4, format!("<< /Font << {fonts} >> >>"))
         .object(5, "<< /Type /Font >>")
         .stream(6, "", "/F7 1 Tf");
-    let pdf: Pdf = (0..2_000).fold(pdf, |pdf, n| pdf.object(n + 100, "<< /Type /Page /Contents 6 0 R >>"));
+    let pdf: Pdf = (0..2_000).fold(pdf, |pdf, n| {
+        pdf.object(n + 100, "<< /Type /Page /Contents 6 0 R >>")
+    });
     let begun = std::time::Instant::now();
     assert_eq!(parts(&pdf, "{}").len(), 2_000);
     // Some seconds in a debug build; minutes if every page walked the list.
@@ -159,11 +210,15 @@ fn shared_lists_are_not_walked_for_every_page() {
 fn shared_lists_of_nodes_are_read_once() {
     let list: String = (1_000..21_000).map(|n| format!("{n} 0 R ")).collect();
     let page = "<< /Type /Page /MediaBox [0 0 9 9] /Annots 5 0 R >>";
-    let catalog =
-        "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields 5 0 R >> /Names << /Dests << /Kids 5 0 R >> >> >>";
-    let pdf = smallest().object(1, catalog).object(3, page).object(5, format!("[{list}]"));
+    let catalog = "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields 5 0 R >> /Names << /Dests << /Kids 5 0 R >> >> >>";
+    let pdf = smallest()
+        .object(1, catalog)
+        .object(3, page)
+        .object(5, format!("[{list}]"));
     let mut pdf = pdf.object(6, format!("[{}]", "(a) null ".repeat(20_000)));
-    pdf.append((1_000..21_000).map(|n| (n, "<< /Subtype /Widget /Kids 5 0 R /Names 6 0 R >>".into())));
+    pdf.append(
+        (1_000..21_000).map(|n| (n, "<< /Subtype /Widget /Kids 5 0 R /Names 6 0 R >>".into())),
+    );
     let begun = std::time::Instant::now();
     assert_eq!(parts(&pdf, "{}").len(), 1);
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());

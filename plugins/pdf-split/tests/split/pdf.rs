@@ -21,12 +21,16 @@ impl Pdf {
 
     /// Adds many objects, whose numbers must be new.
     pub(crate) fn append(&mut self, objects: impl Iterator<Item = (u32, String)>) {
-        self.objects.extend(objects.map(|(number, text)| (number, text.into_bytes())));
+        self.objects
+            .extend(objects.map(|(number, text)| (number, text.into_bytes())));
     }
 
     pub(crate) fn stream(self, number: u32, entries: &str, content: &str) -> Self {
         let length = content.len();
-        self.object(number, format!("<< {entries} /Length {length} >>\nstream\n{content}\nendstream"))
+        self.object(
+            number,
+            format!("<< {entries} /Length {length} >>\nstream\n{content}\nendstream"),
+        )
     }
 
     pub(crate) fn trailer(mut self, entries: &str) -> Self {
@@ -44,10 +48,21 @@ impl Pdf {
             bytes.extend(text);
             bytes.extend(b"\nendobj\n");
         }
-        let size = self.objects.iter().map(|(number, _)| u64::from(*number) + 1).max().unwrap_or(1);
+        let size = self
+            .objects
+            .iter()
+            .map(|(number, _)| u64::from(*number) + 1)
+            .max()
+            .unwrap_or(1);
         let start = bytes.len();
         bytes.extend(table.into_bytes());
-        bytes.extend(format!("trailer\n<< /Size {size} {} >>\nstartxref\n{start}\n%%EOF\n", self.trailer).into_bytes());
+        bytes.extend(
+            format!(
+                "trailer\n<< /Size {size} {} >>\nstartxref\n{start}\n%%EOF\n",
+                self.trailer
+            )
+            .into_bytes(),
+        );
         bytes
     }
 }
@@ -104,24 +119,39 @@ pub(crate) struct Part {
 impl Part {
     /// Reads a part strictly, and checks what holds for each: every reference leads somewhere, every object is used.
     fn new(name: String, bytes: Vec<u8>) -> Self {
-        let options = LoadOptions { strict: true, ..LoadOptions::default() };
+        let options = LoadOptions {
+            strict: true,
+            ..LoadOptions::default()
+        };
         let document = Document::load_mem_with_options(&bytes, options).unwrap();
         let mut reached = HashSet::new();
         let mut open: Vec<&Object> = document.trailer.iter().map(|(_, value)| value).collect();
         while let Some(object) = open.pop() {
             match object {
                 Object::Reference(id) if reached.insert(*id) => {
-                    open.push(document.objects.get(id).unwrap_or_else(|| panic!("{name}: {id:?} is missing")));
+                    open.push(
+                        document
+                            .objects
+                            .get(id)
+                            .unwrap_or_else(|| panic!("{name}: {id:?} is missing")),
+                    );
                 }
                 Object::Array(array) => open.extend(array),
-                Object::Dictionary(dictionary) => open.extend(dictionary.iter().map(|(_, value)| value)),
+                Object::Dictionary(dictionary) => {
+                    open.extend(dictionary.iter().map(|(_, value)| value))
+                }
                 Object::Stream(stream) => open.extend(stream.dict.iter().map(|(_, value)| value)),
                 _ => {}
             }
         }
         for (id, object) in &document.objects {
-            let written_by_the_format = object.type_name().is_ok_and(|name| name == b"ObjStm" || name == b"XRef");
-            assert!(reached.contains(id) || written_by_the_format, "{name}: {id:?} is an orphan");
+            let written_by_the_format = object
+                .type_name()
+                .is_ok_and(|name| name == b"ObjStm" || name == b"XRef");
+            assert!(
+                reached.contains(id) || written_by_the_format,
+                "{name}: {id:?} is an orphan"
+            );
         }
         Self { name, document }
     }
@@ -155,26 +185,50 @@ impl Part {
     }
 
     /// The value at the end of a path of keys, from a dictionary, with references followed.
-    pub(crate) fn at<'a>(&'a self, mut dictionary: &'a Dictionary, path: &str) -> Option<&'a Object> {
+    pub(crate) fn at<'a>(
+        &'a self,
+        mut dictionary: &'a Dictionary,
+        path: &str,
+    ) -> Option<&'a Object> {
         let mut keys = path.split('/').peekable();
         while let Some(key) = keys.next() {
             let value = dictionary.get_deref(key.as_bytes(), &self.document).ok()?;
             if keys.peek().is_none() {
                 return Some(value);
             }
-            dictionary = value.as_dict().or_else(|_| value.as_stream().map(|stream| &stream.dict)).ok()?;
+            dictionary = value
+                .as_dict()
+                .or_else(|_| value.as_stream().map(|stream| &stream.dict))
+                .ok()?;
         }
         None
     }
 
     /// The same, as the text of a string.
     pub(crate) fn text(&self, dictionary: &Dictionary, path: &str) -> Option<String> {
-        self.at(dictionary, path).map(|value| String::from_utf8_lossy(value.as_str().unwrap()).into_owned())
+        self.at(dictionary, path)
+            .map(|value| String::from_utf8_lossy(value.as_str().unwrap()).into_owned())
     }
 
     /// The same, as the dictionaries in an array.
-    pub(crate) fn list<'a>(&'a self, dictionary: &'a Dictionary, path: &str) -> Vec<&'a Dictionary> {
-        let items = self.at(dictionary, path).map_or(&[][..], |array| array.as_array().unwrap());
-        items.iter().map(|item| self.document.dereference(item).unwrap().1.as_dict().unwrap()).collect()
+    pub(crate) fn list<'a>(
+        &'a self,
+        dictionary: &'a Dictionary,
+        path: &str,
+    ) -> Vec<&'a Dictionary> {
+        let items = self
+            .at(dictionary, path)
+            .map_or(&[][..], |array| array.as_array().unwrap());
+        items
+            .iter()
+            .map(|item| {
+                self.document
+                    .dereference(item)
+                    .unwrap()
+                    .1
+                    .as_dict()
+                    .unwrap()
+            })
+            .collect()
     }
 }
