@@ -5,7 +5,12 @@
 //! - `upload`: bytes per second from a source through one stage to the emulator, by both flows, beside the same bytes sent
 //!   with no pipeline.
 //! - `start`: time to a fresh instance, and to load a plugin with and without the cache of compiled code.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark"
+)]
 
 use std::time::{Duration, Instant};
 

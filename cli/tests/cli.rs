@@ -71,7 +71,7 @@ struct Emulator {
 impl Emulator {
     fn start(folder: &Path, args: &[&str]) -> Self {
         let mut child = forebay(folder)
-            .arg("emulator")
+            .args(["emulator", "--data", "emulator"])
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -282,6 +282,11 @@ fn a_wrong_command_line_is_told_before_anything_runs() {
         &run("identity:bufer=1"),
         2,
         "forebay: stage 1 identity: config: there is no field `bufer`; it takes buffer",
+    );
+    assert_refused(
+        &run("image-resize:fit=round"),
+        2,
+        "forebay: stage 1 image-resize: config: field `fit`: \"round\" is none of inside, cover, exact",
     );
     assert_refused(
         &run("./none.wasm"),

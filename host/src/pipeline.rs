@@ -166,9 +166,34 @@ fn check_config(stage: &Stage) -> Result<(), String> {
             };
             format!("there is no field `{}`; {takes}", unexpected.join("`, `"))
         }
+        ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::AnyOf { .. }
+        | ValidationErrorKind::Enum { .. }
+            if let Some(choices) = choices(schema, &path) =>
+        {
+            format!("field `{field}`: {} is none of {choices}", error.instance())
+        }
         _ if field.is_empty() => error.to_string(),
         _ => format!("field `{field}`: {error}"),
     })
+}
+
+/// The choices of a field that has a fixed list of them, wherever the schema keeps it.
+fn choices(schema: &Value, path: &str) -> Option<String> {
+    let mut property = schema
+        .get("properties")?
+        .get(path.trim_start_matches('/'))?;
+    if let Some(reference) = property.get("$ref").and_then(Value::as_str) {
+        property = schema.pointer(reference.strip_prefix('#')?)?;
+    }
+    let listed = ["enum", "oneOf", "anyOf"]
+        .iter()
+        .find_map(|key| property.get(key)?.as_array())?;
+    let names: Option<Vec<&str>> = listed
+        .iter()
+        .map(|one| one.get("const").unwrap_or(one).as_str())
+        .collect();
+    Some(names?.join(", "))
 }
 
 /// Pipelines as TOML writes them, with plugins by name or path, still to be loaded.

@@ -65,7 +65,7 @@ pub enum World {
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Stream => "stream",
             Self::File => "file",
         })

@@ -1,5 +1,7 @@
 //! Misbehaves on request: one behaviour a config, for tests of what the host makes of it.
 
+#![allow(clippy::panic, reason = "that is what it is for")]
+
 use forebay_plugin::{About, Error, FileInfo, Input, Output, StreamPlugin};
 use schemars::JsonSchema;
 
