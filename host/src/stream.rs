@@ -276,6 +276,11 @@ impl Drop for Content {
 pub(crate) struct Ending(Arc<Shared>);
 
 impl Ending {
+    /// Whether there may still be more to come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.lock().end == End::Open
+    }
+
     /// Whether the end was passed on.
     pub(crate) fn is_whole(&self) -> bool {
         self.0.lock().end == End::Finished

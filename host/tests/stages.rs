@@ -301,6 +301,18 @@ async fn a_plugin_may_stop_reading_but_not_forget_that_its_input_must_be_whole()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_never_ends_holds_no_failed_job_up() {
+    // What was written stays unread, and the writer stays open: a reader that waits for more.
+    let (reader, mut writer) = tokio::io::duplex(1 << 20);
+    tokio::io::AsyncWriteExt::write_all(&mut writer, &noise(100_000))
+        .await
+        .unwrap();
+    let stages = vec![hostile(json!({ "behaviour": "panic", "after": 1 })).await];
+    let cause = failure(stages, Source::reader("a.bin", reader)).await;
+    assert!(matches!(cause, StageCause::Trap(_)), "{cause}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_another_kind_is_refused_by_its_bytes() {
     let png = Source::bytes("words.png", "not a picture at all");
     let (result, _) = run(

@@ -175,6 +175,7 @@ impl Run {
             media_type: media::UNKNOWN.into(),
             size: opened.size,
         };
+        let ending = content.ending();
         let moving = Moving {
             info,
             content,
@@ -188,7 +189,10 @@ impl Run {
         self.clone()
             .advance(moving, 0, Arc::new(lane), scratch)
             .await;
-        if let Err(reason) = pump.join().await {
+        // A source that is still open is one that nobody wants any more; its next byte may never come.
+        if !ending.is_open()
+            && let Err(reason) = pump.join().await
+        {
             self.fail(Error::Source { file, reason });
         }
     }

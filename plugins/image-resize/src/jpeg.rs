@@ -101,6 +101,8 @@ fn refused(error: jpeg_decoder::Error) -> Error {
         jpeg_decoder::Error::Unsupported(feature) => {
             Error::Unsupported(format!("JPEG with {feature:?}"))
         }
+        // What is read lies in memory: nothing but its end can go wrong.
+        jpeg_decoder::Error::Io(_) => Error::InvalidInput("damaged JPEG: it ends too early".into()),
         error => Error::InvalidInput(format!("damaged JPEG: {error}")),
     }
 }
