@@ -50,7 +50,7 @@ pub(crate) async fn pump(
     mut sender: Sender,
     mut each: impl FnMut(u64),
 ) -> io::Result<()> {
-    let mut sent = 0_u64;
+    let mut length = Length::new(expected);
     let mut block = BytesMut::new();
     loop {
         if std::future::poll_fn(|cx| sender.poll_ready(cx))
@@ -61,9 +61,8 @@ pub(crate) async fn pump(
         }
         let piece;
         (file, block, piece) = off_thread(move || {
-            // The allocation comes back once the pieces that were cut from it have gone.
-            block.reserve(chunk);
-            block.resize(chunk, 0);
+            let room = make_room(&mut block, chunk);
+            block.resize(room, 0);
             let count = file.read(&mut block)?;
             let piece = block.split_to(count).freeze();
             block.clear();
@@ -73,17 +72,59 @@ pub(crate) async fn pump(
         if piece.is_empty() {
             break;
         }
-        sent += piece.len() as u64;
+        length.add(piece.len())?;
         each(piece.len() as u64);
         sender.push(piece);
     }
-    match expected.filter(|&expected| expected != sent) {
-        Some(expected) => Err(io::Error::other(format!(
-            "changed while it was read: {sent} bytes instead of {expected}"
-        ))),
-        None => {
-            sender.finish();
-            Ok(())
+    length.end()?;
+    sender.finish();
+    Ok(())
+}
+
+/// Gives a block room for up to `chunk` more bytes and says how much it has. What short reads leave over is used before
+/// another allocation is made; the old one comes back once the pieces that were cut from it have gone.
+pub(crate) fn make_room(block: &mut BytesMut, chunk: usize) -> usize {
+    /// Less room than this is not worth a read.
+    const LEAST: usize = 16 * 1024;
+    if block.capacity() - block.len() < LEAST.min(chunk) {
+        block.reserve(chunk);
+    }
+    (block.capacity() - block.len()).min(chunk)
+}
+
+/// Holds a source to the length that was announced for it.
+pub(crate) struct Length {
+    announced: Option<u64>,
+    count: u64,
+}
+
+impl Length {
+    pub(crate) fn new(announced: Option<u64>) -> Self {
+        Self {
+            announced,
+            count: 0,
+        }
+    }
+
+    /// Counts bytes that are about to be passed on; none is that goes beyond what was announced.
+    pub(crate) fn add(&mut self, bytes: usize) -> io::Result<()> {
+        self.count += bytes as u64;
+        match self.announced {
+            Some(announced) if self.count > announced => Err(io::Error::other(format!(
+                "has more than the {announced} bytes that were announced; did it change?"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that all has come.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        match self.announced {
+            Some(announced) if self.count != announced => Err(io::Error::other(format!(
+                "has {} bytes where {announced} were announced; did it change?",
+                self.count
+            ))),
+            _ => Ok(()),
         }
     }
 }

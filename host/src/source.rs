@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::disk;
+use crate::disk::{self, Length};
 use crate::media;
 use crate::stream::Sender;
 
@@ -127,14 +127,13 @@ impl Opened {
         mut sender: Sender,
         mut each: impl FnMut(u64),
     ) -> io::Result<()> {
-        let expected = self.size;
-        let mut sent = 0_u64;
+        let mut length = Length::new(self.size);
         match self.input {
-            Input::File(file) => return disk::pump(file, expected, chunk, sender, each).await,
+            Input::File(file) => return disk::pump(file, self.size, chunk, sender, each).await,
             Input::Bytes(mut bytes) => {
                 while !bytes.is_empty() {
                     let piece = bytes.split_to(chunk.min(bytes.len()));
-                    sent += piece.len() as u64;
+                    length.add(piece.len())?;
                     each(piece.len() as u64);
                     if sender.send(piece).await.is_err() {
                         return Ok(());
@@ -150,25 +149,18 @@ impl Opened {
                     {
                         return Ok(());
                     }
-                    block.reserve(chunk);
-                    let count = (&mut reader)
-                        .take(chunk as u64)
-                        .read_buf(&mut block)
-                        .await?;
+                    let room = disk::make_room(&mut block, chunk);
+                    let count = (&mut reader).take(room as u64).read_buf(&mut block).await?;
                     if count == 0 {
                         break;
                     }
-                    sent += count as u64;
+                    length.add(count)?;
                     each(count as u64);
                     sender.push(block.split().freeze());
                 }
             }
         }
-        if let Some(expected) = expected.filter(|&expected| expected != sent) {
-            return Err(io::Error::other(format!(
-                "has {sent} bytes, announced were {expected}"
-            )));
-        }
+        length.end()?;
         sender.finish();
         Ok(())
     }

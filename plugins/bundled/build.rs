@@ -33,7 +33,11 @@ fn main() -> Result<()> {
         "Cargo.lock",
         "target/wasm-toolchain/rustc",
     ] {
-        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+        let path = workspace.join(path);
+        // What is not there would count as changed at every build.
+        if path.exists() {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
     }
 
     let target_dir = workspace.join("target/guests");

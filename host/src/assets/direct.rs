@@ -17,7 +17,9 @@ use serde_json::json;
 
 use super::error::AssetsError;
 use super::retry::{retry_when, with_retries};
-use super::{Asset, Assets, IDEMPOTENCY_KEY, answer, check_type, idempotency_key, read_body};
+use super::{
+    ANSWER, Asset, Assets, IDEMPOTENCY_KEY, answer, check_type, idempotency_key, read_body,
+};
 use crate::stream::{Content, Interrupted};
 
 /// What a direct upload announces.
@@ -75,7 +77,13 @@ impl Assets {
         let key = idempotency_key();
         let slot: Slot = with_retries(|| {
             let request = self.request(Method::POST, &["v3", "assets", "direct-uploads"]);
-            answer("create", request.header(IDEMPOTENCY_KEY, &key).json(&body))
+            answer(
+                "create",
+                request
+                    .header(IDEMPOTENCY_KEY, &key)
+                    .timeout(ANSWER)
+                    .json(&body),
+            )
         })
         .await?;
         if new.size > slot.max_bytes {
@@ -199,6 +207,7 @@ impl DirectUpload {
                 "complete",
                 self.assets
                     .request(Method::POST, &["v3", "assets", self.asset_id(), "complete"])
+                    .timeout(ANSWER)
                     .json(&body),
             )
         })

@@ -123,8 +123,8 @@ impl AssetsError {
     /// Whether the same request may succeed if it is sent again.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Service(error) => matches!(error.status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::Storage { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Service(error) => matches!(error.status, 408 | 429 | 500..=599),
+            Self::Storage { status, .. } => matches!(status, 408 | 429 | 500..=599),
             Self::Transport { .. } => true,
             _ => false,
         }

@@ -50,6 +50,9 @@ pub const SUPPORTED_TYPES: [&str; 8] = [
 /// Longest answer of the service that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
+/// How long a call without a file may take.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// A client of the Assets API. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Assets(Arc<Inner>);
@@ -163,8 +166,8 @@ impl AssetsBuilder {
         let http = Client::builder()
             .user_agent(concat!("forebay/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            // Between two reads of an answer, not for the whole: uploads may take long.
-            .read_timeout(Duration::from_secs(60))
+            // A body may take long, but a peer that has gone is noticed.
+            .tcp_keepalive(Duration::from_secs(30))
             // A redirect would carry the key or the bytes to a place that nobody named.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -254,7 +257,8 @@ impl Assets {
         let _: serde_json::Value = with_retries(|| {
             answer(
                 "delete",
-                self.request(Method::DELETE, &["v3", "assets", asset_id]),
+                self.request(Method::DELETE, &["v3", "assets", asset_id])
+                    .timeout(ANSWER),
             )
         })
         .await?;

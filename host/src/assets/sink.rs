@@ -1,7 +1,7 @@
 //! Files of a job become assets, each by the flow that its final size calls for.
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 use std::io::{Seek as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,9 @@ use crate::stream::{Content, Interrupted, channel};
 
 /// Bytes of a spooled file that are read at a time.
 const CHUNK: usize = 256 * 1024;
+
+/// Pieces under this size are joined while they are held.
+const SMALL: usize = 64 * 1024;
 
 /// Uploads every file.
 ///
@@ -41,14 +44,26 @@ impl AssetsSink {
     /// Holds the file until it is known whether it fits into one request.
     async fn gather(&self, mut file: Outgoing) -> Result<Delivered, AssetsError> {
         let mut pieces = Vec::new();
+        let mut small = BytesMut::new();
         let mut held = 0;
         while let Some(piece) = file.content.next().await? {
             held += piece.len() as u64;
-            pieces.push(piece);
+            // Small pieces are joined: each would cost more than its bytes.
+            if piece.len() < SMALL {
+                small.extend_from_slice(&piece);
+            }
+            if !small.is_empty() && (piece.len() >= SMALL || small.len() >= CHUNK) {
+                pieces.push(small.split().freeze());
+            }
+            if piece.len() >= SMALL {
+                pieces.push(piece);
+            }
             if held > MULTIPART_MAX {
+                pieces.push(small.freeze());
                 return self.spool(file, pieces).await;
             }
         }
+        pieces.push(small.freeze());
         let mut hash = Sha256::new();
         pieces.iter().for_each(|piece| hash.update(piece));
         let progress = file.progress.clone();

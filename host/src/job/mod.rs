@@ -19,7 +19,7 @@ use crate::report::{FileReport, Report, StageReport};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage::FileInfo;
-use tree::{Results, Run};
+use tree::{AbortOnDrop, Results, Run};
 
 /// What happens in a job, as it happens.
 #[derive(Debug)]
@@ -122,7 +122,10 @@ impl Job {
             self.lanes,
         ));
         run.results().source = source;
-        run.clone().start(self.source).await;
+        // In a task of its own: the first stage shares its thread with nobody, whatever else the caller awaits.
+        AbortOnDrop(tokio::spawn(run.clone().start(self.source)))
+            .wait()
+            .await;
         let Results {
             source,
             mut files,

@@ -292,7 +292,7 @@ impl Run {
         let report = Arc::new(OnceLock::new());
         origin.trail.push(report.clone());
         origin.came_from = Some(info.media_type.clone());
-        let mut outputs = Family::new(self.clone(), origin, at + 1, lane, scratch.clone());
+        let mut outputs = Family::new(self.clone(), origin, at + 1, lane.clone(), scratch.clone());
         let (emitted, mut begun) = mpsc::unbounded_channel();
         let environment = Environment {
             engine: &self.host.engine,
@@ -310,6 +310,8 @@ impl Run {
                 }
             }
         };
+        // The first output may have been done before the stage was: its instance counted until now.
+        drop(lane);
         while let Ok(output) = begun.try_recv() {
             outputs.streamed(output);
         }
@@ -428,7 +430,18 @@ impl Run {
     }
 }
 /// A task that ends when its handle goes.
-struct AbortOnDrop<T>(JoinHandle<T>);
+pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
+
+impl AbortOnDrop<()> {
+    /// Waits for the task; its panic becomes the caller's.
+    pub(super) async fn wait(mut self) {
+        if let Err(error) = (&mut self.0).await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
 
 impl<T: Send + 'static> AbortOnDrop<std::io::Result<T>> {
     async fn join(mut self) -> std::io::Result<T> {

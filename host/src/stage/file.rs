@@ -3,9 +3,10 @@
 //! The input's folder is read-only and holds it alone; the output folder starts empty. What the plugin leaves in it is
 //! looked at only after its store is gone, so nothing can be swapped between the look and the use.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -40,7 +41,13 @@ pub(super) async fn run(
     // The plugin reads the name from `info`; the path is ours, so that no file system's rules on names matter.
     let file_name = media::fit_name("input", &info.media_type);
     let spool = std::fs::File::create_new(input_dir.join(&file_name)).map_err(host)?;
-    let size = match disk::write(&mut content, spool, |_| {}).await {
+    let started = Instant::now();
+    let spooled = tokio::time::timeout(
+        stage.limits.wall_clock,
+        disk::write(&mut content, spool, |_| {}),
+    )
+    .await;
+    let size = match spooled.map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))? {
         Ok((_, size)) => size,
         Err(WriteError::Interrupted) => return Err(StageEnd::Interrupted),
         Err(WriteError::Io(error)) => return Err(host(error)),
@@ -63,6 +70,7 @@ pub(super) async fn run(
     };
     let config = stage.config.to_string();
     let mut guest = Guest::new(environment.engine, state, stage.limits.clone());
+    guest.started = started;
     let calls = guest.run(async |store| {
         let plugin = pre.instantiate_async(&mut *store).await?;
         let path = format!("/in/{file_name}");
@@ -80,7 +88,7 @@ pub(super) async fn run(
     drop(guest);
     let stored = pick_up(&output_dir, named, &info.media_type, &tally)?;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
-    // What was not named goes now, and what was named as it is passed on; its folder goes with the job's scratch.
+    // The input goes now, and each output as it is passed on; what was not named goes with the job's scratch.
     std::fs::remove_dir_all(&input_dir).map_err(host)?;
     let _ = folder.keep();
     Ok(Done {
@@ -125,6 +133,7 @@ fn pick_up(
     let dir = Dir::open_ambient_dir(folder, ambient_authority())
         .map_err(|error| StageCause::Host(error.to_string()))?;
     let mut files = Vec::new();
+    let mut seen = HashSet::new();
     for OutputFile { path, name } in named {
         admit(tally, &name)?;
         let problem = |problem: String| StageCause::OutputFile {
@@ -155,6 +164,9 @@ fn pick_up(
             .map_err(|error| problem(error.to_string()))?;
         if !metadata.is_file() {
             return Err(problem("is not a regular file".into()));
+        }
+        if !seen.insert(walked.clone()) {
+            return Err(problem("is named twice".into()));
         }
         tally.add_bytes(metadata.len())?;
         let info = FileInfo {

@@ -234,8 +234,9 @@ impl Guest {
         &mut self,
         calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
     ) -> Result<T, StageEnd> {
+        let left = self.time_left();
         let measured = self.meter.clone().measure(calls(&mut self.store));
-        match tokio::time::timeout(self.limits.wall_clock, measured).await {
+        match tokio::time::timeout(left, measured).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(Exceeded::WallClock(self.limits.wall_clock).into()),

@@ -209,7 +209,8 @@ impl StreamConsumer<StageState> for Output {
         }
         let mut source = source.as_direct(store);
         let piece = source.remaining();
-        let count = piece.len();
+        // A guest may offer as much as it likes; the host takes it a block at a time.
+        let count = piece.len().min(BLOCK);
         if count == 0 {
             // A write of nothing asks whether there is room: there is.
             return Poll::Ready(Ok(StreamResult::Completed));
@@ -226,7 +227,8 @@ impl StreamConsumer<StageState> for Output {
         if this.block.capacity() < count {
             this.block.reserve(BLOCK.max(count));
         }
-        this.block.extend_from_slice(piece);
+        this.block
+            .extend_from_slice(piece.get(..count).unwrap_or_default());
         source.mark_read(count);
         if let Some(sender) = &mut this.sender {
             sender.push(this.block.split().freeze());
