@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use crate::blocks::Blocks;
 use crate::stream::{Content, Interrupted, Sender};
 
 /// Why a content could not be written to disk.
@@ -51,7 +52,7 @@ pub(crate) async fn pump(
     mut each: impl FnMut(u64),
 ) -> io::Result<()> {
     let mut length = Length::new(expected);
-    let mut block = BytesMut::new();
+    let mut blocks = Blocks::default();
     loop {
         if std::future::poll_fn(|cx| sender.poll_ready(cx))
             .await
@@ -59,16 +60,17 @@ pub(crate) async fn pump(
         {
             return Ok(());
         }
+        let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
         let piece;
         (file, block, piece) = off_thread(move || {
-            let room = make_room(&mut block, chunk);
-            block.resize(room, 0);
+            block.resize(block.capacity().min(chunk), 0);
             let count = file.read(&mut block)?;
             let piece = block.split_to(count).freeze();
             block.clear();
             Ok((file, block, piece))
         })
         .await?;
+        blocks.keep(block);
         if piece.is_empty() {
             break;
         }
@@ -81,16 +83,8 @@ pub(crate) async fn pump(
     Ok(())
 }
 
-/// Gives a block room for up to `chunk` more bytes and says how much it has. What short reads leave over is used before
-/// another allocation is made; the old one comes back once the pieces that were cut from it have gone.
-pub(crate) fn make_room(block: &mut BytesMut, chunk: usize) -> usize {
-    /// Less room than this is not worth a read.
-    const LEAST: usize = 16 * 1024;
-    if block.capacity() - block.len() < LEAST.min(chunk) {
-        block.reserve(chunk);
-    }
-    (block.capacity() - block.len()).min(chunk)
-}
+/// Room that is worth a read: short reads share a buffer while it has as much.
+pub(crate) const LEAST_READ: usize = 16 * 1024;
 
 /// Holds a source to the length that was announced for it.
 pub(crate) struct Length {

@@ -41,6 +41,7 @@
 //! Everything here needs a multi-threaded tokio runtime.
 
 mod bindings;
+mod blocks;
 mod disk;
 mod engine;
 mod error;

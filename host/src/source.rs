@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::disk::{self, Length};
+use crate::blocks::Blocks;
+use crate::disk::{self, LEAST_READ, Length};
 use crate::media;
 use crate::stream::Sender;
 
@@ -141,7 +142,7 @@ impl Opened {
                 }
             }
             Input::Reader(mut reader) => {
-                let mut block = BytesMut::new();
+                let mut blocks = Blocks::default();
                 loop {
                     if std::future::poll_fn(|cx| sender.poll_ready(cx))
                         .await
@@ -149,7 +150,8 @@ impl Opened {
                     {
                         return Ok(());
                     }
-                    let room = disk::make_room(&mut block, chunk);
+                    let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
+                    let room = block.capacity().min(chunk);
                     let count = (&mut reader).take(room as u64).read_buf(&mut block).await?;
                     if count == 0 {
                         break;
@@ -157,6 +159,7 @@ impl Opened {
                     length.add(count)?;
                     each(count as u64);
                     sender.push(block.split().freeze());
+                    blocks.keep(block);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
@@ -20,15 +20,15 @@ use crate::bindings;
 use crate::bindings::stream::StreamPluginPre;
 use crate::bindings::stream::forebay::plugin::outputs::{self, EmitError};
 use crate::bindings::stream::forebay::plugin::types;
+use crate::blocks::Blocks;
 use crate::error::{PluginError, StageCause};
 use crate::limits::Exceeded;
 use crate::stream::{Content, Interrupted, Sender, channel};
 
-/// Bytes that are offered to a guest that asks with no buffer of its own.
+/// Bytes that are offered to a guest that asks with no buffer of its own, and the size of the buffers between stages.
 const OFFER: usize = 256 * 1024;
 
-/// Outputs are copied into blocks of this size, several pieces to a block, and a block is used again once all of its
-/// pieces have gone.
+/// The most that is taken of a guest's write at a time.
 const BLOCK: usize = 1 << 20;
 
 pub(super) async fn run(
@@ -161,7 +161,7 @@ struct Output {
     announced: Option<u64>,
     tally: Arc<Tally>,
     count: u64,
-    block: BytesMut,
+    blocks: Blocks,
     sender: Option<Sender>,
     /// Gets the sender back once the guest has ended the stream.
     ended: Option<oneshot::Sender<Ended>>,
@@ -224,14 +224,12 @@ impl StreamConsumer<StageState> for Output {
         {
             return Poll::Ready(Err(error.into()));
         }
-        if this.block.capacity() < count {
-            this.block.reserve(BLOCK.max(count));
-        }
-        this.block
-            .extend_from_slice(piece.get(..count).unwrap_or_default());
+        let copy = this
+            .blocks
+            .copy(piece.get(..count).unwrap_or_default(), OFFER);
         source.mark_read(count);
         if let Some(sender) = &mut this.sender {
-            sender.push(this.block.split().freeze());
+            sender.push(copy);
         }
         Poll::Ready(Ok(StreamResult::Completed))
     }
@@ -287,7 +285,7 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
                     announced,
                     tally,
                     count: 0,
-                    block: BytesMut::new(),
+                    blocks: Blocks::default(),
                     sender: Some(sender),
                     ended: Some(done),
                 },
