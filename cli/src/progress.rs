@@ -1,6 +1,8 @@
 //! What a person sees while jobs run: two bars on a terminal, a line for each file elsewhere. All of it on standard error.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place};
@@ -14,6 +16,8 @@ pub(crate) struct Progress {
     read: ProgressBar,
     /// Bytes that went into the sink.
     sent: ProgressBar,
+    /// Files that the sink has taken.
+    files: Arc<AtomicU64>,
     live: bool,
 }
 
@@ -50,6 +54,7 @@ impl Progress {
             bars,
             read,
             sent,
+            files: Arc::default(),
             live,
         }
     }
@@ -66,7 +71,13 @@ impl Progress {
             }
             Event::Delivering(_, info) => {
                 self.sent.inc_length(info.size.unwrap_or(0));
-                self.sent.set_message(info.name.clone());
+                let files = self.files.load(Ordering::Relaxed);
+                self.sent
+                    .set_message(format!("{files} done, now {}", info.name));
+            }
+            Event::Delivered(..) => {
+                let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+                self.sent.set_message(format!("{files} done"));
             }
             Event::Sent(_, bytes) => {
                 self.sent.inc(*bytes);

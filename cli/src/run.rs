@@ -26,8 +26,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         Some(file) => from_file(&mut plugins, file).await?,
         None => from_stages(&mut plugins, &args.stages).await?,
     };
+    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
+    ensure!(
+        !(to_stdout && args.common.json),
+        "`-o -` and `--json` both write to standard output; `--report FILE` takes the JSON elsewhere"
+    );
     let target = match args.out {
-        Some(out) if out == Path::new("-") => Target::Stdout(Arc::new(Stdout::default())),
+        Some(_) if to_stdout => Target::Stdout(Arc::new(Stdout::default())),
         Some(out) => Target::Folder {
             path: out,
             replace: args.force,
@@ -131,9 +136,10 @@ struct Input {
     beneath: PathBuf,
 }
 
-/// Files as they are, folders as all files beneath them.
-fn expand(named: &[PathBuf]) -> Result<Vec<Input>> {
+/// Files as they are, folders as all files beneath them; and what cannot be looked into.
+fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
     let mut inputs = Vec::new();
+    let mut problems = Vec::new();
     for path in named {
         if !path.is_dir() {
             inputs.push(Input {
@@ -144,7 +150,13 @@ fn expand(named: &[PathBuf]) -> Result<Vec<Input>> {
             continue;
         }
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            let entry = entry?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    problems.push(error.to_string());
+                    continue;
+                }
+            };
             if entry.file_type().is_file() {
                 let beneath = entry
                     .path()
@@ -160,8 +172,11 @@ fn expand(named: &[PathBuf]) -> Result<Vec<Input>> {
             }
         }
     }
-    ensure!(!inputs.is_empty(), "there are no files in what was named");
-    Ok(inputs)
+    ensure!(
+        !inputs.is_empty() || !problems.is_empty(),
+        "there are no files in what was named"
+    );
+    Ok((inputs, problems))
 }
 
 async fn jobs(
@@ -170,13 +185,15 @@ async fn jobs(
     target: &Target,
     common: &Common,
 ) -> Result<Outcome> {
-    let inputs = expand(&common.inputs)?;
+    let (inputs, problems) = expand(&common.inputs)?;
+    let mut all_done = problems.is_empty();
     let total = inputs
         .iter()
         .filter_map(|input| std::fs::metadata(&input.path).ok())
         .map(|metadata| metadata.len())
         .sum();
     let progress = Progress::new(target.verb(), total, common.json);
+    problems.iter().for_each(|problem| progress.failed(problem));
     let work = inputs.into_iter().map(|input| {
         let progress = progress.clone();
         async move {
@@ -186,7 +203,13 @@ async fn jobs(
                 Source::path(&input.path)
             };
             let name = source.name().to_owned();
-            let sink = target.sink(&input)?;
+            let sink = match target.sink(&input) {
+                Ok(sink) => sink,
+                Err(error) => {
+                    progress.failed(&format!("{}: {error:#}", input.shown));
+                    return (None, false);
+                }
+            };
             let observer = progress.clone();
             let result = host
                 .job(pipeline, source, sink)
@@ -203,27 +226,29 @@ async fn jobs(
             for file in &report.files {
                 progress.done(&input.shown, file);
             }
+            let entry = entry(&input.shown, &report);
             if common.json {
-                progress.print(&entry(&input.shown, &report).to_string());
+                progress.print(&entry.to_string());
             } else if !matches!(target, Target::Stdout(_)) {
                 report
                     .files
                     .iter()
                     .for_each(|file| progress.print(&result_line(file)));
             }
-            Ok::<_, anyhow::Error>((input.shown, report, errors.is_empty()))
+            (Some(entry), errors.is_empty())
         }
     });
-    let mut done: Vec<(String, Report, bool)> = Vec::new();
+    let mut entries: Vec<Value> = Vec::new();
     let mut running = futures::stream::iter(work).buffer_unordered(usize::from(common.jobs));
     while let Some(job) = running.next().await {
-        done.push(job?);
+        entries.extend(job.0);
+        all_done &= job.1;
     }
     progress.finish();
     if let Some(path) = &common.report {
-        write_report(path, &done).with_context(|| format!("report {}", path.display()))?;
+        write_report(path, entries).with_context(|| format!("report {}", path.display()))?;
     }
-    Ok(if done.iter().all(|(_, _, ok)| *ok) {
+    Ok(if all_done {
         Outcome::Done
     } else {
         Outcome::SomeFailed
@@ -258,11 +283,7 @@ fn entry(shown: &str, report: &Report) -> Value {
 }
 
 /// Writes the report whole or not at all.
-fn write_report(path: &Path, done: &[(String, Report, bool)]) -> Result<()> {
-    let jobs: Vec<Value> = done
-        .iter()
-        .map(|(shown, report, _)| entry(shown, report))
-        .collect();
+fn write_report(path: &Path, jobs: Vec<Value>) -> Result<()> {
     let report = json!({ "version": 1, "forebay": env!("CARGO_PKG_VERSION"), "jobs": jobs });
     let folder = path
         .parent()

@@ -15,7 +15,7 @@ pub(crate) struct StageArg {
 
 impl StageArg {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        // A path may hold a colon: what follows the last one is config only if it looks like it.
+        // The first colon ends the plugin; a path that holds one goes into a pipeline file.
         let (plugin, options) = match text.split_once(':') {
             Some((plugin, options)) => (plugin, options),
             None => (text, ""),
