@@ -54,8 +54,13 @@ pub enum Error {
         file: String,
     },
     /// The scratch folder could not be used.
-    #[error("scratch folder: {0}")]
-    Scratch(std::io::Error),
+    #[error("{file}: scratch folder: {reason}")]
+    Scratch {
+        /// The file that was to lie there.
+        file: String,
+        /// Why.
+        reason: std::io::Error,
+    },
 }
 
 /// Why a plugin could not be loaded.

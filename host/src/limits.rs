@@ -36,7 +36,8 @@ pub struct Limits {
     /// upload, and 200 MiB over a line of 1 Mbit/s take half of that.
     pub wall_clock: Duration,
     /// Bytes of all outputs together. Exact for stream plugins; a file plugin's folder is measured every 50 ms, and
-    /// exactly before anything in it is passed on. Default 16 GiB: far more than any upload may have.
+    /// exactly before anything in it is passed on. What it removes while it still writes to it is not seen by that;
+    /// CPU time and wall clock bound it. Default 16 GiB: far more than any upload may have.
     pub output_bytes: u64,
     /// Number of outputs. Default 10,000: a long book, page by page.
     pub output_files: u64,

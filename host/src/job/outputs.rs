@@ -115,7 +115,12 @@ async fn wait_in_scratch(run: Arc<Run>, mut file: Moving, at: usize, scratch: Sc
     let (stored, size) = match written.await {
         Ok(written) => written,
         Err(WriteError::Interrupted) => return run.interrupted(&file.info.name),
-        Err(WriteError::Io(error)) => return run.fail(Error::Scratch(error)),
+        Err(WriteError::Io(reason)) => {
+            return run.fail(Error::Scratch {
+                file: file.info.name,
+                reason,
+            });
+        }
     };
     file.info.size = Some(size);
     if let Some(lane) = run.lane().await {

@@ -160,7 +160,7 @@ impl Run {
         }
         let scratch = match Scratch::new(&self.host.scratch) {
             Ok(scratch) => scratch,
-            Err(error) => return self.fail(Error::Scratch(error)),
+            Err(reason) => return self.fail(Error::Scratch { file, reason }),
         };
         let opened = match source.open().await {
             Ok(opened) => opened,
@@ -417,15 +417,21 @@ impl Run {
     ) {
         let opened = match stored.open() {
             Ok(opened) => opened,
-            Err(error) => return self.fail(Error::Scratch(error)),
+            Err(reason) => {
+                return self.fail(Error::Scratch {
+                    file: file.info.name,
+                    reason,
+                });
+            }
         };
+        let name = file.info.name.clone();
         let (sender, content) = channel(self.host.budget());
         file.content = content;
         let pump = disk::pump(opened, file.info.size, self.host.chunk, sender, |_| {});
         let pump = AbortOnDrop(tokio::spawn(pump));
         self.clone().advance(file, at, lane, scratch).await;
-        if let Err(error) = pump.join().await {
-            self.fail(Error::Scratch(error));
+        if let Err(reason) = pump.join().await {
+            self.fail(Error::Scratch { file: name, reason });
         }
     }
 }
