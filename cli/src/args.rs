@@ -18,6 +18,7 @@ Examples:
   forebay run -s strip-metadata -s image-resize:max_width=1024,format=jpeg -o out photos/*.jpg
   forebay run -s pdf-split:ranges='1-3,5,9-' -u document.pdf
   cat video.mp4 | forebay run -s identity -o out -
+  forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER
 
 Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong."
 )]
@@ -44,12 +45,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Parser)]
 #[command(
-    group(ArgGroup::new("what").required(true).args(["pipeline", "stages"])),
+    group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "stages", "workflow"])),
     group(ArgGroup::new("where").required(true).args(["out", "upload"])),
 )]
 pub(crate) struct RunArgs {
     /// A pipeline from a TOML file, by name where it holds several
-    #[arg(short, long, value_name = "FILE[#NAME]")]
+    #[arg(short, long, value_name = "FILE[#NAME]", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
@@ -58,6 +59,18 @@ pub(crate) struct RunArgs {
     /// a comma goes in single quotes or has it escaped: `pdf-split:ranges='1-3,5'`.
     #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
     pub(crate) stages: Vec<String>,
+
+    /// A workflow: a plugin that gets all inputs at once, or what comes out of the stages, and decides itself what to
+    /// transform and upload
+    ///
+    /// Its result, a JSON document, goes to standard output. It may upload and make file inputs, and it may run the bundled
+    /// plugins by their own names. What it uploaded stays only if it succeeds.
+    #[arg(short, long, value_name = "PLUGIN[:key=value,…]", requires = "upload")]
+    pub(crate) workflow: Option<String>,
+
+    /// Lend the workflow another stage, or a bundled plugin with a config of your own, by this name
+    #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
+    pub(crate) lend: Vec<String>,
 
     /// Deliver into this folder; `-` writes the one result to standard output
     #[arg(short, long, value_name = "DIR")]
@@ -143,6 +156,10 @@ pub(crate) struct EmulatorArgs {
     /// Keep the files in this folder; without it they go when the emulator does
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+
+    /// The largest direct upload that is taken, such as `5GiB`
+    #[arg(long, value_name = "SIZE", default_value = "200MiB")]
+    pub(crate) max_bytes: bytesize::ByteSize,
 
     /// The only API key to take; without it any is good
     #[arg(long, value_name = "KEY")]

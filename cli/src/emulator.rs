@@ -8,7 +8,9 @@ use crate::args::EmulatorArgs;
 
 /// Serves until the command is interrupted.
 pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
-    let mut builder = Emulator::builder().listen(args.listen);
+    let mut builder = Emulator::builder()
+        .listen(args.listen)
+        .max_bytes(args.max_bytes.as_u64());
     if let Some(folder) = args.data {
         builder = builder.data_dir(folder);
     }

@@ -18,7 +18,7 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
             listed.push(describe(&plugin));
         } else {
             say!(
-                "{name:16} {:8} {:7} {}",
+                "{name:16} {:8} {:9} {}",
                 descriptor.version,
                 plugin.world(),
                 descriptor.summary
@@ -54,7 +54,9 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     } else {
         descriptor.produces.join(", ")
     };
-    say!("gives     {gives}");
+    if plugin.world() != World::Workflow {
+        say!("gives     {gives}");
+    }
     say!("sha256    {}", plugin.digest());
     let fields = descriptor
         .config_schema
@@ -93,6 +95,9 @@ fn kind(world: World) -> &'static str {
     match world {
         World::Stream => "stream plugin: works on bytes as they pass by",
         World::File => "file plugin: gets the file on disk, in a folder of its own",
+        World::Workflow => {
+            "workflow plugin: gets all files at once, and uploads what it is allowed to"
+        }
         _ => "unknown to this version",
     }
 }
@@ -103,10 +108,30 @@ fn in_words(plugin: &Plugin) -> Vec<(&'static str, Vec<&str>)> {
         World::File => "reads the one file that it is given and writes into one empty folder",
         _ => "the toolchain's file functions: there is no folder that they could open",
     };
-    let meanings: [(&str, &'static str); 6] = [
+    let meanings = [
         (
-            "forebay:plugin/",
-            "takes files from forebay and gives files back",
+            "forebay:plugin/types",
+            "the words that it shares with forebay",
+        ),
+        (
+            "forebay:plugin/outputs",
+            "gives files back, for forebay to pass on",
+        ),
+        (
+            "forebay:plugin/files",
+            "reads the files that it is given, by handle",
+        ),
+        (
+            "forebay:plugin/transforms",
+            "runs the stages that it is lent",
+        ),
+        (
+            "forebay:plugin/uploads",
+            "uploads files, as far as it is granted; it never sees the key or a presigned URL",
+        ),
+        (
+            "forebay:plugin/file-inputs",
+            "names files for requests, as far as it is granted",
         ),
         (
             "wasi:cli/",

@@ -15,7 +15,9 @@ mod inspect;
 mod plugins;
 mod progress;
 mod run;
+mod service;
 mod stage_arg;
+mod workflow;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             () = interrupt(), if breaks_off => None,
         }
     });
+    runtime.block_on(service::settle());
     // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders.
     runtime.shutdown_timeout(Duration::from_secs(5));
     match ended {

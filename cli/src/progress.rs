@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::run::Input;
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,6 +58,15 @@ impl Progress {
             files: Arc::default(),
             live,
         }
+    }
+
+    /// Bytes of all inputs, as far as they have a length.
+    pub(crate) fn total(inputs: &[Input]) -> u64 {
+        inputs
+            .iter()
+            .filter_map(|input| std::fs::metadata(&input.path).ok())
+            .map(|metadata| metadata.len())
+            .sum()
     }
 
     /// Takes in what happens in a job.

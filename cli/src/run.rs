@@ -8,24 +8,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use forebay::{
     Assets, Delivered, Error, FileReport, Folder, Host, Outgoing, Pipeline, PipelineFile, Place,
-    Report, Sink, SinkError, Source, StageSpec,
+    Report, Sink, SinkError, Source, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
-use crate::args::{Common, RunArgs, Service, UploadArgs};
+use crate::args::{Common, RunArgs, UploadArgs};
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::stage_arg::StageArg;
+use crate::{service, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let mut plugins = Plugins::new()?;
-    let pipeline = match &args.pipeline {
-        Some(file) => from_file(&mut plugins, file).await?,
-        None => from_stages(&mut plugins, &args.stages).await?,
+    let (pipeline, last) = match (&args.pipeline, &args.workflow) {
+        (Some(file), _) => from_file(&mut plugins, file).await?,
+        (None, None) => (from_stages(&mut plugins, &args.stages).await?, None),
+        (None, Some(text)) => {
+            let pipeline = from_stages(&mut plugins, &args.stages).await?;
+            let workflow = workflow::from_arg(&mut plugins, text, &args.lend).await?;
+            (pipeline, Some(workflow))
+        }
     };
+    if let Some(last) = last {
+        ensure!(
+            args.upload,
+            "a workflow uploads what it makes itself: give -u in place of -o"
+        );
+        let assets = service::connect(&args.common.service)?;
+        return workflow::run(&plugins, &pipeline, &last, &assets, &args.common).await;
+    }
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     ensure!(
         !(to_stdout && args.common.json),
@@ -37,13 +51,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             path: out,
             replace: args.force,
         },
-        None => Target::Assets(assets(&args.common.service)?),
+        None => Target::Assets(service::connect(&args.common.service)?),
     };
     jobs(&plugins.host, &pipeline, &target, &args.common).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
-    let target = Target::Assets(assets(&args.common.service)?);
+    let target = Target::Assets(service::connect(&args.common.service)?);
     let host = Plugins::new()?.host;
     jobs(
         &host,
@@ -54,37 +68,32 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
     .await
 }
 
-/// A client with the key from the environment.
-fn assets(service: &Service) -> Result<Assets> {
-    let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
-    ensure!(
-        !key.trim().is_empty(),
-        "set HEYGEN_API_KEY to your API key (any will do for an emulator, with HEYGEN_BASE_URL set to its address)"
-    );
-    Ok(Assets::builder()
-        .api_key(key)
-        .base_url(&service.base_url)
-        .build()?)
-}
-
-async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<Pipeline> {
+/// A pipeline from a file, with the workflow that is its last step.
+async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<(Pipeline, Option<Workflow>)> {
     let (path, name) = match reference.rsplit_once('#') {
         Some((path, name)) => (path, Some(name)),
         None => (reference, None),
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("pipeline {path}"))?;
     let file = PipelineFile::parse(&text).with_context(|| format!("pipeline {path}"))?;
-    let specs = file
-        .stages(name)
-        .with_context(|| format!("pipeline {path}"))?
-        .to_vec();
-    let name = name.or_else(|| file.names().next()).unwrap_or_default();
-    let mut pipeline = Pipeline::builder(name);
-    for spec in specs {
+    let spec = file.pipeline(name);
+    let spec = spec.with_context(|| format!("pipeline {path}"))?.clone();
+    let mut pipeline = Pipeline::builder(spec.name);
+    for spec in spec.stages {
         let plugin = plugins.load(&spec.plugin).await?;
         pipeline = pipeline.stage(spec.stage(&plugin));
     }
-    pipeline.build().with_context(|| format!("pipeline {path}"))
+    let pipeline = pipeline
+        .build()
+        .with_context(|| format!("pipeline {path}"))?;
+    let last = match spec.workflow {
+        Some(spec) => {
+            let workflow = workflow::from_spec(plugins, spec).await;
+            Some(workflow.with_context(|| format!("pipeline {path}"))?)
+        }
+        None => None,
+    };
+    Ok((pipeline, last))
 }
 
 async fn from_stages(plugins: &mut Plugins, stages: &[String]) -> Result<Pipeline> {
@@ -129,15 +138,15 @@ impl Target {
 }
 
 /// An input as the command line named it.
-struct Input {
+pub(crate) struct Input {
     shown: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Folders between the one that was named and the file.
     beneath: PathBuf,
 }
 
 /// Files as they are, folders as all files beneath them; and what cannot be looked into.
-fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
+pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
     let mut inputs = Vec::new();
     let mut problems = Vec::new();
     for path in named {
@@ -187,12 +196,7 @@ async fn jobs(
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
     let mut all_done = problems.is_empty();
-    let total = inputs
-        .iter()
-        .filter_map(|input| std::fs::metadata(&input.path).ok())
-        .map(|metadata| metadata.len())
-        .sum();
-    let progress = Progress::new(target.verb(), total, common.json);
+    let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
     let work = inputs.into_iter().map(|input| {
         let progress = progress.clone();
@@ -246,7 +250,8 @@ async fn jobs(
     }
     progress.finish();
     if let Some(path) = &common.report {
-        write_report(path, entries).with_context(|| format!("report {}", path.display()))?;
+        let report = Map::from_iter([("jobs".into(), entries.into())]);
+        write_report(path, report).with_context(|| format!("report {}", path.display()))?;
     }
     Ok(if all_done {
         Outcome::Done
@@ -283,8 +288,9 @@ fn entry(shown: &str, report: &Report) -> Value {
 }
 
 /// Writes the report whole or not at all.
-fn write_report(path: &Path, jobs: Vec<Value>) -> Result<()> {
-    let report = json!({ "version": 1, "forebay": env!("CARGO_PKG_VERSION"), "jobs": jobs });
+pub(crate) fn write_report(path: &Path, mut report: Map<String, Value>) -> Result<()> {
+    report.insert("version".into(), 1.into());
+    report.insert("forebay".into(), env!("CARGO_PKG_VERSION").into());
     let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

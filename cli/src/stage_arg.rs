@@ -40,13 +40,26 @@ impl StageArg {
 
     /// The config, with numbers and switches where the schema wants them.
     pub(crate) fn config(&self, schema: Option<&Value>) -> Value {
-        let properties = schema.and_then(|schema| schema.get("properties"));
         let typed = self.options.iter().map(|(key, text)| {
-            let property = properties.and_then(|properties| properties.get(key));
+            let property = schema.and_then(|schema| property(schema, key));
             (key.clone(), typed(text, property))
         });
         Value::Object(typed.collect::<Map<_, _>>())
     }
+}
+
+/// What a schema says of a field: its own word, or that of the first of its alternatives that has one.
+fn property<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    let own = schema
+        .get("properties")
+        .and_then(|properties| properties.get(key));
+    own.or_else(|| {
+        ["oneOf", "anyOf"]
+            .iter()
+            .filter_map(|choice| schema.get(choice)?.as_array())
+            .flatten()
+            .find_map(|alternative| property(alternative, key))
+    })
 }
 
 /// Reads a value as the first of its property's types that it fits. What fits none stays text, for the schema to refuse
@@ -117,6 +130,9 @@ mod tests {
             stage.config(Some(&schema)),
             json!({ "max_width": 640, "format": "jpeg", "enlarge": true, "ranges": "1-3,5" })
         );
+        let either = json!({ "oneOf": [{ "properties": {} }, schema.clone()] });
+        let stage = StageArg::parse("p:max_width=7").unwrap();
+        assert_eq!(stage.config(Some(&either)), json!({ "max_width": 7 }));
         let digits = StageArg::parse("p:ranges=7,max_width=wide").unwrap();
         assert_eq!(
             digits.config(Some(&schema)),

@@ -276,7 +276,7 @@ fn a_wrong_command_line_is_told_before_anything_runs() {
     assert_refused(
         &run("sharpen"),
         2,
-        "forebay: there is no plugin `sharpen`; bundled are identity, image-resize, pdf-split, strip-metadata, and a path names any other",
+        "forebay: there is no plugin `sharpen`; bundled are identity, image-resize, media-kit, pdf-split, strip-metadata, and a path names any other",
     );
     assert_refused(
         &run("identity:bufer=1"),
@@ -380,10 +380,159 @@ fn a_pipeline_comes_from_toml() {
 }
 
 #[test]
+fn a_workflow_takes_all_inputs_and_its_result_goes_to_standard_output() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &["--api-key", "right"]);
+    let media = folder.path().join("media");
+    fs::create_dir(&media).unwrap();
+    fs::copy(demo("photo.jpg"), media.join("photo.jpg")).unwrap();
+    fs::copy(demo("document.pdf"), media.join("document.pdf")).unwrap();
+    fs::write(
+        folder.path().join("kit.toml"),
+        r#"
+        [pipelines.kit.workflow]
+        plugin = "media-kit"
+        config = { prompt = "Introduce these pages", thumbnail = 99 }
+        grants = { upload = true, direct_upload = true, file_inputs = true, max_assets = 6 }
+        lend.image-resize = { plugin = "image-resize", config = { format = "png" } }
+        lend.pdf-split = { plugin = "pdf-split" }
+
+        [pipelines.poor.workflow]
+        plugin = "media-kit"
+        config = { prompt = "Introduce these pages" }
+        grants = { upload = true, max_assets = 2 }
+        lend.pdf-split = { plugin = "pdf-split" }
+        "#,
+    )
+    .unwrap();
+    let run = |args: &[&str]| {
+        forebay(folder.path())
+            .args(["run", "--report", "report.json"])
+            .args(args)
+            .arg("media")
+            .env("HEYGEN_API_KEY", "right")
+            .env("HEYGEN_BASE_URL", &emulator.url)
+            .output()
+            .unwrap()
+    };
+    let kit = "media-kit:prompt='One, two'";
+    for args in [["--workflow", kit, "-u"], ["-p", "kit.toml#kit", "-u"]] {
+        let output = run(&args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let files = result["files"].as_array().unwrap();
+        assert_eq!(files.len(), 6, "a large version, 4 pages, a thumbnail");
+        let report = fs::read(folder.path().join("report.json")).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        let made = report["workflow"]["files"].as_array().unwrap();
+        for file in made {
+            let id = file["asset"]["asset_id"].as_str().unwrap();
+            assert!(files.iter().any(|input| input["asset_id"] == id));
+        }
+        let thumbnail = if args[0] == "-p" {
+            "photo-thumbnail.png"
+        } else {
+            "photo-thumbnail.jpg"
+        };
+        assert!(
+            made.iter().any(|file| file["name"] == thumbnail),
+            "{made:?}"
+        );
+    }
+    let stored = || names(&folder.path().join("emulator/assets")).len();
+    assert_eq!(stored(), 12);
+
+    assert_refused(
+        &run(&["-p", "kit.toml#poor", "-u"]),
+        1,
+        "forebay: workflow poor: failed: photo.jpg: denied: no stage `image-resize` was lent to this workflow, which has: pdf-split",
+    );
+    assert_refused(
+        &run(&["-p", "kit.toml#poor", "-o", "out"]),
+        2,
+        "forebay: a workflow uploads what it makes itself: give -u in place of -o",
+    );
+    assert_refused(
+        &run(&["--workflow", "media-kit", "-u"]),
+        2,
+        "forebay: workflow media-kit: config: \"prompt\" is a required property",
+    );
+    assert_refused(
+        &run(&["--workflow", "identity", "-u"]),
+        2,
+        "forebay: workflow identity: plugin identity is no workflow plugin",
+    );
+    assert_refused(
+        &run(&["--workflow", kit, "--lend", "image-resize", "-u"]),
+        2,
+        "forebay: --lend `image-resize`: not of the form NAME=PLUGIN[:key=value,…]",
+    );
+    fs::write(media.join("broken.pdf"), "%PDF-1.7 and no more").unwrap();
+    let output = run(&["--workflow", kit, "--lend", "pdf-split=identity", "-u"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let output = run(&["-s", "identity", "--workflow", kit, "-u"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("failed") || text(&output.stderr).contains("broken.pdf"));
+    assert_eq!(stored(), 12, "a workflow that fails leaves nothing");
+}
+
+/// Sends a file of this length through a workflow's own memory into a direct upload; gives the most memory, in bytes,
+/// that `forebay` had.
+#[cfg(target_os = "linux")]
+fn peak_memory(length: u64) -> u64 {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &["--max-bytes", "6GiB"]);
+    fs::write(folder.path().join("drill.wasm"), forebay_bundled::DRILL).unwrap();
+    let video = folder.path().join("video.mp4");
+    fs::write(&video, b"\0\0\0\x20ftypisom\0\0\0\0").unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&video).unwrap();
+    file.set_len(length).unwrap();
+    let mut child = forebay(folder.path())
+        .args(["run", "--workflow"])
+        .arg("./drill.wasm:exercise=direct,put=stream,complete=1")
+        .args(["-u", "video.mp4"])
+        .env("HEYGEN_API_KEY", "any")
+        .env("HEYGEN_BASE_URL", &emulator.url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(kib) = line.and_then(|line| line.split_whitespace().next()) {
+            peak = kib.parse::<u64>().unwrap() * 1024;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["complete"][0]["size_bytes"], length);
+    peak
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_direct_upload_from_a_workflow_takes_no_more_memory_for_a_longer_file() {
+    let (short, long) = (peak_memory(40 << 20), peak_memory(1 << 30));
+    println!("40 MiB: {} MiB, 1 GiB: {} MiB", short >> 20, long >> 20);
+    assert!(long < short + (32 << 20), "{short} {long}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "writes 5 GiB; `cargo test --workspace --test cli -- --ignored` runs it"]
+fn a_direct_upload_of_5_gib_from_a_workflow() {
+    let (short, long) = (peak_memory(40 << 20), peak_memory(5 << 30));
+    println!("40 MiB: {} MiB, 5 GiB: {} MiB", short >> 20, long >> 20);
+    assert!(long < short + (32 << 20), "{short} {long}");
+}
+
+#[test]
 fn plugins_are_told_in_plain_words() {
     let folder = TempDir::new().unwrap();
     let output = forebay(folder.path()).arg("plugins").output().unwrap();
-    assert_eq!(text(&output.stdout).lines().count(), 4);
+    assert_eq!(text(&output.stdout).lines().count(), 5);
     let output = forebay(folder.path())
         .args(["inspect", "image-resize"])
         .output()

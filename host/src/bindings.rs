@@ -22,4 +22,23 @@ pub(crate) mod file {
     });
 }
 
+/// The world of workflow plugins.
+pub(crate) mod workflow {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "workflow-plugin",
+        imports: {
+            "forebay:plugin/files.[method]file.read": store | trappable,
+            default: trappable,
+        },
+        exports: { default: async | store },
+        require_store_data_send: true,
+        with: {
+            "forebay:plugin/types": super::stream::forebay::plugin::types,
+            "forebay:plugin/files.file": crate::workflow::files::Handle,
+            "forebay:plugin/uploads.direct-upload": crate::workflow::uploads::Upload,
+        },
+    });
+}
+
 pub(crate) use stream::forebay::plugin::types::{Descriptor, Error as GuestError, FileInfo};

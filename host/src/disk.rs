@@ -111,6 +111,15 @@ impl Length {
         }
     }
 
+    /// Checks a length that is known at once.
+    pub(crate) fn exact(announced: Option<u64>, actual: u64) -> io::Result<()> {
+        Self {
+            announced,
+            count: actual,
+        }
+        .end()
+    }
+
     /// Checks that all has come.
     pub(crate) fn end(&self) -> io::Result<()> {
         match self.announced {

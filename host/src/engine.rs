@@ -34,7 +34,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// `instances` is how many stages may run at a time; `cache` is a folder for compiled code.
+    /// `instances` is how many plugins may run at a time; `cache` is a folder for compiled code.
     pub(crate) fn new(instances: u32, cache: Option<PathBuf>) -> Result<Self, Error> {
         let mut config = Config::new();
         config

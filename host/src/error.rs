@@ -53,6 +53,28 @@ pub enum Error {
         /// The file's name.
         file: String,
     },
+    /// A workflow does not take a file.
+    #[error("{file}: workflow {workflow}: the file is {media_type}; it takes {accepts}")]
+    Input {
+        /// The file's name.
+        file: String,
+        /// The workflow's name.
+        workflow: String,
+        /// The type that was sniffed.
+        media_type: String,
+        /// The plugin's media ranges.
+        accepts: String,
+    },
+    /// A workflow did not succeed. The assets that it had made are deleted.
+    #[error("workflow {workflow}: {cause}")]
+    Workflow {
+        /// The workflow's name.
+        workflow: String,
+        /// The plugin's own name.
+        plugin: String,
+        /// Why.
+        cause: StageCause,
+    },
     /// The scratch folder could not be used.
     #[error("{file}: scratch folder: {reason}")]
     Scratch {
@@ -75,7 +97,7 @@ pub enum LoadError {
     NotAComponent(String),
     /// It exports none of the plugin worlds.
     #[error(
-        "exports no plugin world; a plugin exports `forebay:plugin/transform` or `forebay:plugin/file-transform`"
+        "exports no plugin world; a plugin exports `transform`, `file-transform` or `workflow` of `forebay:plugin`"
     )]
     NoWorld,
     /// It imports what no stage can be granted.
@@ -93,11 +115,11 @@ pub enum LoadError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// A stage's config does not fit its plugin's schema.
-    #[error("stage {stage}: config: {problem}")]
+    /// A config does not fit its plugin's schema.
+    #[error("{place}: config: {problem}")]
     Config {
-        /// The stage.
-        stage: String,
+        /// The stage or the workflow.
+        place: String,
         /// The field and what is wrong with it.
         problem: String,
     },
@@ -112,6 +134,16 @@ pub enum PipelineError {
         to: String,
         /// What it takes.
         takes: String,
+    },
+    /// A plugin of one world where another belongs.
+    #[error("{place}: plugin {plugin} {problem}")]
+    World {
+        /// The stage or the workflow.
+        place: String,
+        /// The plugin's own name.
+        plugin: String,
+        /// What it is or is not.
+        problem: &'static str,
     },
     /// More stages than the host has instances for.
     #[error("{stages} stages, but this host runs at most {most} instances at a time")]
@@ -192,6 +224,9 @@ pub enum StageCause {
         /// What is wrong with it.
         problem: String,
     },
+    /// A workflow's result cannot be used.
+    #[error("its result {0}")]
+    Result(String),
     /// The plugin returned ok while outputs were still open.
     #[error("the plugin returned ok with {0} output(s) unfinished")]
     Unfinished(usize),
@@ -260,11 +295,42 @@ pub struct JobError {
 
 impl std::fmt::Display for JobError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.errors.as_slice() {
-            [] => write!(f, "the job failed"),
-            [only] => write!(f, "{only}"),
-            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        summarize(&self.errors, f)
+    }
+}
+
+fn summarize(errors: &[Error], f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    match errors {
+        [] => write!(f, "failed"),
+        [only] => write!(f, "{only}"),
+        [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+    }
+}
+
+/// A workflow that did not succeed. Nothing of it is left with the service.
+#[derive(Debug)]
+pub struct WorkflowError {
+    /// What failed: never empty. Several only where several sources could not be taken in.
+    pub errors: Vec<Error>,
+}
+
+impl From<Error> for WorkflowError {
+    fn from(error: Error) -> Self {
+        Self {
+            errors: vec![error],
         }
+    }
+}
+
+impl std::fmt::Display for WorkflowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        summarize(&self.errors, f)
+    }
+}
+
+impl std::error::Error for WorkflowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.errors.first().map(|error| error as _)
     }
 }
 

@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::assets::Assets;
 use crate::engine::Engine;
-use crate::error::{Error, JobError};
+use crate::error::{Error, JobError, WorkflowError};
 use crate::job::Job;
 use crate::pipeline::Pipeline;
 use crate::plugin::{self, Plugin};
-use crate::report::Report;
+use crate::report::{Report, WorkflowReport};
 use crate::sink::Sink;
 use crate::source::Source;
+use crate::workflow::{Workflow, WorkflowJob};
+
+/// Workflows that may run at a time, over all callers; further ones wait.
+const WORKFLOWS: u32 = 16;
 
 /// Loads plugins and runs jobs. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -23,6 +28,10 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) instances: Arc<Semaphore>,
     pub(crate) max_instances: u32,
+    /// Places for workflows. They wait for the stages that they run, so they take none of the places of those.
+    pub(crate) workflows: Semaphore,
+    /// Places for uploads that workflows ask for.
+    pub(crate) uploads: Semaphore,
     /// Bytes that are read from a source at a time.
     pub(crate) chunk: usize,
     /// Where the jobs' scratch folders are made.
@@ -38,10 +47,12 @@ impl Shared {
 }
 
 impl Host {
-    /// Starts with the defaults: 256 instances, pieces of 256 KiB, scratch in the system's temporary folder, no cache.
+    /// Starts with the defaults: 256 instances, 32 uploads of workflows at a time, pieces of 256 KiB, scratch in the
+    /// system's temporary folder, no cache.
     pub fn builder() -> HostBuilder {
         HostBuilder {
             instances: 256,
+            uploads: 32,
             chunk: 256 * 1024,
             scratch: std::env::temp_dir(),
             cache: None,
@@ -94,6 +105,35 @@ impl Host {
         self.job(pipeline, source, sink).run().await
     }
 
+    /// Runs a workflow over sources; what it may do with `assets` is what it was granted. Must be called within a tokio
+    /// runtime; dropping the future cancels the run, and deletes the assets that it had made.
+    ///
+    /// # Errors
+    /// When a source could not be taken in, or the workflow did not succeed. Either way nothing is left with the service.
+    pub async fn run_workflow(
+        &self,
+        workflow: &Workflow,
+        sources: impl IntoIterator<Item = Source>,
+        assets: &Assets,
+    ) -> Result<WorkflowReport, WorkflowError> {
+        self.workflow_job(workflow, sources, assets).run().await
+    }
+
+    /// Prepares a run of a workflow, to be observed.
+    pub fn workflow_job(
+        &self,
+        workflow: &Workflow,
+        sources: impl IntoIterator<Item = Source>,
+        assets: &Assets,
+    ) -> WorkflowJob {
+        WorkflowJob::new(
+            self.0.clone(),
+            workflow.clone(),
+            sources.into_iter().collect(),
+            assets.clone(),
+        )
+    }
+
     /// Prepares a job, to be observed or set up further before it runs.
     pub fn job(&self, pipeline: &Pipeline, source: Source, sink: impl Sink + 'static) -> Job {
         Job::new(self.0.clone(), pipeline.clone(), source, Arc::new(sink))
@@ -113,6 +153,7 @@ impl std::fmt::Debug for Host {
 #[derive(Debug, Clone)]
 pub struct HostBuilder {
     instances: u32,
+    uploads: usize,
     chunk: usize,
     scratch: PathBuf,
     cache: Option<PathBuf>,
@@ -124,6 +165,13 @@ impl HostBuilder {
     #[must_use]
     pub fn instances(mut self, most: u32) -> Self {
         self.instances = most.max(1);
+        self
+    }
+
+    /// How many uploads that workflows ask for may be under way at a time, over all runs; further ones wait.
+    #[must_use]
+    pub fn uploads(mut self, most: usize) -> Self {
+        self.uploads = most.clamp(1, 10_000);
         self
     }
 
@@ -156,9 +204,11 @@ impl HostBuilder {
     /// [`Error::Engine`] when this machine cannot run it, or the cache folder cannot be used.
     pub fn build(self) -> Result<Host, Error> {
         Ok(Host(Arc::new(Shared {
-            engine: Engine::new(self.instances, self.cache)?,
+            engine: Engine::new(self.instances.saturating_add(WORKFLOWS), self.cache)?,
             instances: Arc::new(Semaphore::new(self.instances as usize)),
             max_instances: self.instances,
+            workflows: Semaphore::new(WORKFLOWS as usize),
+            uploads: Semaphore::new(self.uploads),
             chunk: self.chunk,
             scratch: self.scratch,
         })))

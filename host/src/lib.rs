@@ -45,6 +45,8 @@ mod blocks;
 mod disk;
 mod engine;
 mod error;
+mod grants;
+mod held;
 mod host;
 mod job;
 mod limits;
@@ -56,6 +58,7 @@ mod sink;
 mod source;
 mod stage;
 mod stream;
+mod workflow;
 
 pub mod assets;
 pub mod media;
@@ -63,17 +66,22 @@ pub mod media;
 pub use assets::{Asset, Assets, AssetsError, FileInput};
 pub use error::{
     Error, JobError, LoadError, PipelineError, PluginError, SinkError, StageCause, StageError,
+    WorkflowError,
 };
+pub use grants::Grants;
 pub use host::{Host, HostBuilder};
 pub use job::{Event, Job, Progress};
 pub use limits::{Exceeded, Limits};
-pub use pipeline::{Pipeline, PipelineBuilder, PipelineFile, StageSpec};
+pub use pipeline::{
+    Pipeline, PipelineBuilder, PipelineFile, PipelineSpec, StageSpec, WorkflowSpec,
+};
 pub use plugin::{Descriptor, Plugin, World};
-pub use report::{FileReport, Report, StageReport, Usage};
+pub use report::{FileReport, Report, StageReport, Usage, WorkflowReport};
 pub use sink::{Delivered, Folder, Memory, Outgoing, Place, Sink};
 pub use source::Source;
 pub use stage::{FileInfo, Stage};
 pub use stream::{Content, Interrupted};
+pub use workflow::{Workflow, WorkflowBuilder, WorkflowJob};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

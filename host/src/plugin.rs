@@ -50,6 +50,7 @@ struct Inner {
 pub(crate) enum Pre {
     Stream(bindings::stream::StreamPluginPre<StageState>),
     File(bindings::file::FilePluginPre<StageState>),
+    Workflow(bindings::workflow::WorkflowPluginPre<StageState>),
 }
 
 /// Which world a plugin exports.
@@ -61,6 +62,8 @@ pub enum World {
     Stream,
     /// A file in, files out.
     File,
+    /// Files in, assets and a JSON document out.
+    Workflow,
 }
 
 impl fmt::Display for World {
@@ -68,6 +71,7 @@ impl fmt::Display for World {
         f.pad(match self {
             Self::Stream => "stream",
             Self::File => "file",
+            Self::Workflow => "workflow",
         })
     }
 }
@@ -120,6 +124,8 @@ impl Plugin {
             World::Stream
         } else if exports_interface("file-transform") {
             World::File
+        } else if exports_interface("workflow") {
+            World::Workflow
         } else {
             return Err(LoadError::NoWorld);
         };
@@ -165,6 +171,7 @@ impl Plugin {
         match self.0.pre {
             Pre::Stream(_) => World::Stream,
             Pre::File(_) => World::File,
+            Pre::Workflow(_) => World::Workflow,
         }
     }
 
@@ -205,6 +212,15 @@ fn link(engine: &Engine, component: &Component, world: World) -> wasmtime::Resul
                 |state| state,
             )?;
             Pre::Stream(bindings::stream::StreamPluginPre::new(
+                linker.instantiate_pre(component)?,
+            )?)
+        }
+        World::Workflow => {
+            bindings::workflow::WorkflowPlugin::add_to_linker::<_, HasSelf<StageState>>(
+                &mut linker,
+                |state| state,
+            )?;
+            Pre::Workflow(bindings::workflow::WorkflowPluginPre::new(
                 linker.instantiate_pre(component)?,
             )?)
         }

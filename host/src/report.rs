@@ -34,6 +34,34 @@ impl Report {
     }
 }
 
+/// The report of a workflow.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct WorkflowReport {
+    /// Name of the workflow.
+    pub workflow: String,
+    /// The plugin's own name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+    /// The files that it was given.
+    pub inputs: Vec<FileInfo>,
+    /// The assets that it made, in the order in which they were complete.
+    pub files: Vec<FileReport>,
+    /// What it handed back.
+    pub result: serde_json::Value,
+    /// What it printed, line by line.
+    pub messages: Vec<String>,
+    /// What the plugin itself used; the stages that it ran stand with their files.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// From start to end.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
 /// A file that reached the sink.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]

@@ -45,6 +45,11 @@ impl TempFile {
         TempPath::try_from_path(path).map(Self)
     }
 
+    /// Where it lies, for as long as this is there.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Opens it for reading and takes its name away: its bytes go when the handle does.
     pub(crate) fn open(self) -> io::Result<File> {
         File::open(&self.0)

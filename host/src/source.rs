@@ -2,16 +2,22 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::blocks::Blocks;
-use crate::disk::{self, LEAST_READ, Length};
+use crate::disk::{self, LEAST_READ, Length, WriteError};
+use crate::held::{self, Held};
 use crate::media;
-use crate::stream::Sender;
+use crate::scratch::Scratch;
+use crate::stage::FileInfo;
+use crate::stream::{Sender, channel};
+
+/// Bytes that are read at a time of what goes to scratch.
+const SPOOL: usize = 256 * 1024;
 
 /// One file, still where it is. Nothing is read before a job runs.
 pub struct Source {
@@ -59,6 +65,80 @@ impl Source {
             name: clean(name.as_ref()),
             size: None,
             kind: Kind::Reader(Box::new(reader)),
+        }
+    }
+
+    /// A file that the host holds.
+    pub(crate) fn held(file: &Held) -> Self {
+        let kind = match file.on_disk() {
+            Some(path) => Kind::Path(path.to_owned()),
+            None => Kind::Bytes(file.in_memory()),
+        };
+        Self {
+            name: file.info.name.clone(),
+            size: file.info.size,
+            kind,
+        }
+    }
+
+    /// Makes it a file that can be read again: a regular file stays where it is, what cannot be rewound goes to scratch.
+    pub(crate) async fn hold(self, scratch: &Scratch) -> io::Result<Held> {
+        let Self { name, size, kind } = self;
+        let info = |head: &[u8], size: u64| {
+            let media_type = media::sniff(head).to_owned();
+            FileInfo {
+                name: media::fit_name(&name, &media_type),
+                media_type,
+                size: Some(size),
+            }
+        };
+        let opened = match kind {
+            Kind::Bytes(bytes) => {
+                Length::exact(size, bytes.len() as u64)?;
+                let info = info(&bytes, bytes.len() as u64);
+                return Ok(Held::memory(info, vec![bytes]));
+            }
+            Kind::Path(path) => {
+                let opening = path.clone();
+                let (file, length, head) = tokio::task::spawn_blocking(move || {
+                    let (mut file, length) = open_regular(&opening)?;
+                    let mut head = Vec::new();
+                    if length.is_some() {
+                        let least = media::SNIFF_LEN as u64;
+                        io::Read::by_ref(&mut file)
+                            .take(least)
+                            .read_to_end(&mut head)?;
+                    }
+                    Ok::<_, io::Error>((file, length, head))
+                })
+                .await
+                .map_err(io::Error::other)??;
+                if let Some(length) = length {
+                    Length::exact(size, length)?;
+                    return Ok(Held::path(info(&head, length), path));
+                }
+                Opened {
+                    size,
+                    input: Input::File(file),
+                }
+            }
+            Kind::Reader(reader) => Opened {
+                size,
+                input: Input::Reader(reader),
+            },
+        };
+        let (sender, mut content) = channel(SPOOL);
+        let pump = tokio::spawn(opened.pump(SPOOL, sender, |_| {}));
+        let written = async {
+            let head = content.peek(media::SNIFF_LEN).await?;
+            let (file, stored) = scratch.file()?;
+            let (_, size) = disk::write(&mut content, file, |_| {}).await?;
+            Ok::<_, WriteError>(Held::scratch(info(&head, size), stored))
+        };
+        match written.await {
+            Ok(held) => Ok(held),
+            Err(WriteError::Io(error)) => Err(error),
+            Err(WriteError::Interrupted) => Err(held::fault(pump.await)),
         }
     }
 

@@ -12,10 +12,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 5] = [
+const GUESTS: [&str; 7] = [
+    "drill",
     "hostile",
     "identity",
     "image-resize",
+    "media-kit",
     "pdf-split",
     "strip-metadata",
 ];

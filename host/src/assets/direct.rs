@@ -1,26 +1,25 @@
 //! Direct upload: create, PUT to a presigned URL, complete.
 
 use std::fmt;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Method};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::body::{Outbound, Sent};
 use super::error::AssetsError;
 use super::retry::{retry_when, with_retries};
+use super::send::DeleteOnDrop;
 use super::{
     ANSWER, Asset, Assets, IDEMPOTENCY_KEY, answer, check_type, idempotency_key, read_body,
 };
-use crate::stream::{Content, Interrupted};
+use crate::held::{Held, Reading, fault};
+use crate::stage::FileInfo;
+use crate::stream::Content;
 
 /// What a direct upload announces.
 #[derive(Debug, Clone)]
@@ -35,12 +34,15 @@ pub struct NewUpload<'a> {
     pub sha256: Option<&'a str>,
 }
 
-/// An asset that was reserved and waits for its bytes. Not usable before [`complete`](Self::complete).
+/// An asset that was reserved and waits for its bytes. Not usable before [`complete`](Self::complete), and deleted when
+/// this is dropped before that.
 pub struct DirectUpload {
     assets: Assets,
     slot: Slot,
     headers: HeaderMap,
+    media_type: String,
     size: u64,
+    reservation: DeleteOnDrop,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +76,18 @@ impl Assets {
         if let (Some(sha256), Some(body)) = (new.sha256, body.as_object_mut()) {
             body.insert("checksum_sha256".into(), sha256.into());
         }
+        let (this, media_type, size) = (self.clone(), new.media_type.to_owned(), new.size);
+        // Seen through to its answer: only that names what there is to delete, should nobody want it any more.
+        self.see_through(async move { this.reserve(body, media_type, size).await })
+            .await
+    }
+
+    async fn reserve(
+        &self,
+        body: serde_json::Value,
+        media_type: String,
+        size: u64,
+    ) -> Result<DirectUpload, AssetsError> {
         let key = idempotency_key();
         let slot: Slot = with_retries(|| {
             let request = self.request(Method::POST, &["v3", "assets", "direct-uploads"]);
@@ -86,12 +100,11 @@ impl Assets {
             )
         })
         .await?;
-        if new.size > slot.max_bytes {
-            let most = slot.max_bytes;
-            let _ = self.delete(&slot.asset_id).await;
+        let reservation = DeleteOnDrop::new(self, &slot.asset_id);
+        if size > slot.max_bytes {
             return Err(AssetsError::TooLarge {
-                size: new.size,
-                most,
+                size,
+                most: slot.max_bytes,
             });
         }
         let mut headers = HeaderMap::new();
@@ -109,7 +122,9 @@ impl Assets {
             assets: self.clone(),
             slot,
             headers,
-            size: new.size,
+            media_type,
+            size,
+            reservation,
         })
     }
 }
@@ -130,42 +145,54 @@ impl DirectUpload {
         Duration::from_secs(self.slot.expires_in_seconds)
     }
 
+    /// The size that was announced, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The media type that was announced.
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
     /// Sends the bytes; sent again while the storage or the way there fails for a moment.
     ///
     /// # Errors
     /// When they are not as many as were announced, or the storage did not take them.
     pub async fn put_bytes(&self, content: Bytes) -> Result<(), AssetsError> {
-        let actual = content.len() as u64;
-        if actual != self.size {
-            return Err(AssetsError::WrongSize {
-                announced: self.size,
-                actual,
-            });
-        }
-        with_retries(|| self.put_body(content.clone().into())).await
+        let held = Arc::new(Held::memory(FileInfo::default(), vec![content]));
+        self.put_held(&held, &Sent::new(|_| {})).await.map(drop)
+    }
+
+    /// As [`put_bytes`](Self::put_bytes), of a file that can be read again. Gives its SHA-256 in hex.
+    pub(crate) async fn put_held(
+        &self,
+        file: &Arc<Held>,
+        sent: &Sent,
+    ) -> Result<String, AssetsError> {
+        with_retries(|| async {
+            let Reading { content, reader } = file.read();
+            match self.put(content, sent).await {
+                Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
+                ended => ended,
+            }
+        })
+        .await
     }
 
     /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
-    /// making failed is never stored.
-    pub(crate) async fn put(
-        &self,
-        content: Content,
-        sent: impl FnMut(&Bytes) + Send + Unpin + 'static,
-    ) -> Result<(), AssetsError> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let body = HeldBack {
-            content,
-            held: None,
-            ended: false,
-            interrupted: interrupted.clone(),
-            sent,
-        };
+    /// making failed is never stored. Gives its SHA-256 in hex.
+    pub(crate) async fn put(&self, content: Content, sent: &Sent) -> Result<String, AssetsError> {
+        let (body, passage) = Outbound::new(content, self.size, sent.attempt());
         let put = self.put_body(Body::wrap_stream(body)).await;
-        if put.is_err() && interrupted.load(Ordering::Relaxed) {
-            Err(Interrupted.into())
-        } else {
-            put
+        if let Some(fault) = passage.fault(self.size) {
+            return Err(fault);
         }
+        put?;
+        passage.sha256().ok_or_else(|| AssetsError::Transport {
+            operation: "put",
+            reason: "the storage answered before it had the bytes".into(),
+        })
     }
 
     async fn put_body(&self, body: Body) -> Result<(), AssetsError> {
@@ -218,17 +245,13 @@ impl DirectUpload {
                 sent: self.size,
             });
         }
+        self.reservation.keep();
         Ok(asset)
     }
 
-    /// Gives the reservation up and deletes what may have been stored.
+    /// Gives the reservation up and waits until what may have been stored is deleted.
     pub async fn abandon(self) {
-        if let Err(error) = self.assets.delete(self.asset_id()).await {
-            tracing::warn!(
-                "asset {} was reserved, not completed, and could not be deleted: {error}",
-                self.asset_id()
-            );
-        }
+        self.reservation.delete().await;
     }
 }
 
@@ -237,40 +260,4 @@ fn xml_code(body: &str) -> Option<String> {
     let (_, rest) = body.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
     (code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| code.to_owned())
-}
-
-/// A content, one piece late: the last piece goes only once the content has ended.
-struct HeldBack<F> {
-    content: Content,
-    held: Option<Bytes>,
-    ended: bool,
-    interrupted: Arc<AtomicBool>,
-    sent: F,
-}
-
-impl<F: FnMut(&Bytes) + Unpin> Stream for HeldBack<F> {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while !this.ended {
-            let next = match std::task::ready!(this.content.poll_piece(cx)) {
-                Ok(Some(piece)) => this.held.replace(piece),
-                Ok(None) => {
-                    this.ended = true;
-                    this.held.take()
-                }
-                Err(interrupted) => {
-                    this.ended = true;
-                    this.interrupted.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(io::Error::other(interrupted))));
-                }
-            };
-            if let Some(piece) = next {
-                (this.sent)(&piece);
-                return Poll::Ready(Some(Ok(piece)));
-            }
-        }
-        Poll::Ready(None)
-    }
 }

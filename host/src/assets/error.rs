@@ -66,6 +66,9 @@ pub enum AssetsError {
     /// The scratch folder could not be used.
     #[error("scratch folder: {0}")]
     Scratch(#[from] std::io::Error),
+    /// The file could not be read while it was sent.
+    #[error("cannot be read: {0}")]
+    Source(#[source] std::io::Error),
 }
 
 /// An error in the service's own words.

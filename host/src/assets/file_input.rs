@@ -68,20 +68,26 @@ impl FileInput {
     /// # Errors
     /// When they are more than 32 MB, or of a type that the service does not take.
     pub fn bytes(data: &[u8]) -> Result<Self, AssetsError> {
-        if data.len() as u64 > MULTIPART_MAX {
-            return Err(AssetsError::TooLarge {
-                size: data.len() as u64,
-                most: MULTIPART_MAX,
-            });
-        }
-        let media_type = media::sniff(data);
-        check_type(media_type)?;
+        let media_type = inline_type(data)?;
         let data = base64::engine::general_purpose::STANDARD.encode(data);
         Ok(Self::Base64 {
             media_type: media_type.to_owned(),
             data,
         })
     }
+}
+
+/// The media type of bytes that may go into a request.
+pub(crate) fn inline_type(data: &[u8]) -> Result<&'static str, AssetsError> {
+    if data.len() as u64 > MULTIPART_MAX {
+        return Err(AssetsError::TooLarge {
+            size: data.len() as u64,
+            most: MULTIPART_MAX,
+        });
+    }
+    let media_type = media::sniff(data);
+    check_type(media_type)?;
+    Ok(media_type)
 }
 
 #[cfg(test)]

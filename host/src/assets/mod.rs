@@ -3,10 +3,12 @@
 //! Promise: the API key goes to the base URL and nowhere else, presigned URLs and their headers stay within this module,
 //! and neither shows in an error, a log line or `Debug`. Bodies stream, with their length known.
 
+mod body;
 mod direct;
 mod error;
 mod file_input;
 mod retry;
+mod send;
 mod sink;
 
 use std::fmt;
@@ -18,6 +20,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
 
 pub use direct::{DirectUpload, NewUpload};
@@ -25,8 +29,15 @@ pub use error::{AssetsError, ServiceError};
 pub use file_input::FileInput;
 pub use sink::AssetsSink;
 
+pub(crate) use body::Sent;
+pub(crate) use file_input::inline_type;
+pub(crate) use send::{DeleteOnDrop, Uploaded};
+
 use error::Envelope;
 use retry::with_retries;
+
+use crate::held::Held;
+use crate::stage::FileInfo;
 
 /// The service's own base URL.
 pub const DEFAULT_BASE_URL: &str = "https://api.heygen.com";
@@ -62,6 +73,8 @@ struct Inner {
     base_url: Url,
     /// The header that carries the key, marked as sensitive.
     key: (HeaderName, HeaderValue),
+    /// Requests that are seen through to their answer, and what they leave to be deleted.
+    tasks: TaskTracker,
 }
 
 impl fmt::Debug for Assets {
@@ -172,10 +185,14 @@ impl AssetsBuilder {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| setup(&error.to_string()))?;
+        let tasks = TaskTracker::new();
+        // Closed trackers still take tasks; it means that `wait` may end.
+        tasks.close();
         Ok(Assets(Arc::new(Inner {
             http,
             base_url,
             key: (HeaderName::from_static("x-api-key"), value),
+            tasks,
         })))
     }
 }
@@ -191,7 +208,7 @@ impl Assets {
         AssetsSink::new(self.clone())
     }
 
-    /// Uploads a file of up to [`MULTIPART_MAX`] bytes in one request.
+    /// Uploads a file of up to [`MULTIPART_MAX`] bytes in one request. Dropping the future leaves nothing with the service.
     ///
     /// # Errors
     /// When the file is too large or of a type that the service does not take, or the service did not take it.
@@ -201,52 +218,34 @@ impl Assets {
         media_type: &str,
         content: impl Into<Bytes>,
     ) -> Result<Asset, AssetsError> {
-        self.upload_pieces(name, media_type, vec![content.into()], |_| {})
-            .await
-    }
-
-    /// As [`upload`](Self::upload), of a file in pieces; `sent` hears how many bytes went, once for each byte.
-    async fn upload_pieces(
-        &self,
-        name: &str,
-        media_type: &str,
-        pieces: Vec<Bytes>,
-        sent: impl Fn(u64) + Clone + Send + Sync + 'static,
-    ) -> Result<Asset, AssetsError> {
-        let size: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        check_type(media_type)?;
-        if size > MULTIPART_MAX {
+        let content = content.into();
+        if content.len() as u64 > MULTIPART_MAX {
             return Err(AssetsError::TooLarge {
-                size,
+                size: content.len() as u64,
                 most: MULTIPART_MAX,
             });
         }
-        let key = idempotency_key();
-        let mut sent = Some(sent);
-        with_retries(|| {
-            let mut sent = sent.take();
-            let pieces = pieces.clone().into_iter().map(move |piece| {
-                if let Some(sent) = &mut sent {
-                    sent(piece.len() as u64);
-                }
-                Ok::<_, std::io::Error>(piece)
-            });
-            let body = reqwest::Body::wrap_stream(futures::stream::iter(pieces));
-            let key = key.clone();
-            async move {
-                let part = reqwest::multipart::Part::stream_with_length(body, size)
-                    .file_name(name.to_owned())
-                    .mime_str(media_type)
-                    .map_err(|_| AssetsError::UnsupportedType(media_type.to_owned()))?;
-                let form = reqwest::multipart::Form::new().part("file", part);
-                let request = self
-                    .request(Method::POST, &["v3", "assets"])
-                    .header(IDEMPOTENCY_KEY, key)
-                    .multipart(form);
-                answer("upload", request).await
-            }
-        })
-        .await
+        let info = FileInfo {
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+            size: None,
+        };
+        let held = Arc::new(Held::memory(info, vec![content]));
+        let uploaded = self.send(&held, &Sent::new(|_| {})).await?;
+        uploaded.claim.keep();
+        Ok(uploaded.asset)
+    }
+
+    /// Waits until nothing is left to be done for uploads that were cancelled. What a dropped future had begun is broken
+    /// off or deleted in the background; a process that ends before this has returned may leave it with the service.
+    pub async fn settle(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Keeps [`settle`](Self::settle) waiting for as long as it is there: what is dropped before it may still leave
+    /// something to be done.
+    pub(crate) fn under_way(&self) -> TaskTrackerToken {
+        self.0.tasks.token()
     }
 
     /// Deletes an asset.

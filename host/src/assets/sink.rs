@@ -1,20 +1,25 @@
 //! Files of a job become assets, each by the flow that its final size calls for.
 
+use std::io::{Seek as _, Write as _};
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
-use std::io::{Seek as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use super::body::Sent;
 use super::error::AssetsError;
-use super::{Asset, Assets, Flow, MULTIPART_MAX, NewUpload, check_type};
+use super::send::Uploaded;
+use super::{Assets, MULTIPART_MAX, NewUpload, check_type};
 use crate::disk::{self, WriteError};
 use crate::error::SinkError;
+use crate::held::Held;
 use crate::job::Progress;
 use crate::sink::{Delivered, Outgoing, Place, Sink};
-use crate::stream::{Content, Interrupted, channel};
+use crate::stage::FileInfo;
+use crate::stream::Interrupted;
 
-/// Bytes of a spooled file that are read at a time.
+/// Small pieces are joined to about this many bytes.
 const CHUNK: usize = 256 * 1024;
 
 /// Pieces under this size are joined while they are held.
@@ -34,6 +39,7 @@ impl AssetsSink {
     }
 
     async fn put_any(&self, file: Outgoing) -> Result<Delivered, AssetsError> {
+        let _last_to_go = self.0.under_way();
         check_type(&file.info.media_type)?;
         match file.info.size {
             Some(size) if size > MULTIPART_MAX => self.stream(file, size).await,
@@ -64,25 +70,8 @@ impl AssetsSink {
             }
         }
         pieces.push(small.freeze());
-        let mut hash = Sha256::new();
-        pieces.iter().for_each(|piece| hash.update(piece));
-        let progress = file.progress.clone();
-        let asset = self
-            .0
-            .upload_pieces(
-                &file.info.name,
-                &file.info.media_type,
-                pieces,
-                move |bytes| progress.sent(bytes),
-            )
-            .await?;
-        if asset.size_bytes != held {
-            return Err(AssetsError::Mismatch {
-                held: asset.size_bytes,
-                sent: held,
-            });
-        }
-        Ok(delivered(asset, Flow::Upload, hash))
+        self.send(Held::memory(file.info, pieces), &file.progress)
+            .await
     }
 
     /// Sends the file as it comes, and its checksum after it.
@@ -93,7 +82,12 @@ impl AssetsSink {
             size,
             sha256: None,
         };
-        self.send(new, file.content, &file.progress).await
+        let upload = self.0.direct_upload(new).await?;
+        let sha256 = upload
+            .put(file.content, &Sent::telling(&file.progress))
+            .await?;
+        let uploaded = self.0.finish_direct(&upload, sha256).await?;
+        Ok(delivered(uploaded))
     }
 
     /// Writes the file to scratch until it has ended, then sends it.
@@ -120,68 +114,35 @@ impl AssetsSink {
             })?;
         let size = spool.stream_position()?;
         drop(spool);
-        let sha256 = hex::encode(hash.finalize());
-        let (sender, content) = channel(4 * CHUNK);
-        let pump = tokio::spawn(disk::pump(
-            stored.open()?,
-            Some(size),
-            CHUNK,
-            sender,
-            |_| {},
-        ));
-        let new = NewUpload {
-            name: &info.name,
-            media_type: &info.media_type,
-            size,
-            sha256: Some(&sha256),
+        let info = FileInfo {
+            size: Some(size),
+            ..info
         };
-        let sent = self.send(new, content, &progress).await;
-        match pump.await {
-            Ok(Err(error)) => Err(error.into()),
-            _ => sent,
-        }
+        let mut held = Held::scratch(info, stored);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        self.send(held, &progress).await
     }
 
-    async fn send(
-        &self,
-        new: NewUpload<'_>,
-        content: Content,
-        progress: &Progress,
-    ) -> Result<Delivered, AssetsError> {
-        let upload = self.0.direct_upload(new).await?;
-        let hash = Arc::new(Mutex::new(Sha256::new()));
-        let (hashing, progress) = (hash.clone(), progress.clone());
-        let put = upload.put(content, move |piece| {
-            hashing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .update(piece);
-            progress.sent(piece.len() as u64);
-        });
-        let completed = match put.await {
-            Ok(()) => {
-                let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                upload
-                    .complete(Some(&hex::encode(hash.clone().finalize())))
-                    .await
-                    .map(|asset| (asset, hash))
-            }
-            Err(error) => Err(error),
-        };
-        match completed {
-            Ok((asset, hash)) => Ok(delivered(asset, Flow::DirectUpload, hash)),
-            Err(error) => {
-                upload.abandon().await;
-                Err(error)
-            }
-        }
+    async fn send(&self, file: Held, progress: &Progress) -> Result<Delivered, AssetsError> {
+        let uploaded = self
+            .0
+            .send(&Arc::new(file), &Sent::telling(progress))
+            .await?;
+        Ok(delivered(uploaded))
     }
 }
 
-fn delivered(asset: Asset, flow: Flow, hash: Sha256) -> Delivered {
+fn delivered(uploaded: Uploaded) -> Delivered {
+    let Uploaded {
+        asset,
+        flow,
+        sha256,
+        claim,
+    } = uploaded;
+    claim.keep();
     Delivered {
         size: asset.size_bytes,
-        sha256: Some(hex::encode(hash.finalize())),
+        sha256: Some(sha256),
         place: Place::Asset { asset, flow },
     }
 }

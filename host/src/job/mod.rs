@@ -19,7 +19,9 @@ use crate::report::{FileReport, Report, StageReport};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage::FileInfo;
-use tree::{AbortOnDrop, Results, Run};
+use tree::{Results, Run};
+
+pub(crate) use tree::AbortOnDrop;
 
 /// What happens in a job, as it happens.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub enum Event<'a> {
     Failed(&'a Error),
 }
 
-type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
 /// Tells a job's observer how far a delivery is.
 #[derive(Clone)]
@@ -51,6 +53,15 @@ pub struct Progress {
 }
 
 impl Progress {
+    pub(crate) fn new(observer: Observer, delivery: u64) -> Self {
+        Self { observer, delivery }
+    }
+
+    /// The number that tells this delivery from others of the job.
+    pub(crate) fn delivery(&self) -> u64 {
+        self.delivery
+    }
+
     /// Says that so many more bytes have been sent.
     pub fn sent(&self, bytes: u64) {
         (self.observer)(Event::Sent(self.delivery, bytes));

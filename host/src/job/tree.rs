@@ -191,7 +191,7 @@ impl Run {
             .await;
         // A source that is still open is one that nobody wants any more; its next byte may never come.
         if !ending.is_open()
-            && let Err(reason) = pump.join().await
+            && let Err(reason) = pump.wait().await
         {
             self.fail(Error::Source { file, reason });
         }
@@ -353,10 +353,7 @@ impl Run {
             results.deliveries
         };
         (self.observer)(Event::Delivering(delivery, &info));
-        let progress = Progress {
-            observer: self.observer.clone(),
-            delivery,
-        };
+        let progress = Progress::new(self.observer.clone(), delivery);
         let ending = content.ending();
         let delivered = match self
             .sink
@@ -430,31 +427,22 @@ impl Run {
         let pump = disk::pump(opened, file.info.size, self.host.chunk, sender, |_| {});
         let pump = AbortOnDrop(tokio::spawn(pump));
         self.clone().advance(file, at, lane, scratch).await;
-        if let Err(reason) = pump.join().await {
+        if let Err(reason) = pump.wait().await {
             self.fail(Error::Scratch { file: name, reason });
         }
     }
 }
 /// A task that ends when its handle goes.
-pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
+pub(crate) struct AbortOnDrop<T>(pub(crate) JoinHandle<T>);
 
-impl AbortOnDrop<()> {
+impl<T> AbortOnDrop<T> {
     /// Waits for the task; its panic becomes the caller's.
-    pub(super) async fn wait(mut self) {
-        if let Err(error) = (&mut self.0).await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
-    }
-}
-
-impl<T: Send + 'static> AbortOnDrop<std::io::Result<T>> {
-    async fn join(mut self) -> std::io::Result<T> {
+    pub(crate) async fn wait(mut self) -> T {
         match (&mut self.0).await {
-            Ok(result) => result,
+            Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(error) => Err(std::io::Error::other(error)),
+            // The runtime is going, and everything that waits with it.
+            Err(_) => std::future::pending().await,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! once the plugin has returned ok and everything upstream has turned out whole.
 
 mod file;
+pub(crate) mod pipe;
 pub(crate) mod state;
 mod stream;
 
@@ -159,6 +160,8 @@ pub(crate) async fn run(
     match stage.plugin.pre() {
         Pre::Stream(pre) => stream::run(stage, pre, info, content, environment).await,
         Pre::File(pre) => file::run(stage, pre, info, content, environment).await,
+        // Pipelines refuse it when they are built.
+        Pre::Workflow(_) => Err(StageCause::Host("a workflow is no stage".into()).into()),
     }
 }
 
@@ -188,6 +191,17 @@ pub(crate) async fn describe(
                 .call_describe(&mut *store)
                 .await
         }
+        Pre::Workflow(pre) => {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            store
+                .run_concurrent(async |accessor| {
+                    plugin
+                        .forebay_plugin_workflow()
+                        .call_describe(accessor)
+                        .await
+                })
+                .await?
+        }
     };
     match guest.run(call).await {
         Ok(descriptor) => Ok(descriptor),
@@ -197,7 +211,7 @@ pub(crate) async fn describe(
 }
 
 /// A store under its limits.
-struct Guest {
+pub(crate) struct Guest {
     store: Store<StageState>,
     limits: Limits,
     meter: Arc<CpuMeter>,
@@ -205,7 +219,7 @@ struct Guest {
 }
 
 impl Guest {
-    fn new(engine: &Engine, state: StageState, limits: Limits) -> Self {
+    pub(crate) fn new(engine: &Engine, state: StageState, limits: Limits) -> Self {
         let mut store = Store::new(engine, state);
         let meter = Arc::new(CpuMeter::default());
         store.limiter(|state| &mut state.memory);
@@ -230,7 +244,7 @@ impl Guest {
     }
 
     /// Runs calls into the guest, timed, and tells what ended them.
-    async fn run<T>(
+    pub(crate) async fn run<T>(
         &mut self,
         calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
     ) -> Result<T, StageEnd> {
@@ -261,7 +275,12 @@ impl Guest {
         }
     }
 
-    fn usage(&self) -> Usage {
+    /// What the plugin printed.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.store.data().log.lines()
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
         let state = self.store.data();
         Usage {
             bytes_in: state.taken(),

@@ -16,18 +16,24 @@ use crate::error::StageCause;
 use crate::limits::{Exceeded, Limits, Memory};
 use crate::media;
 use crate::stream::Sender;
+use crate::workflow::Session;
 
 /// The data of a stage's store.
 pub(crate) struct StageState {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
     pub(crate) memory: Memory,
     pub(crate) log: Log,
     /// Where outputs go; `None` for a plugin that has no `emit`, or is only asked what it is.
     pub(super) outlet: Option<Outlet>,
+    /// What a workflow may reach; `None` for everything else.
+    pub(crate) session: Option<Arc<Session>>,
     pub(super) taken: Arc<AtomicU64>,
-    pub(super) tally: Arc<Tally>,
+    pub(crate) tally: Arc<Tally>,
 }
+
+/// Handles that a plugin may hold at a time, of files, uploads and WASI's own things.
+const MAX_HANDLES: usize = 100_000;
 
 /// A stream plugin's way out.
 pub(super) struct Outlet {
@@ -43,7 +49,7 @@ pub(super) struct Outlet {
 
 /// Counts what goes out, over all outputs of a stage.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     bytes: AtomicU64,
     files: AtomicU64,
     most_bytes: u64,
@@ -51,14 +57,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add_bytes(&self, bytes: u64) -> Result<(), Exceeded> {
+    pub(crate) fn add_bytes(&self, bytes: u64) -> Result<(), Exceeded> {
         match self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes {
             sum if sum > self.most_bytes => Err(Exceeded::OutputBytes(self.most_bytes)),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn add_file(&self) -> Result<(), Exceeded> {
+    pub(crate) fn add_file(&self) -> Result<(), Exceeded> {
         match self.files.fetch_add(1, Ordering::Relaxed) + 1 {
             sum if sum > self.most_files => Err(Exceeded::OutputFiles(self.most_files)),
             _ => Ok(()),
@@ -85,12 +91,15 @@ impl StageState {
             .allow_tcp(false)
             .allow_udp(false);
         grant(&mut wasi)?;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         Ok(Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
             memory: Memory::new(limits.memory),
             log,
             outlet: None,
+            session: None,
             taken: Arc::default(),
             tally: Arc::new(Tally {
                 bytes: AtomicU64::new(0),
@@ -99,6 +108,12 @@ impl StageState {
                 most_files: limits.output_files,
             }),
         })
+    }
+
+    /// What a workflow may reach. Only workflows import what asks for it.
+    pub(crate) fn session(&self) -> wasmtime::Result<&Arc<Session>> {
+        let missing = || StageCause::Host("called outside of a workflow's run".into());
+        Ok(self.session.as_ref().ok_or_else(missing)?)
     }
 
     /// Bytes of input that the plugin has taken.
@@ -130,14 +145,14 @@ impl WasiView for StageState {
     }
 }
 
-/// What a plugin prints: line by line into the log, and its last line kept for the message of a crash.
+/// What a plugin prints: line by line into the log, and kept for the message of a crash or a workflow's report.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
     partial: Vec<u8>,
-    last: Option<String>,
+    finished: Vec<String>,
     logged: usize,
 }
 
@@ -168,7 +183,17 @@ impl Log {
     pub(crate) fn last_line(&self) -> Option<String> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.finish_line();
-        lines.last.clone()
+        let said = lines.finished.iter().rev();
+        said.clone()
+            .find(|line| !line.starts_with("note: "))
+            .cloned()
+    }
+
+    /// All that was printed, line by line, as far as it was kept.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.finish_line();
+        lines.finished.clone()
     }
 }
 
@@ -184,9 +209,7 @@ impl Lines {
             return;
         }
         tracing::debug!(target: "forebay::plugin", "{text}");
-        if !text.starts_with("note: ") {
-            self.last = Some(text);
-        }
+        self.finished.push(text);
     }
 }
 

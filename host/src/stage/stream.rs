@@ -1,4 +1,4 @@
-//! Stream plugins: one copy into the guest, one copy out of it.
+//! Stream plugins: bytes in, bytes out.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,29 +7,21 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
-    Accessor, Destination, HasSelf, Source, StreamConsumer, StreamProducer, StreamReader,
-    StreamResult,
+    Accessor, Destination, HasSelf, StreamProducer, StreamReader, StreamResult,
 };
 
-use super::state::{Outlet, StageState, Tally, admit};
+use super::pipe::{Drain, produce};
+use super::state::{Outlet, StageState, admit};
 use super::{Done, Emitted, Environment, FileInfo, Guest, Outputs, Stage, StageEnd};
 use crate::bindings;
 use crate::bindings::stream::StreamPluginPre;
 use crate::bindings::stream::forebay::plugin::outputs::{self, EmitError};
 use crate::bindings::stream::forebay::plugin::types;
-use crate::blocks::Blocks;
 use crate::error::{PluginError, StageCause};
 use crate::limits::Exceeded;
-use crate::stream::{Content, Interrupted, Sender, channel};
-
-/// Bytes that are offered to a guest that asks with no buffer of its own, and the size of the buffers between stages.
-const OFFER: usize = 256 * 1024;
-
-/// The most that is taken of a guest's write at a time.
-const BLOCK: usize = 1 << 20;
+use crate::stream::{Content, Interrupted, channel};
 
 pub(super) async fn run(
     stage: &Stage,
@@ -119,131 +111,19 @@ impl StreamProducer<StageState> for Input {
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, StageState>,
+        store: StoreContextMut<'a, StageState>,
         destination: Destination<'a, u8, Bytes>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        let asks = destination.remaining(&mut store) == Some(0);
-        if self.piece.is_empty() {
-            let next = self
-                .content
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .poll_piece(cx);
-            match next {
-                Poll::Ready(Ok(Some(piece))) => self.piece = piece,
-                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(StreamResult::Dropped)),
-                Poll::Ready(Err(interrupted)) => return Poll::Ready(Err(interrupted.into())),
-                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        if asks {
-            // Only whether there is something: there is.
-            return Poll::Ready(Ok(StreamResult::Completed));
-        }
-        let mut direct = destination.as_direct(store, OFFER);
-        let room = direct.remaining();
-        let count = room.len().min(self.piece.len());
-        let taken = self.piece.split_to(count);
-        if let Some(room) = room.get_mut(..count) {
-            room.copy_from_slice(&taken);
-        }
-        direct.mark_written(count);
-        self.taken.fetch_add(count as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(StreamResult::Completed))
-    }
-}
-
-/// Drains one output of a guest into a channel.
-struct Output {
-    name: String,
-    announced: Option<u64>,
-    tally: Arc<Tally>,
-    count: u64,
-    blocks: Blocks,
-    sender: Option<Sender>,
-    /// Gets the sender back once the guest has ended the stream.
-    ended: Option<oneshot::Sender<Ended>>,
-}
-
-struct Ended {
-    /// `None` when downstream refused the rest.
-    sender: Option<Sender>,
-    count: u64,
-}
-
-impl Output {
-    fn size_error(&self) -> Option<StageCause> {
-        let announced = self.announced?;
-        Some(StageCause::OutputSize {
-            name: self.name.clone(),
-            announced,
-            actual: self.count,
-        })
-    }
-}
-
-impl StreamConsumer<StageState> for Output {
-    type Item = u8;
-
-    fn poll_consume(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        store: StoreContextMut<'_, StageState>,
-        source: Source<'_, u8>,
-        finish: bool,
-    ) -> Poll<wasmtime::Result<StreamResult>> {
         let this = &mut *self;
-        let Some(sender) = &mut this.sender else {
-            return Poll::Ready(Ok(StreamResult::Dropped));
+        let next = || {
+            let mut content = this.content.lock().unwrap_or_else(PoisonError::into_inner);
+            content.poll_piece(cx).map_err(Into::into)
         };
-        match sender.poll_ready(cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_closed)) => {
-                this.sender = None;
-                return Poll::Ready(Ok(StreamResult::Dropped));
-            }
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-        }
-        let mut source = source.as_direct(store);
-        let piece = source.remaining();
-        // A guest may offer as much as it likes; the host takes it a block at a time.
-        let count = piece.len().min(BLOCK);
-        if count == 0 {
-            // A write of nothing asks whether there is room: there is.
-            return Poll::Ready(Ok(StreamResult::Completed));
-        }
-        this.count += count as u64;
-        this.tally.add_bytes(count as u64)?;
-        if this
-            .announced
-            .is_some_and(|announced| this.count > announced)
-            && let Some(error) = this.size_error()
-        {
-            return Poll::Ready(Err(error.into()));
-        }
-        let copy = this
-            .blocks
-            .copy(piece.get(..count).unwrap_or_default(), OFFER);
-        source.mark_read(count);
-        if let Some(sender) = &mut this.sender {
-            sender.push(copy);
-        }
-        Poll::Ready(Ok(StreamResult::Completed))
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(ended) = self.ended.take() {
-            // Nobody listens when the guest has cancelled the call; then the sender goes unfinished, as it must.
-            let _ = ended.send(Ended {
-                sender: self.sender.take(),
-                count: self.count,
-            });
-        }
+        produce(&mut this.piece, next, store, destination, finish).map_ok(|(result, count)| {
+            this.taken.fetch_add(count as u64, Ordering::Relaxed);
+            result
+        })
     }
 }
 
@@ -258,6 +138,7 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
     ) -> wasmtime::Result<Result<(), EmitError>> {
         let name = info.name.clone();
         let announced = info.size;
+        let passed = Arc::new(AtomicU64::new(0));
         let ended = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
             admit(&state.tally, &info.name)?;
@@ -277,22 +158,24 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
                 content: reader,
             });
             outlet.open += 1;
-            let (done, ended) = oneshot::channel();
-            content.pipe(
-                &mut access,
-                Output {
-                    name: name.clone(),
-                    announced,
-                    tally,
-                    count: 0,
-                    blocks: Blocks::default(),
-                    sender: Some(sender),
-                    ended: Some(done),
-                },
-            )?;
+            let (count, announced_name) = (passed.clone(), name.clone());
+            let (drain, ended) = Drain::new(sender, move |bytes| {
+                let count = count.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+                tally.add_bytes(bytes as u64)?;
+                match announced {
+                    Some(announced) if count > announced => Err(StageCause::OutputSize {
+                        name: announced_name.clone(),
+                        announced,
+                        actual: count,
+                    }
+                    .into()),
+                    _ => Ok(()),
+                }
+            });
+            content.pipe(&mut access, drain)?;
             Ok(ended)
         })?;
-        let Ended { sender, count } = ended.await?;
+        let sender = ended.await?;
         accessor.with(|mut access| {
             let Some(outlet) = &mut access.get().outlet else {
                 return Ok(Err(EmitError::Closed));
@@ -302,11 +185,12 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
                 outlet.refused = true;
                 return Ok(Err(EmitError::Closed));
             };
-            if let Some(announced) = announced.filter(|&announced| announced != count) {
+            let actual = passed.load(Ordering::Relaxed);
+            if let Some(announced) = announced.filter(|&announced| announced != actual) {
                 return Err(StageCause::OutputSize {
                     name,
                     announced,
-                    actual: count,
+                    actual,
                 }
                 .into());
             }

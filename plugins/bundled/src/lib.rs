@@ -16,6 +16,8 @@ macro_rules! component {
 pub const IDENTITY: &[u8] = component!("identity");
 /// Resizes and converts pictures.
 pub const IMAGE_RESIZE: &[u8] = component!("image_resize");
+/// Prepares and uploads media, and writes the request for a video agent: a workflow.
+pub const MEDIA_KIT: &[u8] = component!("media_kit");
 /// Splits a PDF.
 pub const PDF_SPLIT: &[u8] = component!("pdf_split");
 /// Removes metadata from pictures.
@@ -25,10 +27,13 @@ pub const STRIP_METADATA: &[u8] = component!("strip_metadata");
 pub const PLUGINS: &[(&str, &[u8])] = &[
     ("identity", IDENTITY),
     ("image-resize", IMAGE_RESIZE),
+    ("media-kit", MEDIA_KIT),
     ("pdf-split", PDF_SPLIT),
     ("strip-metadata", STRIP_METADATA),
 ];
 
+/// Does one thing that a workflow can do; for tests.
+pub const DRILL: &[u8] = component!("drill");
 /// Misbehaves on request; for tests.
 pub const HOSTILE: &[u8] = component!("hostile");
 

@@ -30,6 +30,9 @@ pub struct Config {
     /// Refuses pictures with more pixels than this (width times height), before or after, without decoding them.
     #[schemars(range(min = 1, max = 500_000_000))]
     pub max_pixels: u64,
+    /// Added to the file's name before its extension, such as `-small`.
+    #[schemars(length(max = 64))]
+    pub suffix: String,
 }
 
 impl Default for Config {
@@ -43,6 +46,7 @@ impl Default for Config {
             background: Colour([0xff; 3]),
             enlarge: false,
             max_pixels: 100_000_000,
+            suffix: String::new(),
         }
     }
 }

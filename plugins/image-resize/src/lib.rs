@@ -74,9 +74,10 @@ impl StreamPlugin for ImageResize {
     async fn transform(mut input: Input, config: Config) -> Result<(), Error> {
         config.check()?;
         let mut encoded = resize(input.read_to_end(MAX_FILE).await?, &config)?;
-        let name = Path::new(&input.info().name).with_extension(encoded.extension);
+        let stem = Path::new(&input.info().name).file_stem();
+        let stem = stem.unwrap_or_default().to_string_lossy();
         let info = FileInfo {
-            name: name.to_string_lossy().into_owned(),
+            name: format!("{stem}{}.{}", config.suffix, encoded.extension),
             media_type: encoded.media_type.into(),
             size: Some(encoded.bytes.len() as u64),
         };

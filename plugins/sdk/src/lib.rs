@@ -4,7 +4,8 @@
 //! one macro, and build the crate (a `cdylib`) for `wasm32-wasip2`:
 //!
 //! - [`StreamPlugin`] reads and writes as the bytes pass by, and never holds more of a file than it asks for;
-//! - [`FilePlugin`] gets the file on disk, for formats that need random access (PDF, MP4, ZIP).
+//! - [`FilePlugin`] gets the file on disk, for formats that need random access (PDF, MP4, ZIP);
+//! - [`WorkflowPlugin`] gets all files of a job at once, and decides itself what to transform and what to upload.
 //!
 //! The config is a type of the plugin's own: its JSON Schema becomes part of the plugin's descriptor, so the host refuses
 //! a config that does not fit before the plugin runs.
@@ -62,10 +63,12 @@ use schemars::JsonSchema;
 
 mod file;
 mod stream;
+pub mod workflow;
 
 pub use file::{FilePlugin, InputFile, OutputFile};
 
 pub use stream::{Input, Output, StreamPlugin};
+pub use workflow::WorkflowPlugin;
 
 pub use bindings::stream::forebay::plugin::types::{Descriptor, Error, FileInfo};
 
@@ -74,8 +77,10 @@ pub use bindings::stream::forebay::plugin::types::{Descriptor, Error, FileInfo};
 pub mod export {
     pub use crate::bindings::file::export_file_plugin;
     pub use crate::bindings::stream::export_stream_plugin;
+    pub use crate::bindings::workflow::export_workflow_plugin;
     pub use crate::file::FileExport;
     pub use crate::stream::StreamExport;
+    pub use crate::workflow::WorkflowExport;
 }
 
 /// The only `generate!` calls.
@@ -107,6 +112,17 @@ pub mod bindings {
             pub_export_macro: true,
             export_macro_name: "export_file_plugin",
             default_bindings_module: "forebay_plugin::bindings::file",
+            with: { "forebay:plugin/types@0.1.0": crate::bindings::stream::forebay::plugin::types },
+        });
+    }
+    pub mod workflow {
+        wit_bindgen::generate!({
+            path: "../../wit",
+            world: "workflow-plugin",
+            generate_all,
+            pub_export_macro: true,
+            export_macro_name: "export_workflow_plugin",
+            default_bindings_module: "forebay_plugin::bindings::workflow",
             with: { "forebay:plugin/types@0.1.0": crate::bindings::stream::forebay::plugin::types },
         });
     }
@@ -175,6 +191,19 @@ macro_rules! export_file {
         const _: () = {
             type Export = $crate::export::FileExport<$plugin>;
             $crate::export::export_file_plugin!(Export);
+        };
+    };
+}
+
+/// Exports a [`WorkflowPlugin`] as this component.
+#[macro_export]
+macro_rules! export_workflow {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, reason = "generated")]
+        const _: () = {
+            type Export = $crate::export::WorkflowExport<$plugin>;
+            $crate::export::export_workflow_plugin!(Export);
         };
     };
 }

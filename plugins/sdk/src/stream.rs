@@ -31,14 +31,25 @@ pub trait StreamPlugin {
     fn transform(input: Input, config: Self::Config) -> impl Future<Output = Result<(), Error>>;
 }
 
-/// The file that a plugin was given.
+/// The bytes of a file that a plugin was given.
 pub struct Input {
     info: FileInfo,
     content: StreamReader<u8>,
     buffer: usize,
 }
 
+/// The channel between guest and host moves 256 KiB about as fast as larger pieces, which cost more memory.
+const BUFFER: usize = 256 * 1024;
+
 impl Input {
+    pub(crate) fn new(info: FileInfo, content: StreamReader<u8>) -> Self {
+        Self {
+            info,
+            content,
+            buffer: BUFFER,
+        }
+    }
+
     /// What is known of the file: its name, its media type and, where known in advance, its size.
     pub fn info(&self) -> &FileInfo {
         &self.info
@@ -153,17 +164,7 @@ impl<P: StreamPlugin + 'static> Guest for StreamExport<P> {
         content: StreamReader<u8>,
         config: String,
     ) -> Result<(), Error> {
-        /// The channel between guest and host moves 256 KiB about as fast as larger pieces, which cost more memory.
-        const BUFFER: usize = 256 * 1024;
         let config = parse_config(&config)?;
-        P::transform(
-            Input {
-                info,
-                content,
-                buffer: BUFFER,
-            },
-            config,
-        )
-        .await
+        P::transform(Input::new(info, content), config).await
     }
 }

@@ -3,18 +3,20 @@
 //! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, and each stage takes
 //! something that the one before it can give.
 
-use std::collections::BTreeMap;
+mod file;
+
 use std::sync::Arc;
 
 use jsonschema::error::ValidationErrorKind;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::PipelineError;
-use crate::limits::{Limits, LimitsText};
 use crate::media;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, World};
 use crate::stage::Stage;
+use crate::workflow::Workflow;
+
+pub use file::{PipelineFile, PipelineSpec, StageSpec, WorkflowSpec};
 
 /// A checked sequence of stages. Cheap to clone; runs any number of jobs.
 #[derive(Debug, Clone)]
@@ -43,6 +45,11 @@ impl Pipeline {
     /// Its stages, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.0.stages
+    }
+
+    /// A workflow as the last step: what comes out of the stages becomes its inputs.
+    pub fn then(&self, workflow: &Workflow) -> Workflow {
+        workflow.after(self)
     }
 
     /// A stage as messages name it, by place and name: `2 image-resize`.
@@ -74,16 +81,22 @@ impl PipelineBuilder {
         self
     }
 
-    /// Checks configs and media types.
+    /// Checks worlds, configs and media types.
     ///
     /// # Errors
-    /// [`PipelineError::Config`] and [`PipelineError::MediaTypes`].
+    /// [`PipelineError::World`], [`PipelineError::Config`] and [`PipelineError::MediaTypes`].
     pub fn build(self) -> Result<Pipeline, PipelineError> {
         for (at, stage) in self.stages.iter().enumerate() {
-            check_config(stage).map_err(|problem| PipelineError::Config {
-                stage: label(&self.stages, at),
-                problem,
-            })?;
+            let place = format!("stage {}", label(&self.stages, at));
+            if stage.plugin.world() == World::Workflow {
+                return Err(PipelineError::World {
+                    place,
+                    plugin: stage.plugin.name().to_owned(),
+                    problem: "is a workflow, which is no stage; it can be the last step of a pipeline",
+                });
+            }
+            check_config(&stage.plugin, &stage.config)
+                .map_err(|problem| PipelineError::Config { place, problem })?;
         }
         check_types(&self.stages)?;
         Ok(Pipeline(Arc::new(Inner {
@@ -133,18 +146,18 @@ fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
 }
 
 /// Checks a config against the plugin's schema, and says in plain words which field is wrong.
-fn check_config(stage: &Stage) -> Result<(), String> {
-    let Some(schema) = &stage.plugin.descriptor().config_schema else {
-        return match &stage.config {
+pub(crate) fn check_config(plugin: &Plugin, config: &Value) -> Result<(), String> {
+    let Some(schema) = &plugin.descriptor().config_schema else {
+        return match config {
             Value::Object(fields) if fields.is_empty() => Ok(()),
             _ => Err("this plugin takes none".into()),
         };
     };
-    if !stage.config.is_object() {
+    if !config.is_object() {
         return Err("is not an object".into());
     }
     let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
-    let Some(error) = validator.iter_errors(&stage.config).next() else {
+    let Some(error) = validator.iter_errors(config).next() else {
         return Ok(());
     };
     let path = error.instance_path().to_string();
@@ -194,139 +207,4 @@ fn choices(schema: &Value, path: &str) -> Option<String> {
         .map(|one| one.get("const").unwrap_or(one).as_str())
         .collect();
     Some(names?.join(", "))
-}
-
-/// Pipelines as TOML writes them, with plugins by name or path, still to be loaded.
-///
-/// ```
-/// let file = forebay::PipelineFile::parse(r#"
-///     [pipelines.photos]
-///     [[pipelines.photos.stages]]
-///     plugin = "strip-metadata"
-///
-///     [[pipelines.photos.stages]]
-///     plugin = "image-resize"
-///     config = { max_width = 2048 }
-///     limits = { memory = "256 MiB", cpu_time = "10s" }
-/// "#)?;
-/// assert_eq!(file.names().collect::<Vec<_>>(), ["photos"]);
-/// assert_eq!(file.stages(None)?.len(), 2);
-/// # Ok::<_, forebay::PipelineError>(())
-/// ```
-#[derive(Debug)]
-pub struct PipelineFile(BTreeMap<String, Vec<StageSpec>>);
-
-/// A stage before its plugin is loaded.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct StageSpec {
-    /// What messages show; the plugin's name when absent.
-    pub name: Option<String>,
-    /// A bundled plugin's name, or a path.
-    pub plugin: String,
-    /// The config.
-    pub config: Value,
-    /// The limits.
-    pub limits: Limits,
-}
-
-impl StageSpec {
-    /// A stage of this plugin with an empty config and the default limits.
-    pub fn new(plugin: impl Into<String>) -> Self {
-        Self {
-            name: None,
-            plugin: plugin.into(),
-            config: Value::Object(serde_json::Map::new()),
-            limits: Limits::default(),
-        }
-    }
-
-    /// The stage, once its plugin is loaded.
-    pub fn stage(self, plugin: &Plugin) -> Stage {
-        let stage = Stage::new(plugin).config(self.config).limits(self.limits);
-        match self.name {
-            Some(name) => stage.name(name),
-            None => stage,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileText {
-    pipelines: BTreeMap<String, PipelineText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PipelineText {
-    stages: Vec<StageText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StageText {
-    name: Option<String>,
-    plugin: String,
-    #[serde(default)]
-    config: toml::Table,
-    #[serde(default)]
-    limits: LimitsText,
-}
-
-impl PipelineFile {
-    /// Reads `[pipelines.NAME]` tables, each with an array of `stages`.
-    ///
-    /// # Errors
-    /// [`PipelineError::Toml`] with the place and the problem.
-    pub fn parse(text: &str) -> Result<Self, PipelineError> {
-        let file: FileText =
-            toml::from_str(text).map_err(|error| PipelineError::Toml(error.to_string()))?;
-        let mut pipelines = BTreeMap::new();
-        for (name, pipeline) in file.pipelines {
-            let mut stages = Vec::new();
-            for stage in pipeline.stages {
-                let at = |problem: String| {
-                    PipelineError::Toml(format!(
-                        "pipeline {name}: stage {}: {problem}",
-                        stage.plugin
-                    ))
-                };
-                stages.push(StageSpec {
-                    limits: stage.limits.resolve().map_err(at)?,
-                    config: serde_json::to_value(stage.config)
-                        .map_err(|error| at(error.to_string()))?,
-                    name: stage.name,
-                    plugin: stage.plugin.clone(),
-                });
-            }
-            pipelines.insert(name, stages);
-        }
-        Ok(Self(pipelines))
-    }
-
-    /// The names of the pipelines.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The stages of a pipeline; without a name, of the only one.
-    ///
-    /// # Errors
-    /// When there is none of that name, or no name was given and there are several.
-    pub fn stages(&self, name: Option<&str>) -> Result<&[StageSpec], PipelineError> {
-        let there = || self.names().collect::<Vec<_>>().join(", ");
-        match name {
-            Some(name) => self.0.get(name).map(Vec::as_slice).ok_or_else(|| {
-                PipelineError::Toml(format!("no pipeline `{name}`; there are: {}", there()))
-            }),
-            None => match self.0.values().collect::<Vec<_>>().as_slice() {
-                [only] => Ok(only.as_slice()),
-                _ => Err(PipelineError::Toml(format!(
-                    "which pipeline? There are: {}",
-                    there()
-                ))),
-            },
-        }
-    }
 }

@@ -1,0 +1,32 @@
+//! The client of this process.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use forebay::Assets;
+
+use crate::args::Service;
+
+static CLIENT: OnceLock<Assets> = OnceLock::new();
+
+/// A client with the key from the environment.
+pub(crate) fn connect(service: &Service) -> Result<Assets> {
+    let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
+    ensure!(
+        !key.trim().is_empty(),
+        "set HEYGEN_API_KEY to your API key (any will do for an emulator, with HEYGEN_BASE_URL set to its address)"
+    );
+    let assets = Assets::builder()
+        .api_key(key)
+        .base_url(&service.base_url)
+        .build()?;
+    Ok(CLIENT.get_or_init(|| assets).clone())
+}
+
+/// Gives what was broken off a few seconds to be taken back from the service.
+pub(crate) async fn settle() {
+    if let Some(assets) = CLIENT.get() {
+        let _ = tokio::time::timeout(Duration::from_secs(10), assets.settle()).await;
+    }
+}

@@ -1,0 +1,142 @@
+//! A whole file that can be read any number of times.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::disk;
+use crate::report::StageReport;
+use crate::scratch::TempFile;
+use crate::stage::FileInfo;
+use crate::stream::{Content, channel};
+
+/// Bytes that are read from disk at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// A whole file: its size is known, and every reading gives the same bytes or fails.
+pub(crate) struct Held {
+    /// Name and type fit each other; the size is there.
+    pub(crate) info: FileInfo,
+    /// SHA-256 in hex, where it is known already.
+    pub(crate) sha256: Option<String>,
+    /// The stages that the file went through, in order.
+    pub(crate) stages: Vec<StageReport>,
+    bytes: HeldBytes,
+}
+
+enum HeldBytes {
+    Path(PathBuf),
+    Scratch(TempFile),
+    Memory(Vec<Bytes>),
+}
+
+impl Held {
+    /// A file on disk that is not ours.
+    pub(crate) fn path(info: FileInfo, path: PathBuf) -> Self {
+        Self::new(info, HeldBytes::Path(path))
+    }
+
+    /// A file in scratch. It is removed with the last handle.
+    pub(crate) fn scratch(info: FileInfo, file: TempFile) -> Self {
+        Self::new(info, HeldBytes::Scratch(file))
+    }
+
+    /// Bytes in memory, in pieces.
+    pub(crate) fn memory(info: FileInfo, pieces: Vec<Bytes>) -> Self {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let info = FileInfo {
+            size: Some(size),
+            ..info
+        };
+        Self::new(info, HeldBytes::Memory(pieces))
+    }
+
+    fn new(info: FileInfo, bytes: HeldBytes) -> Self {
+        Self {
+            info,
+            sha256: None,
+            stages: Vec::new(),
+            bytes,
+        }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.info.size.unwrap_or(0)
+    }
+
+    /// Where the file lies, unless it is in memory.
+    pub(crate) fn on_disk(&self) -> Option<&std::path::Path> {
+        match &self.bytes {
+            HeldBytes::Path(path) => Some(path),
+            HeldBytes::Scratch(file) => Some(file.path()),
+            HeldBytes::Memory(_) => None,
+        }
+    }
+
+    /// The bytes that are in memory; none, where the file lies on disk.
+    pub(crate) fn in_memory(&self) -> Bytes {
+        match &self.bytes {
+            HeldBytes::Memory(pieces) => match pieces.as_slice() {
+                [only] => only.clone(),
+                pieces => pieces.concat().into(),
+            },
+            _ => Bytes::new(),
+        }
+    }
+
+    /// Begins to read. A file that has another length than it had fails the reading.
+    pub(crate) fn read(self: &Arc<Self>) -> Reading {
+        let (mut sender, content) = channel(4 * CHUNK);
+        let file = self.clone();
+        let reader = tokio::spawn(async move {
+            if let HeldBytes::Memory(pieces) = &file.bytes {
+                for piece in pieces {
+                    if sender.send(piece.clone()).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                sender.finish();
+                return Ok(());
+            }
+            let held = file.clone();
+            let opened =
+                tokio::task::spawn_blocking(move || held.on_disk().map(File::open).transpose());
+            let opened = opened
+                .await
+                .map_err(io::Error::other)??
+                .ok_or(io::ErrorKind::NotFound)?;
+            disk::pump(opened, Some(file.size()), CHUNK, sender, |_| {}).await
+        });
+        Reading { content, reader }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One pass over a held file. It ends by itself when its content is dropped.
+pub(crate) struct Reading {
+    pub(crate) content: Content,
+    /// Knows why, should the content be interrupted.
+    pub(crate) reader: JoinHandle<io::Result<()>>,
+}
+
+/// Why a reading was interrupted.
+pub(crate) fn fault(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
+    match ended {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) => io::Error::other("interrupted"),
+        Err(error) => io::Error::other(error),
+    }
+}

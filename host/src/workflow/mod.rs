@@ -1,0 +1,186 @@
+//! Workflows: plugins that decide for themselves what to transform, what to upload and what to hand back.
+//!
+//! Promise: a workflow reaches the files that it was given and what its stages make of them, by handle; the stages that it
+//! was lent; and of the Assets API what it was [granted](Grants). The API key, presigned URLs and their headers never enter
+//! it. What it uploads stays with the service only if it returns ok: otherwise every asset that it made is deleted.
+
+mod file_inputs;
+pub(crate) mod files;
+mod run;
+mod session;
+mod transforms;
+pub(crate) mod uploads;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::error::PipelineError;
+use crate::grants::Grants;
+use crate::limits::Limits;
+use crate::pipeline::{self, Pipeline};
+use crate::plugin::{Plugin, World};
+use crate::stage::Stage;
+
+pub use run::WorkflowJob;
+pub(crate) use session::Session;
+
+/// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs
+/// any number of times.
+///
+/// ```no_run
+/// # async fn example(host: forebay::Host, assets: forebay::Assets) -> Result<(), Box<dyn std::error::Error>> {
+/// use forebay::{Grants, Source, Stage, Workflow};
+/// use serde_json::json;
+///
+/// let kit = host.load_file("media-kit.wasm").await?;
+/// let resize = host.load_file("image-resize.wasm").await?;
+/// let workflow = Workflow::builder("kit", &kit)
+///     .config(json!({ "prompt": "Introduce these pictures" }))
+///     .grants(Grants::all().max_assets(50))
+///     .lend("image-resize", Stage::new(&resize))
+///     .build()?;
+/// let report = host.run_workflow(&workflow, [Source::path("photo.jpg")], &assets).await?;
+/// println!("{}", report.result);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Workflow(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    name: String,
+    plugin: Plugin,
+    config: Value,
+    limits: Limits,
+    grants: Grants,
+    lent: BTreeMap<String, Stage>,
+    before: Option<Pipeline>,
+}
+
+impl Workflow {
+    /// Starts a workflow with an empty config, the default limits, no grants and no stages; `name` is what messages and
+    /// reports show.
+    pub fn builder(name: impl Into<String>, plugin: &Plugin) -> WorkflowBuilder {
+        WorkflowBuilder(Inner {
+            name: name.into(),
+            plugin: plugin.clone(),
+            config: Value::Object(serde_json::Map::new()),
+            limits: Limits::default(),
+            grants: Grants::none(),
+            lent: BTreeMap::new(),
+            before: None,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.0.plugin
+    }
+
+    /// What it is granted.
+    pub fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    /// The stages that it is lent, by name.
+    pub fn lent(&self) -> impl Iterator<Item = (&str, &Stage)> {
+        self.0
+            .lent
+            .iter()
+            .map(|(name, stage)| (name.as_str(), stage))
+    }
+
+    /// The pipeline that its inputs go through first.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.0.before.as_ref()
+    }
+
+    /// This workflow as the last step of a pipeline: its inputs are what comes out of that.
+    pub(crate) fn after(&self, pipeline: &Pipeline) -> Self {
+        Self(Arc::new(Inner {
+            before: Some(pipeline.clone()),
+            ..(*self.0).clone()
+        }))
+    }
+
+    fn config(&self) -> &Value {
+        &self.0.config
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    fn stage(&self, name: &str) -> Option<&Stage> {
+        self.0.lent.get(name)
+    }
+}
+
+/// Sets up a [`Workflow`].
+#[derive(Debug)]
+pub struct WorkflowBuilder(Inner);
+
+impl WorkflowBuilder {
+    /// Sets the config: a JSON object that fits the plugin's schema.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.0.config = config;
+        self
+    }
+
+    /// Sets the limits of the workflow itself; the stages that it is lent have their own. `output_bytes` and
+    /// `output_files` hold for all that those stages make for it in one run.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    /// Sets what it may do with the Assets API.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.0.grants = grants;
+        self
+    }
+
+    /// Lends it a stage, to be run by this name. The workflow may set fields of the stage's config.
+    #[must_use]
+    pub fn lend(mut self, name: impl Into<String>, stage: Stage) -> Self {
+        self.0.lent.insert(name.into(), stage);
+        self
+    }
+
+    /// Checks worlds and configs.
+    ///
+    /// # Errors
+    /// [`PipelineError::World`] when the plugin is no workflow, or a lent stage is one; [`PipelineError::Config`] when a
+    /// config does not fit.
+    pub fn build(self) -> Result<Workflow, PipelineError> {
+        let Self(inner) = self;
+        let label = format!("workflow {}", inner.name);
+        if inner.plugin.world() != World::Workflow {
+            return Err(PipelineError::World {
+                place: label,
+                plugin: inner.plugin.name().to_owned(),
+                problem: "is no workflow plugin",
+            });
+        }
+        pipeline::check_config(&inner.plugin, &inner.config).map_err(|problem| {
+            PipelineError::Config {
+                place: label,
+                problem,
+            }
+        })?;
+        for (name, stage) in &inner.lent {
+            Pipeline::builder(name).stage(stage.clone()).build()?;
+        }
+        Ok(Workflow(Arc::new(inner)))
+    }
+}

@@ -1,0 +1,210 @@
+//! `transforms`: the stages that a workflow was lent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{Accessor, HasSelf, Resource};
+
+use super::Session;
+use super::files::Handle;
+use crate::bindings::GuestError;
+use crate::bindings::workflow::forebay::plugin::transforms::{self, TransformError};
+use crate::disk::{self, WriteError};
+use crate::error::{Error, JobError, PipelineError, PluginError, SinkError, StageCause};
+use crate::held::Held;
+use crate::job::{Event, Job, Observer};
+use crate::pipeline::Pipeline;
+use crate::report::{FileReport, Report};
+use crate::scratch::Scratch;
+use crate::sink::{Delivered, Outgoing, Place, Sink};
+use crate::source::Source;
+use crate::stage::state::{StageState, Tally};
+use crate::stage::{FileInfo, Stage};
+
+impl transforms::Host for StageState {
+    fn stages(&mut self) -> wasmtime::Result<Vec<String>> {
+        let session = self.session()?;
+        Ok(session
+            .workflow
+            .lent()
+            .map(|(name, _)| name.to_owned())
+            .collect())
+    }
+}
+
+impl transforms::HostWithStore<StageState> for HasSelf<StageState> {
+    async fn apply(
+        accessor: &Accessor<StageState, Self>,
+        stage: String,
+        config: String,
+        input: Resource<Handle>,
+    ) -> wasmtime::Result<Result<Vec<Resource<Handle>>, TransformError>> {
+        let (session, tally, file) = accessor.with(|mut access| {
+            let state = access.get();
+            Ok::<_, wasmtime::Error>((
+                state.session()?.clone(),
+                state.tally.clone(),
+                state.held(&input)?,
+            ))
+        })?;
+        let made = match session.apply(&stage, &config, &file).await {
+            Ok(made) => made,
+            Err(error) => return Ok(Err(error)),
+        };
+        count(&tally, &made)?;
+        accessor.with(|mut access| {
+            let state = access.get();
+            let handles: wasmtime::Result<Vec<_>> =
+                made.into_iter().map(|file| state.hand_out(file)).collect();
+            handles.map(Ok)
+        })
+    }
+}
+
+/// What stages make for a workflow counts as its output.
+fn count(tally: &Tally, made: &[Arc<Held>]) -> Result<(), crate::limits::Exceeded> {
+    made.iter().try_for_each(|file| {
+        tally.add_file()?;
+        tally.add_bytes(file.size())
+    })
+}
+
+impl Session {
+    async fn apply(
+        &self,
+        name: &str,
+        config: &str,
+        file: &Arc<Held>,
+    ) -> Result<Vec<Arc<Held>>, TransformError> {
+        let Some(stage) = self.workflow.stage(name) else {
+            let lent: Vec<&str> = self.workflow.lent().map(|(name, _)| name).collect();
+            return Err(TransformError::Denied(format!(
+                "no stage `{name}` was lent to this workflow, which has: {}",
+                lent.join(", ")
+            )));
+        };
+        let stage = merge(stage, config)
+            .map_err(|problem| TransformError::Stage(GuestError::InvalidConfig(problem)))?;
+        let pipeline = Pipeline::builder(name).stage(stage).build();
+        let pipeline = pipeline.map_err(|error| {
+            TransformError::Stage(GuestError::InvalidConfig(match error {
+                PipelineError::Config { problem, .. } => problem,
+                error => error.to_string(),
+            }))
+        })?;
+        let sink = Arc::new(Collect::new(self.scratch.clone()));
+        let (source, observer) = (Source::held(file), self.observer.clone());
+        let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
+            .observe(passing_on(observer))
+            .run()
+            .await;
+        let report = ended.map_err(|error| TransformError::Stage(in_guest_words(error)))?;
+        Ok(sink
+            .files(&report)
+            .into_iter()
+            .map(|mut made| {
+                made.stages.splice(..0, file.stages.iter().cloned());
+                Arc::new(made)
+            })
+            .collect())
+    }
+}
+
+/// A stage with some fields of its config replaced.
+fn merge(stage: &Stage, config: &str) -> Result<Stage, String> {
+    let mut merged = stage.config.clone();
+    if !config.is_empty() {
+        let given: Value = serde_json::from_str(config).map_err(|error| error.to_string())?;
+        let (Value::Object(given), Value::Object(fields)) = (given, &mut merged) else {
+            return Err("is not an object".into());
+        };
+        fields.extend(given);
+    }
+    Ok(stage.clone().config(merged))
+}
+
+/// Lets the events through that concern what stages read and did; where files go is not of interest yet.
+pub(super) fn passing_on(observer: Observer) -> impl Fn(Event<'_>) + Send + Sync {
+    move |event| {
+        if matches!(event, Event::Read(_) | Event::Transformed(_)) {
+            observer(event);
+        }
+    }
+}
+
+/// What ended a stage, as the contract has it: without a word about this machine.
+fn in_guest_words(error: JobError) -> GuestError {
+    let Some(first) = error.errors.into_iter().next() else {
+        return GuestError::Failed("the stage failed".into());
+    };
+    let Error::Stage(stage) = first else {
+        return GuestError::Failed(first.to_string());
+    };
+    match stage.cause {
+        StageCause::Plugin(PluginError::Unsupported(text)) => GuestError::Unsupported(text),
+        StageCause::Plugin(PluginError::InvalidInput(text)) => GuestError::InvalidInput(text),
+        StageCause::Plugin(PluginError::InvalidConfig(text)) => GuestError::InvalidConfig(text),
+        StageCause::Plugin(PluginError::Failed(text)) => GuestError::Failed(text),
+        cause @ StageCause::NotAccepted { .. } => GuestError::Unsupported(cause.to_string()),
+        cause => GuestError::Failed(cause.to_string()),
+    }
+}
+
+/// Keeps the files of a job in scratch.
+#[derive(Debug)]
+pub(super) struct Collect {
+    scratch: Scratch,
+    files: Mutex<Vec<Option<Held>>>,
+}
+
+impl Collect {
+    pub(super) fn new(scratch: Scratch) -> Self {
+        Self {
+            scratch,
+            files: Mutex::default(),
+        }
+    }
+
+    /// The files, in the order of the job's report, each with the stages that it went through.
+    pub(super) fn files(&self, report: &Report) -> Vec<Held> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = |file: &FileReport| match &file.place {
+            Place::Custom { note } => usize::try_from(note.as_u64()?).ok(),
+            _ => None,
+        };
+        report
+            .files
+            .iter()
+            .filter_map(|file| {
+                let mut held = files.get_mut(place(file)?)?.take()?;
+                held.stages.clone_from(&file.stages);
+                Some(held)
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Sink for Collect {
+    async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
+        let scratch = |error: std::io::Error| SinkError::Other(format!("scratch: {error}").into());
+        let (handle, stored) = self.scratch.file().map_err(scratch)?;
+        let mut hash = Sha256::new();
+        let written = disk::write(&mut file.content, handle, |piece| hash.update(piece)).await;
+        let (_, size) = written.map_err(|error| match error {
+            WriteError::Interrupted => SinkError::Interrupted,
+            WriteError::Io(error) => scratch(error),
+        })?;
+        let info = FileInfo {
+            size: Some(size),
+            ..file.info
+        };
+        let mut held = Held::scratch(info, stored);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.push(Some(held));
+        Ok(Delivered::custom(size, (files.len() - 1).into()))
+    }
+}
