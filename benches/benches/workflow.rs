@@ -5,7 +5,12 @@
 //! - `direct`: bytes per second of a direct upload of 128 MiB: by the client from memory (`rust`), by a workflow that passes
 //!   the file's stream on unread (`passed on`), and by one that reads and writes every byte (`through the guest`).
 //! - `start`: a workflow that does nothing.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark"
+)]
 
 use std::time::Duration;
 
