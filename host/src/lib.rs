@@ -49,6 +49,7 @@ mod grants;
 mod held;
 mod host;
 mod job;
+mod journal;
 mod limits;
 mod pipeline;
 mod plugin;
@@ -71,6 +72,7 @@ pub use error::{
 pub use grants::Grants;
 pub use host::{Host, HostBuilder};
 pub use job::{Event, Job, Progress};
+pub use journal::{Journal, JournalError};
 pub use limits::{Exceeded, Limits};
 pub use pipeline::{
     Pipeline, PipelineBuilder, PipelineFile, PipelineSpec, StageSpec, WorkflowSpec,

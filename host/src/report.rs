@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sink::Place;
 use crate::stage::FileInfo;
 
 /// The report of a job.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// Name of the pipeline.
@@ -20,11 +20,22 @@ pub struct Report {
     /// What failed, in words.
     pub failures: Vec<String>,
     /// From start to end.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
 }
 
 impl Report {
+    /// The report of a job that has done nothing yet.
+    pub(crate) fn new(pipeline: impl Into<String>) -> Self {
+        Self {
+            pipeline: pipeline.into(),
+            source: FileInfo::default(),
+            files: Vec::new(),
+            failures: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
     /// The assets that were uploaded.
     pub fn assets(&self) -> impl Iterator<Item = &crate::assets::Asset> {
         self.files.iter().filter_map(|file| match &file.place {
@@ -58,12 +69,12 @@ pub struct WorkflowReport {
     #[serde(flatten)]
     pub usage: Usage,
     /// From start to end.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
 }
 
 /// A file that reached the sink.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileReport {
     /// Name as delivered.
@@ -73,7 +84,7 @@ pub struct FileReport {
     /// Size in bytes.
     pub size: u64,
     /// SHA-256 of the bytes that left the last stage, in hex; absent when the sink does not compute it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The stages that it went through, in order.
     pub stages: Vec<StageReport>,
@@ -83,7 +94,7 @@ pub struct FileReport {
 }
 
 /// What a stage did for a file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StageReport {
     /// The stage, by its place and its name: `2 image-resize`.
@@ -102,7 +113,7 @@ pub struct StageReport {
 }
 
 /// What a stage used on one file.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// Bytes of input that the plugin took.
@@ -110,16 +121,25 @@ pub struct Usage {
     /// Bytes of all its outputs.
     pub bytes_out: u64,
     /// CPU time of the guest and of the host's calls on its behalf.
-    #[serde(rename = "cpu_seconds", serialize_with = "seconds")]
+    #[serde(rename = "cpu_seconds", with = "seconds")]
     pub cpu_time: Duration,
     /// From start to end, waiting included.
-    #[serde(rename = "wall_seconds", serialize_with = "seconds")]
+    #[serde(rename = "wall_seconds", with = "seconds")]
     pub wall_clock: Duration,
     /// The most linear memory that was in use at a time, in bytes.
     pub peak_memory: u64,
 }
 
-fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    // Microseconds are as exact as anything here is measured.
-    serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e6)
+/// Times as seconds. Microseconds are as exact as anything here is measured.
+mod seconds {
+    use super::{Deserialize as _, Deserializer, Duration, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e6)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
 }

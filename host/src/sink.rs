@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assets::{Asset, Flow};
 use crate::disk::{self, WriteError};
 use crate::error::SinkError;
+use crate::held::Held;
 use crate::job::Progress;
+use crate::journal::FileJournal;
 use crate::scratch::Scratch;
 use crate::stage::FileInfo;
 use crate::stream::Content;
@@ -65,6 +67,9 @@ pub struct Outgoing {
     /// The bytes.
     pub content: Content,
     pub(crate) scratch: Scratch,
+    /// The same bytes, where they can be had again.
+    pub(crate) again: Option<Arc<Held>>,
+    pub(crate) journal: Option<FileJournal>,
     /// Tells the job's observer how far the delivery is.
     pub progress: Progress,
 }
@@ -93,7 +98,7 @@ impl Delivered {
 }
 
 /// Where a file is after its delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Place {
@@ -109,13 +114,13 @@ pub enum Place {
         /// How it was uploaded.
         flow: Flow,
     },
-    /// In memory.
-    Memory {},
     /// Wherever a sink of the embedder's own put it.
     Custom {
         /// What the sink says of it.
         note: serde_json::Value,
     },
+    /// In memory.
+    Memory {},
 }
 
 /// A folder. A file gets its name there only once it is complete.

@@ -4,13 +4,16 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::blocks::Blocks;
 use crate::disk::{self, LEAST_READ, Length, WriteError};
 use crate::held::{self, Held};
+use crate::journal;
 use crate::media;
 use crate::scratch::Scratch;
 use crate::stage::FileInfo;
@@ -120,11 +123,13 @@ impl Source {
                 Opened {
                     size,
                     input: Input::File(file),
+                    path: None,
                 }
             }
             Kind::Reader(reader) => Opened {
                 size,
                 input: Input::Reader(reader),
+                path: None,
             },
         };
         let (sender, mut content) = channel(SPOOL);
@@ -159,24 +164,52 @@ impl Source {
         let Self { size, kind, .. } = self;
         Ok(match kind {
             Kind::Path(path) => {
-                let (file, length) = tokio::task::spawn_blocking(move || open_regular(&path))
+                let (file, length) = tokio::task::spawn_blocking({
+                    let path = path.clone();
+                    move || open_regular(&path)
+                })
                     .await
                     .map_err(io::Error::other)??;
                 Opened {
                     size: size.or(length),
                     input: Input::File(file),
+                    path: length.map(|_| path),
                 }
             }
             Kind::Bytes(bytes) => Opened {
                 size,
                 input: Input::Bytes(bytes),
+                path: None,
             },
             Kind::Reader(reader) => Opened {
                 size,
                 input: Input::Reader(reader),
+                path: None,
             },
         })
     }
+
+    /// Where the source is and what it is like, to tell later whether it is still the same.
+    pub(crate) fn state(&self) -> impl Future<Output = io::Result<(String, String)>> + Send + use<> {
+        let name = self.name.clone();
+        let work: Box<dyn FnOnce() -> io::Result<(String, String)> + Send> = match &self.kind {
+            Kind::Path(path) => {
+                let path = path.clone();
+                Box::new(move || journal::file_state(&path))
+            }
+            Kind::Bytes(bytes) => {
+                let bytes = bytes.clone();
+                Box::new(move || Ok((name, hex::encode(Sha256::digest(bytes)))))
+            }
+            Kind::Reader(_) => Box::new(|| {
+                Err(io::Error::other(
+                    "cannot be told from what it was before, so no journal can note it",
+                ))
+            }),
+        };
+        async { tokio::task::spawn_blocking(work).await.map_err(io::Error::other)? }
+    }
+
 }
 
 impl fmt::Debug for Source {
@@ -192,6 +225,8 @@ impl fmt::Debug for Source {
 pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
     input: Input,
+    /// Where a regular file lies.
+    path: Option<PathBuf>,
 }
 
 enum Input {
@@ -201,6 +236,19 @@ enum Input {
 }
 
 impl Opened {
+    /// The source as a file that can be read again; `None` where it cannot. Only its size is filled in.
+    pub(crate) fn again(&self) -> Option<Arc<Held>> {
+        let info = FileInfo {
+            size: Some(self.size?),
+            ..FileInfo::default()
+        };
+        Some(Arc::new(match (&self.input, &self.path) {
+            (Input::Bytes(bytes), _) => Held::memory(info, vec![bytes.clone()]),
+            (_, Some(path)) => Held::path(info, path.clone()),
+            _ => return None,
+        }))
+    }
+
     /// Sends everything, `chunk` bytes at a time; `each` hears how many bytes went.
     pub(crate) async fn pump(
         self,

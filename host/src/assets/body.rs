@@ -5,16 +5,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use sha2::{Digest as _, Sha256};
 
 use super::error::AssetsError;
-use crate::job::Progress;
 use crate::stream::{Content, Interrupted};
 
 /// A content, one piece late.
@@ -30,7 +30,16 @@ pub(super) struct Outbound {
 
 /// How a body fared, for whoever gave it away.
 #[derive(Clone, Default)]
-pub(super) struct Passage(Arc<OnceLock<Result<String, Stopped>>>);
+pub(super) struct Passage(Arc<Fared>);
+
+#[derive(Default)]
+struct Fared {
+    end: OnceLock<Result<String, Stopped>>,
+    /// Pieces that were asked for: it stands still when the other side takes nothing.
+    asked: AtomicU64,
+    /// Whether the body waits for its own source.
+    waiting: AtomicBool,
+}
 
 enum Stopped {
     Interrupted,
@@ -62,7 +71,7 @@ impl Outbound {
             Stopped::Interrupted => "interrupted",
             Stopped::WrongSize(_) => "another length than was announced",
         };
-        let _ = self.passage.0.set(Err(why));
+        let _ = self.passage.0.end.set(Err(why));
         Poll::Ready(Some(Err(io::Error::other(reason))))
     }
 }
@@ -71,13 +80,17 @@ impl Stream for Outbound {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.passage.0.get() {
+        self.passage.0.asked.fetch_add(1, Ordering::Relaxed);
+        match self.passage.0.end.get() {
             Some(Ok(_)) => return Poll::Ready(None),
             Some(Err(_)) => return self.stop(Stopped::Interrupted),
             None => {}
         }
         loop {
-            let piece = match ready!(self.content.poll_piece(cx)) {
+            let polled = self.content.poll_piece(cx);
+            let waiting = polled.is_pending();
+            self.passage.0.waiting.store(waiting, Ordering::Relaxed);
+            let piece = match ready!(polled) {
                 Ok(Some(piece)) => {
                     self.count += piece.len() as u64;
                     if self.count > self.size {
@@ -96,7 +109,7 @@ impl Stream for Outbound {
                 }
                 Ok(None) => {
                     let sha256 = hex::encode(self.hash.finalize_reset());
-                    if self.passage.0.set(Ok(sha256)).is_err() {
+                    if self.passage.0.end.set(Ok(sha256)).is_err() {
                         return self.stop(Stopped::Interrupted);
                     }
                     match self.held.take() {
@@ -115,13 +128,33 @@ impl Stream for Outbound {
 impl Passage {
     /// Stops a body before its last piece goes; says whether it did. If not, the other side may have all of it.
     pub(super) fn stop(&self) -> bool {
-        let _ = self.0.set(Err(Stopped::Interrupted));
-        matches!(self.0.get(), Some(Err(_)))
+        let _ = self.0.end.set(Err(Stopped::Interrupted));
+        matches!(self.0.end.get(), Some(Err(_)))
+    }
+
+    /// Runs a request; gives none of its result when, for so long, nothing of the body was asked for and no answer came.
+    /// A body that waits for its own source does not count as standing still.
+    pub(super) async fn unless_stalled<T>(
+        &self,
+        patience: Duration,
+        request: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut request = std::pin::pin!(request);
+        loop {
+            let before = self.0.asked.load(Ordering::Relaxed);
+            let waiting = self.0.waiting.load(Ordering::Relaxed);
+            match tokio::time::timeout(patience, &mut request).await {
+                Ok(ended) => return Some(ended),
+                Err(_) if self.0.asked.load(Ordering::Relaxed) != before => {}
+                Err(_) if waiting && self.0.waiting.load(Ordering::Relaxed) => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// The reason of our own for a request that failed, if it was one.
     pub(super) fn fault(&self, announced: u64) -> Option<AssetsError> {
-        match self.0.get()? {
+        match self.0.end.get()? {
             Ok(_) => None,
             Err(Stopped::Interrupted) => Some(Interrupted.into()),
             &Err(Stopped::WrongSize(actual)) => Some(AssetsError::WrongSize { announced, actual }),
@@ -130,51 +163,13 @@ impl Passage {
 
     /// SHA-256, in hex, of a body that went through.
     pub(super) fn sha256(&self) -> Option<String> {
-        self.0.get()?.as_ref().ok().cloned()
-    }
-}
-
-/// Tells a listener of each byte once, however often a body is sent.
-#[derive(Clone)]
-pub(crate) struct Sent {
-    most: Arc<AtomicU64>,
-    listener: Arc<dyn Fn(u64) + Send + Sync>,
-}
-
-impl Sent {
-    /// `listener` hears how many more bytes went.
-    pub(crate) fn new(listener: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self {
-            most: Arc::default(),
-            listener: Arc::new(listener),
-        }
-    }
-
-    /// Tells a job's observer.
-    pub(crate) fn telling(progress: &Progress) -> Self {
-        let progress = progress.clone();
-        Self::new(move |bytes| progress.sent(bytes))
-    }
-
-    /// Counts one attempt from its first byte.
-    pub(super) fn attempt(&self) -> impl FnMut(u64) + Send + Sync + use<> {
-        let this = self.clone();
-        let mut count = 0;
-        move |bytes| {
-            count += bytes;
-            let before = this.most.fetch_max(count, Ordering::Relaxed);
-            if count > before {
-                (this.listener)(count - before);
-            }
-        }
+        self.0.end.get()?.as_ref().ok().cloned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::sync::Mutex;
 
     use futures::StreamExt as _;
 
@@ -239,21 +234,5 @@ mod tests {
 
         let (got, passage) = pass(&[], 0, true).await;
         assert!(got.is_empty() && passage.sha256().is_some());
-    }
-
-    #[test]
-    fn bytes_that_are_sent_again_are_told_once() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let sent = {
-            let told = told.clone();
-            Sent::new(move |bytes| told.lock().unwrap().push(bytes))
-        };
-        let mut first = sent.attempt();
-        first(10);
-        first(5);
-        let mut second = sent.attempt();
-        second(10);
-        second(10);
-        assert_eq!(*told.lock().unwrap(), [10, 5, 5]);
     }
 }

@@ -10,13 +10,13 @@ use reqwest::{Body, Method};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::body::{Outbound, Sent};
+use super::body::Outbound;
+use super::client::{Answer, IDEMPOTENCY_KEY, read_body};
 use super::error::AssetsError;
-use super::retry::{retry_when, with_retries};
+use super::notes::Notes;
 use super::send::DeleteOnDrop;
-use super::{
-    ANSWER, Asset, Assets, IDEMPOTENCY_KEY, answer, check_type, idempotency_key, read_body,
-};
+use super::watch::{Phase, Watch};
+use super::{Asset, Assets, check_type};
 use crate::held::{Held, Reading, fault};
 use crate::stage::FileInfo;
 use crate::stream::Content;
@@ -70,15 +70,27 @@ impl Assets {
     /// # Errors
     /// When the type is one that the service does not take, the size is over what it takes, or it said no.
     pub async fn direct_upload(&self, new: NewUpload<'_>) -> Result<DirectUpload, AssetsError> {
+        self.create(new, &Notes::default(), &Watch::none()).await
+    }
+
+    /// As [`direct_upload`](Self::direct_upload), noted in a journal.
+    pub(super) async fn create(
+        &self,
+        new: NewUpload<'_>,
+        notes: &Notes,
+        watch: &Watch,
+    ) -> Result<DirectUpload, AssetsError> {
         check_type(new.media_type)?;
+        watch.phase(Phase::Create);
         let mut body =
             json!({ "filename": new.name, "content_type": new.media_type, "size_bytes": new.size });
         if let (Some(sha256), Some(body)) = (new.sha256, body.as_object_mut()) {
             body.insert("checksum_sha256".into(), sha256.into());
         }
-        let (this, media_type, size) = (self.clone(), new.media_type.to_owned(), new.size);
+        let (this, notes, watch) = (self.clone(), notes.clone(), watch.clone());
+        let (media_type, size) = (new.media_type.to_owned(), new.size);
         // Seen through to its answer: only that names what there is to delete, should nobody want it any more.
-        self.see_through(async move { this.reserve(body, media_type, size).await })
+        self.see_through(async move { this.reserve(body, media_type, size, &notes, &watch).await })
             .await
     }
 
@@ -87,20 +99,21 @@ impl Assets {
         body: serde_json::Value,
         media_type: String,
         size: u64,
+        notes: &Notes,
+        watch: &Watch,
     ) -> Result<DirectUpload, AssetsError> {
-        let key = idempotency_key();
-        let slot: Slot = with_retries(|| {
+        let key = notes.idempotency_key(size);
+        let attempt = || {
             let request = self.request(Method::POST, &["v3", "assets", "direct-uploads"]);
-            answer(
-                "create",
-                request
-                    .header(IDEMPOTENCY_KEY, &key)
-                    .timeout(ANSWER)
-                    .json(&body),
-            )
-        })
-        .await?;
-        let reservation = DeleteOnDrop::new(self, &slot.asset_id);
+            let request = request
+                .header(IDEMPOTENCY_KEY, &key)
+                .timeout(self.0.answer_timeout)
+                .json(&body);
+            self.answer("create", request)
+        };
+        let answer: Answer<Slot> = self.0.retries.run(watch, attempt).await?;
+        let slot = answer.data;
+        let reservation = DeleteOnDrop::new(self, &slot.asset_id, notes);
         if size > slot.max_bytes {
             return Err(AssetsError::TooLarge {
                 size,
@@ -161,34 +174,39 @@ impl DirectUpload {
     /// When they are not as many as were announced, or the storage did not take them.
     pub async fn put_bytes(&self, content: Bytes) -> Result<(), AssetsError> {
         let held = Arc::new(Held::memory(FileInfo::default(), vec![content]));
-        self.put_held(&held, &Sent::new(|_| {})).await.map(drop)
+        self.put_held(&held, &Watch::none()).await.map(drop)
     }
 
     /// As [`put_bytes`](Self::put_bytes), of a file that can be read again. Gives its SHA-256 in hex.
     pub(crate) async fn put_held(
         &self,
         file: &Arc<Held>,
-        sent: &Sent,
+        watch: &Watch,
     ) -> Result<String, AssetsError> {
-        with_retries(|| async {
+        let attempt = || async {
             let Reading { content, reader } = file.read();
-            match self.put(content, sent).await {
+            match self.put(content, watch).await {
                 Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
                 ended => ended,
             }
-        })
-        .await
+        };
+        self.assets.0.retries.run(watch, attempt).await
     }
 
     /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
     /// making failed is never stored. Gives its SHA-256 in hex.
-    pub(crate) async fn put(&self, content: Content, sent: &Sent) -> Result<String, AssetsError> {
-        let (body, passage) = Outbound::new(content, self.size, sent.attempt());
-        let put = self.put_body(Body::wrap_stream(body)).await;
+    pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<String, AssetsError> {
+        let client = &self.assets.0;
+        let _pass = client.gate.pass().await;
+        watch.phase(Phase::Put);
+        let (body, passage) = Outbound::new(content, self.size, watch.attempt());
+        let put = self.put_body(Body::wrap_stream(body));
+        let put = passage.unless_stalled(client.stall_timeout, put).await;
         if let Some(fault) = passage.fault(self.size) {
             return Err(fault);
         }
-        put?;
+        put.unwrap_or_else(|| Err(AssetsError::stalled("put", client.stall_timeout)))?;
+        client.gate.well();
         passage.sha256().ok_or_else(|| AssetsError::Transport {
             operation: "put",
             reason: "the storage answered before it had the bytes".into(),
@@ -224,21 +242,19 @@ impl DirectUpload {
     /// # Errors
     /// When the bytes are not there, are not what was announced, or the service said no.
     pub async fn complete(&self, sha256: Option<&str>) -> Result<Asset, AssetsError> {
-        let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
-        // 409: the bytes are still settling in the storage.
-        let again = |error: &AssetsError| {
-            error.is_transient() || matches!(error, AssetsError::Service(e) if e.status == 409)
-        };
-        let asset: Asset = retry_when(again, || {
-            answer(
-                "complete",
-                self.assets
-                    .request(Method::POST, &["v3", "assets", self.asset_id(), "complete"])
-                    .timeout(ANSWER)
-                    .json(&body),
-            )
-        })
-        .await?;
+        self.complete_watched(sha256, &Watch::none()).await
+    }
+
+    pub(crate) async fn complete_watched(
+        &self,
+        sha256: Option<&str>,
+        watch: &Watch,
+    ) -> Result<Asset, AssetsError> {
+        watch.phase(Phase::Complete);
+        let asset = self
+            .assets
+            .complete_asset(self.asset_id(), sha256, watch)
+            .await?;
         if asset.size_bytes != self.size {
             return Err(AssetsError::Mismatch {
                 held: asset.size_bytes,
@@ -252,6 +268,31 @@ impl DirectUpload {
     /// Gives the reservation up and waits until what may have been stored is deleted.
     pub async fn abandon(self) {
         self.reservation.delete().await;
+    }
+}
+
+impl Assets {
+    /// The third step by itself, for an asset whose bytes are there.
+    pub(super) async fn complete_asset(
+        &self,
+        asset_id: &str,
+        sha256: Option<&str>,
+        watch: &Watch,
+    ) -> Result<Asset, AssetsError> {
+        let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
+        // 409: the bytes are still settling in the storage.
+        let again = |error: &AssetsError| {
+            error.is_transient() || matches!(error, AssetsError::Service(e) if e.status == 409)
+        };
+        let attempt = || {
+            let request = self.request(Method::POST, &["v3", "assets", asset_id, "complete"]);
+            self.answer(
+                "complete",
+                request.timeout(self.0.answer_timeout).json(&body),
+            )
+        };
+        let answer: Answer<Asset> = self.0.retries.run_when(again, watch, attempt).await?;
+        Ok(answer.data)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
+use crate::disk::WriteError;
 use crate::stream::Interrupted;
 
 /// Why an upload did not come about.
@@ -71,6 +72,15 @@ pub enum AssetsError {
     Source(#[source] std::io::Error),
 }
 
+impl From<WriteError> for AssetsError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Interrupted => Interrupted.into(),
+            WriteError::Io(error) => error.into(),
+        }
+    }
+}
+
 /// An error in the service's own words.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
@@ -123,11 +133,41 @@ impl AssetsError {
         Self::Transport { operation, reason }
     }
 
+    pub(super) fn stalled(operation: &'static str, patience: Duration) -> Self {
+        Self::Transport {
+            operation,
+            reason: format!(
+                "nothing moved for {}",
+                humantime::format_duration(patience)
+            ),
+        }
+    }
+
+    /// Whether the storage refuses the URL itself, or the reservation is gone.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Storage { status, .. } => *status == 403,
+            Self::Service(error) => error.status == 404,
+            _ => false,
+        }
+    }
+
     /// Whether the same request may succeed if it is sent again.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Service(error) => matches!(error.status, 408 | 429 | 500..=599),
-            Self::Storage { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Service(error) => {
+                matches!(error.status, 408 | 429 | 500..=599)
+                    // The answer to the first attempt was lost, and the service is still at it.
+                    || error.code == "request_in_progress"
+            }
+            // The codes are of bodies that were damaged or cut off on the way.
+            Self::Storage { status, code } => {
+                matches!(status, 408 | 429 | 500..=599)
+                    || matches!(
+                        code.as_deref(),
+                        Some("IncompleteBody" | "BadDigest" | "RequestTimeout")
+                    )
+            }
             Self::Transport { .. } => true,
             _ => false,
         }

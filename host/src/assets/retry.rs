@@ -1,50 +1,75 @@
-//! When a request is sent again: connection failures, 408, 429 (after the time that it names) and 5xx, a few times, with
-//! growing pauses. What is sent again is idempotent, or carries an Idempotency-Key that stays the same.
+//! When a request is sent again: connection failures, 408, 429 (after the time that it names), 5xx, and a creation that is
+//! still in progress; a few times, with growing pauses. What is sent again is idempotent, or carries an Idempotency-Key
+//! that stays the same.
 
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 
 use super::error::AssetsError;
+use super::watch::Watch;
 
-/// Attempts after the first.
-const RETRIES: usize = 4;
-/// Pauses start here and double, with jitter.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No pause is longer, whatever the service asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Runs a request until it succeeds, fails for good, or has been tried often enough.
-pub(super) async fn with_retries<T, F>(request: impl FnMut() -> F) -> Result<T, AssetsError>
-where
-    F: Future<Output = Result<T, AssetsError>>,
-{
-    retry_when(AssetsError::is_transient, request).await
+/// How often, and how soon, a request is sent again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retries {
+    /// Attempts after the first.
+    pub(super) times: usize,
+    /// Pauses start here and double, with jitter.
+    pub(super) first_pause: Duration,
 }
 
-/// As [`with_retries`], for the errors that `again` picks.
-pub(super) async fn retry_when<T, F>(
-    again: impl FnMut(&AssetsError) -> bool,
-    request: impl FnMut() -> F,
-) -> Result<T, AssetsError>
-where
-    F: Future<Output = Result<T, AssetsError>>,
-{
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(RETRIES)
-        .with_jitter();
-    request
-        .retry(pauses)
-        .when(again)
-        .adjust(|error, pause| {
-            let asked = match error {
-                AssetsError::Service(error) => error.retry_after,
-                _ => None,
-            };
-            pause.map(|pause| asked.unwrap_or(pause).min(LONGEST_PAUSE))
-        })
-        .notify(|error, pause| tracing::info!("{error}; again in {pause:?}"))
-        .await
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            times: 4,
+            first_pause: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Retries {
+    /// Runs a request until it succeeds, fails for good, or has been tried often enough.
+    pub(super) async fn run<T, F>(
+        self,
+        watch: &Watch,
+        request: impl FnMut() -> F,
+    ) -> Result<T, AssetsError>
+    where
+        F: Future<Output = Result<T, AssetsError>>,
+    {
+        self.run_when(AssetsError::is_transient, watch, request)
+            .await
+    }
+
+    /// As [`run`](Self::run), for the errors that `again` picks.
+    pub(super) async fn run_when<T, F>(
+        self,
+        again: impl FnMut(&AssetsError) -> bool,
+        watch: &Watch,
+        request: impl FnMut() -> F,
+    ) -> Result<T, AssetsError>
+    where
+        F: Future<Output = Result<T, AssetsError>>,
+    {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(self.first_pause)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_max_times(self.times)
+            .with_jitter();
+        request
+            .retry(pauses)
+            .when(again)
+            .adjust(|error, pause| {
+                let asked = match error {
+                    AssetsError::Service(error) => error.retry_after,
+                    _ => None,
+                };
+                pause.map(|pause| asked.unwrap_or(pause).min(LONGEST_PAUSE))
+            })
+            .notify(|error, pause| watch.retry(error, pause))
+            .await
+    }
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 use reqwest::{Body, Method};
 use tokio::sync::oneshot;
 
-use super::body::{Outbound, Passage, Sent};
+use super::body::{Outbound, Passage};
+use super::client::{Answer, IDEMPOTENCY_KEY};
 use super::error::AssetsError;
-use super::retry::with_retries;
-use super::{
-    Asset, Assets, DirectUpload, Flow, IDEMPOTENCY_KEY, MULTIPART_MAX, NewUpload, answer,
-    check_type, idempotency_key,
-};
+use super::notes::Notes;
+use super::watch::{Phase, Watch};
+use super::{Asset, Assets, DirectUpload, Flow, MULTIPART_MAX, NewUpload, check_type};
 use crate::held::{Held, Reading, fault};
+use crate::journal::Known;
 use crate::stream::Interrupted;
 
 /// How long a request that nobody waits for may take to its answer.
@@ -39,14 +39,16 @@ pub(crate) struct Uploaded {
 pub(crate) struct DeleteOnDrop {
     assets: Assets,
     asset_id: String,
+    notes: Notes,
     kept: AtomicBool,
 }
 
 impl DeleteOnDrop {
-    pub(crate) fn new(assets: &Assets, asset_id: &str) -> Self {
+    pub(crate) fn new(assets: &Assets, asset_id: &str, notes: &Notes) -> Self {
         Self {
             assets: assets.clone(),
             asset_id: asset_id.to_owned(),
+            notes: notes.clone(),
             kept: AtomicBool::new(false),
         }
     }
@@ -66,6 +68,7 @@ impl DeleteOnDrop {
     }
 
     fn spawn(&self) -> Option<tokio::task::JoinHandle<()>> {
+        self.notes.abandon();
         let (assets, asset_id) = (self.assets.clone(), self.asset_id.clone());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::warn!("asset {asset_id} is not wanted, and no runtime is left to delete it");
@@ -100,57 +103,99 @@ impl Assets {
     pub(crate) async fn send(
         &self,
         file: &Arc<Held>,
-        sent: &Sent,
+        notes: &Notes,
+        watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
         check_type(&file.info.media_type)?;
-        if file.size() > MULTIPART_MAX {
-            self.send_direct(file, sent).await
-        } else {
-            self.send_multipart(file, sent).await
+        if file.size() <= MULTIPART_MAX {
+            return self.send_multipart(file, notes, watch).await;
         }
-    }
-
-    async fn send_direct(&self, file: &Arc<Held>, sent: &Sent) -> Result<Uploaded, AssetsError> {
         let new = NewUpload {
             name: &file.info.name,
             media_type: &file.info.media_type,
             size: file.size(),
             sha256: file.sha256.as_deref(),
         };
-        let mut upload = self.direct_upload(new.clone()).await?;
-        let sha256 = match upload.put_held(file, sent).await {
-            // A URL that has expired, or that the storage does not take: another one, once.
-            Err(AssetsError::Storage { status: 403, .. }) => {
-                upload = self.direct_upload(new).await?;
-                upload.put_held(file, sent).await?
-            }
-            put => put?,
+        let upload = self.create(new.clone(), notes, watch).await?;
+        self.put_and_complete(upload, new, file, notes, watch).await
+    }
+
+    /// The second and third step, with bytes that can be had again. An upload whose URL the storage does not take (any
+    /// more), or whose asset is gone, is given up for a new one, once.
+    pub(super) async fn put_and_complete(
+        &self,
+        upload: DirectUpload,
+        new: NewUpload<'_>,
+        file: &Arc<Held>,
+        notes: &Notes,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
+        let steps = async |upload: &DirectUpload| {
+            let sha256 = upload.put_held(file, watch).await?;
+            self.finish_direct(upload, sha256, notes, watch).await
         };
-        self.finish_direct(&upload, sha256).await
+        let mut upload = upload;
+        let mut ended = steps(&upload).await;
+        if let Err(error) = &ended
+            && error.is_refusal()
+        {
+            watch.retry(error, Duration::ZERO);
+            upload.abandon().await;
+            upload = self.create(new, notes, watch).await?;
+            ended = steps(&upload).await;
+        }
+        if ended.is_err() {
+            upload.abandon().await;
+        }
+        ended
     }
 
     /// Completes a direct upload whose bytes have this SHA-256.
-    pub(crate) async fn finish_direct(
+    pub(super) async fn finish_direct(
         &self,
         upload: &DirectUpload,
         sha256: String,
+        notes: &Notes,
+        watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
-        let asset = upload.complete(Some(&sha256)).await?;
-        Ok(Uploaded {
-            claim: DeleteOnDrop::new(self, &asset.asset_id),
-            asset,
-            flow: Flow::DirectUpload,
-            sha256,
-        })
+        let put = Known::Put {
+            asset_id: upload.asset_id().to_owned(),
+            sha256: sha256.clone(),
+            size: upload.size(),
+        };
+        notes.know(put).await;
+        let asset = upload.complete_watched(Some(&sha256), watch).await?;
+        Ok(self.uploaded(asset, Flow::DirectUpload, sha256, notes))
     }
 
-    async fn send_multipart(&self, file: &Arc<Held>, sent: &Sent) -> Result<Uploaded, AssetsError> {
+    pub(super) fn uploaded(
+        &self,
+        asset: Asset,
+        flow: Flow,
+        sha256: String,
+        notes: &Notes,
+    ) -> Uploaded {
+        Uploaded {
+            claim: DeleteOnDrop::new(self, &asset.asset_id, notes),
+            asset,
+            flow,
+            sha256,
+        }
+    }
+
+    async fn send_multipart(
+        &self,
+        file: &Arc<Held>,
+        notes: &Notes,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
         // Gone with this future.
         let (_waiting, gone) = oneshot::channel::<()>();
-        let (this, file, sent) = (self.clone(), file.clone(), sent.clone());
+        let (this, file) = (self.clone(), file.clone());
+        let (notes, watch) = (notes.clone(), watch.clone());
         self.see_through(async move {
             let attempts = Mutex::default();
-            let mut post = std::pin::pin!(this.post(&file, &sent, &attempts));
+            let mut post = std::pin::pin!(this.post(&file, &notes, &watch, &attempts));
             tokio::select! {
                 biased;
                 uploaded = &mut post => return uploaded,
@@ -172,14 +217,16 @@ impl Assets {
     async fn post(
         &self,
         file: &Arc<Held>,
-        sent: &Sent,
+        notes: &Notes,
+        watch: &Watch,
         attempts: &Mutex<Vec<Passage>>,
     ) -> Result<Uploaded, AssetsError> {
-        let key = idempotency_key();
         let size = file.size();
+        let key = notes.idempotency_key(size);
+        watch.phase(Phase::Upload);
         let attempt = || async {
             let Reading { content, reader } = file.read();
-            let (body, fared) = Outbound::new(content, size, sent.attempt());
+            let (body, fared) = Outbound::new(content, size, watch.attempt());
             lock(attempts).push(fared.clone());
             let part = reqwest::multipart::Part::stream_with_length(Body::wrap_stream(body), size)
                 .file_name(file.info.name.clone())
@@ -190,15 +237,20 @@ impl Assets {
                 .request(Method::POST, &["v3", "assets"])
                 .header(IDEMPOTENCY_KEY, &key)
                 .multipart(form);
-            let posted: Result<Asset, AssetsError> = answer("upload", request).await;
+            let patience = self.0.stall_timeout;
+            let posted = fared
+                .unless_stalled(patience, self.answer("upload", request))
+                .await;
+            let posted: Result<Answer<Asset>, AssetsError> =
+                posted.unwrap_or_else(|| Err(AssetsError::stalled("upload", patience)));
             match fared.fault(size) {
                 Some(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
                 Some(error) => Err(error),
-                None => posted.map(|asset| (asset, fared.sha256())),
+                None => posted.map(|answer| (answer.data, fared.sha256())),
             }
         };
-        let (asset, sha256) = with_retries(attempt).await?;
-        let claim = DeleteOnDrop::new(self, &asset.asset_id);
+        let (asset, sha256) = self.0.retries.run(watch, attempt).await?;
+        let claim = DeleteOnDrop::new(self, &asset.asset_id, notes);
         if asset.size_bytes != size {
             return Err(AssetsError::Mismatch {
                 held: asset.size_bytes,
@@ -215,27 +267,6 @@ impl Assets {
             sha256,
             claim,
         })
-    }
-
-    /// Runs something that leaves its mark on the service in a task of its own, so that it is not cut off half-way when
-    /// the caller goes. What it gives must clean up after itself when dropped.
-    pub(super) async fn see_through<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> T {
-        let (sender, receiver) = oneshot::channel();
-        let task = self.0.tasks.spawn(async move {
-            // Where nobody waits for it, it is dropped here, while `settle` still knows of this task.
-            drop(sender.send(work.await));
-        });
-        match receiver.await {
-            Ok(done) => done,
-            Err(_) => match task.await {
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                // The runtime is going, and everything that waits with it.
-                _ => std::future::pending().await,
-            },
-        }
     }
 }
 

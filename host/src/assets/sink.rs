@@ -1,23 +1,26 @@
 //! Files of a job become assets, each by the flow that its final size calls for.
 
+use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::body::Sent;
 use super::error::AssetsError;
-use super::send::Uploaded;
-use super::{Assets, MULTIPART_MAX, NewUpload, check_type};
-use crate::disk::{self, WriteError};
+use super::notes::Notes;
+use super::send::{DeleteOnDrop, Uploaded};
+use super::watch::Watch;
+use super::{Assets, Flow, MULTIPART_MAX, NewUpload, check_type};
+use crate::disk;
 use crate::error::SinkError;
 use crate::held::Held;
-use crate::job::Progress;
+use crate::journal::Known;
 use crate::sink::{Delivered, Outgoing, Place, Sink};
 use crate::stage::FileInfo;
-use crate::stream::Interrupted;
+use crate::stream::{Content, Sender, channel};
 
 /// Small pieces are joined to about this many bytes.
 const CHUNK: usize = 256 * 1024;
@@ -28,8 +31,8 @@ const SMALL: usize = 64 * 1024;
 /// Uploads every file.
 ///
 /// Up to [`MULTIPART_MAX`] bytes go by multipart; they are held in memory until the file is known to be that small. More,
-/// of a size that is known in advance, stream into a direct upload. More, of a size that turns out only at the end, wait
-/// in scratch for it.
+/// of a size that is known in advance, stream into a direct upload, and into scratch beside it if they could not be had
+/// again. More, of a size that turns out only at the end, wait in scratch for it.
 #[derive(Debug, Clone)]
 pub struct AssetsSink(Assets);
 
@@ -38,17 +41,80 @@ impl AssetsSink {
         Self(assets)
     }
 
-    async fn put_any(&self, file: Outgoing) -> Result<Delivered, AssetsError> {
+    async fn put_any(&self, mut file: Outgoing) -> Result<Delivered, AssetsError> {
         let _last_to_go = self.0.under_way();
         check_type(&file.info.media_type)?;
-        match file.info.size {
-            Some(size) if size > MULTIPART_MAX => self.stream(file, size).await,
-            _ => self.gather(file).await,
-        }
+        let notes = Notes::new(file.journal.take());
+        let uploaded = match (notes.known(), file.info.size) {
+            (Some(known), _) => self.resume(file, known, &notes).await?,
+            (None, Some(size)) if size > MULTIPART_MAX => self.stream(file, size, &notes).await?,
+            (None, _) => self.gather(file, &notes).await?,
+        };
+        let Uploaded {
+            asset,
+            flow,
+            sha256,
+            claim,
+        } = uploaded;
+        let delivered = Known::Delivered {
+            asset: asset.clone(),
+            flow,
+            sha256: sha256.clone(),
+        };
+        notes.know(delivered).await;
+        claim.keep();
+        Ok(Delivered {
+            size: asset.size_bytes,
+            sha256: Some(sha256),
+            place: Place::Asset { asset, flow },
+        })
+    }
+
+    /// Takes up what a run before had begun, if the file is still the same.
+    async fn resume(
+        &self,
+        file: Outgoing,
+        known: Known,
+        notes: &Notes,
+    ) -> Result<Uploaded, AssetsError> {
+        let watch = Watch::telling(&file.progress);
+        let held = self.keep(file, Vec::new()).await?;
+        let sha256 = held.sha256.clone().unwrap_or_default();
+        let asset_id = match known {
+            Known::Delivered {
+                asset,
+                flow,
+                sha256: before,
+            } => {
+                if sha256 == before {
+                    return Ok(self.0.uploaded(asset, flow, sha256, notes));
+                }
+                asset.asset_id
+            }
+            Known::Put {
+                asset_id,
+                sha256: before,
+                size,
+            } => {
+                if sha256 == before && held.size() == size {
+                    match self.0.complete_asset(&asset_id, Some(&sha256), &watch).await {
+                        Ok(asset) => {
+                            let flow = Flow::DirectUpload;
+                            return Ok(self.0.uploaded(asset, flow, sha256, notes));
+                        }
+                        Err(error) => watch.retry(&error, Duration::ZERO),
+                    }
+                }
+                asset_id
+            }
+        };
+        // Other bytes, or an asset that cannot be completed: what there was goes.
+        DeleteOnDrop::new(&self.0, &asset_id, notes).delete().await;
+        self.0.send(&Arc::new(held), notes, &watch).await
     }
 
     /// Holds the file until it is known whether it fits into one request.
-    async fn gather(&self, mut file: Outgoing) -> Result<Delivered, AssetsError> {
+    async fn gather(&self, mut file: Outgoing, notes: &Notes) -> Result<Uploaded, AssetsError> {
         let mut pieces = Vec::new();
         let mut small = BytesMut::new();
         let mut held = 0;
@@ -66,85 +132,110 @@ impl AssetsSink {
             }
             if held > MULTIPART_MAX {
                 pieces.push(small.freeze());
-                return self.spool(file, pieces).await;
+                let watch = Watch::telling(&file.progress);
+                let held = self.keep(file, pieces).await?;
+                return self.0.send(&Arc::new(held), notes, &watch).await;
             }
         }
         pieces.push(small.freeze());
-        self.send(Held::memory(file.info, pieces), &file.progress)
-            .await
+        let watch = Watch::telling(&file.progress);
+        let held = Arc::new(Held::memory(file.info, pieces));
+        self.0.send(&held, notes, &watch).await
     }
 
-    /// Sends the file as it comes, and its checksum after it.
-    async fn stream(&self, file: Outgoing, size: u64) -> Result<Delivered, AssetsError> {
+    /// Sends the file as it comes, and its checksum after it. Should that fail for now, it is sent again: from where it
+    /// came, or from scratch, where it was written on the way.
+    async fn stream(
+        &self,
+        file: Outgoing,
+        size: u64,
+        notes: &Notes,
+    ) -> Result<Uploaded, AssetsError> {
+        let watch = Watch::telling(&file.progress);
         let new = NewUpload {
             name: &file.info.name,
             media_type: &file.info.media_type,
             size,
             sha256: None,
         };
-        let upload = self.0.direct_upload(new).await?;
-        let sha256 = upload
-            .put(file.content, &Sent::telling(&file.progress))
-            .await?;
-        let uploaded = self.0.finish_direct(&upload, sha256).await?;
-        Ok(delivered(uploaded))
+        let upload = self.0.create(new.clone(), notes, &watch).await?;
+        let (sender, passing) = channel(4 * CHUNK);
+        let (spool, held) = match file.again {
+            Some(again) => (None, again),
+            None => {
+                let (spool, stored) = file.scratch.file()?;
+                let info = FileInfo {
+                    size: Some(size),
+                    ..FileInfo::default()
+                };
+                (Some(spool), Arc::new(Held::scratch(info, stored)))
+            }
+        };
+        let put = upload.put(passing, &watch);
+        let (put, rest) = futures::join!(put, tee(file.content, spool, sender));
+        let ended = match rest.and(put) {
+            Ok(sha256) => self.0.finish_direct(&upload, sha256, notes, &watch).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(error) if error.is_transient() || error.is_refusal() => {
+                watch.retry(&error, Duration::ZERO);
+                self.0
+                    .put_and_complete(upload, new, &held, notes, &watch)
+                    .await
+            }
+            Err(error) => {
+                upload.abandon().await;
+                Err(error)
+            }
+            ended => ended,
+        }
     }
 
-    /// Writes the file to scratch until it has ended, then sends it.
-    async fn spool(&self, file: Outgoing, pieces: Vec<Bytes>) -> Result<Delivered, AssetsError> {
+    /// Writes a file to scratch until it has ended; `before` is what was read of it already.
+    async fn keep(&self, file: Outgoing, before: Vec<Bytes>) -> Result<Held, AssetsError> {
         let Outgoing {
             info,
             mut content,
             scratch,
-            progress,
+            ..
         } = file;
         let (mut spool, stored) = scratch.file()?;
         let mut hash = Sha256::new();
-        for piece in pieces {
+        for piece in before {
             hash.update(&piece);
             spool = tokio::task::spawn_blocking(move || spool.write_all(&piece).map(|()| spool))
                 .await
                 .map_err(std::io::Error::other)??;
         }
-        let (mut spool, _) = disk::write(&mut content, spool, |piece| hash.update(piece))
-            .await
-            .map_err(|error| match error {
-                WriteError::Interrupted => AssetsError::from(Interrupted),
-                WriteError::Io(error) => error.into(),
-            })?;
-        let size = spool.stream_position()?;
-        drop(spool);
+        let (mut spool, _) = disk::write(&mut content, spool, |piece| hash.update(piece)).await?;
         let info = FileInfo {
-            size: Some(size),
+            size: Some(spool.stream_position()?),
             ..info
         };
         let mut held = Held::scratch(info, stored);
         held.sha256 = Some(hex::encode(hash.finalize()));
-        self.send(held, &progress).await
-    }
-
-    async fn send(&self, file: Held, progress: &Progress) -> Result<Delivered, AssetsError> {
-        let uploaded = self
-            .0
-            .send(&Arc::new(file), &Sent::telling(progress))
-            .await?;
-        Ok(delivered(uploaded))
+        Ok(held)
     }
 }
 
-fn delivered(uploaded: Uploaded) -> Delivered {
-    let Uploaded {
-        asset,
-        flow,
-        sha256,
-        claim,
-    } = uploaded;
-    claim.keep();
-    Delivered {
-        size: asset.size_bytes,
-        sha256: Some(sha256),
-        place: Place::Asset { asset, flow },
+/// Passes a content on for as long as somebody takes it, and writes all of it to `copy`. Its end is passed on, too.
+async fn tee(
+    mut content: Content,
+    mut copy: Option<File>,
+    mut sender: Sender,
+) -> Result<(), AssetsError> {
+    let mut taken = true;
+    while let Some(piece) = content.next().await? {
+        if let Some(mut file) = copy.take() {
+            let piece = piece.clone();
+            let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
+            copy = Some(written.await.map_err(std::io::Error::other)??);
+        }
+        taken = taken && sender.send(piece).await.is_ok();
     }
+    sender.finish();
+    Ok(())
 }
 
 #[async_trait]

@@ -11,8 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::assets::{Phase, Retry};
 use crate::error::{Error, JobError};
 use crate::host::Shared;
+use crate::journal::{JobJournal, Journal};
 use crate::media;
 use crate::pipeline::Pipeline;
 use crate::report::{FileReport, Report, StageReport};
@@ -27,6 +29,10 @@ pub(crate) use tree::AbortOnDrop;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The journal knows the job as done: this is what it did then.
+    Known(&'a Report),
+    /// The source of this name is not what it was when the journal noted it.
+    Changed(&'a str),
     /// The source was opened; its type was sniffed.
     Opened(&'a FileInfo),
     /// So many more bytes were read from the source.
@@ -37,6 +43,10 @@ pub enum Event<'a> {
     Delivering(u64, &'a FileInfo),
     /// So many more bytes of that delivery were sent.
     Sent(u64, u64),
+    /// What that delivery is busy with.
+    Phase(u64, Phase),
+    /// Something of that delivery failed for now, and is tried again.
+    Retry(u64, &'a Retry),
     /// That delivery is done.
     Delivered(u64, &'a FileReport),
     /// Something failed; the job goes on with its other files.
@@ -68,6 +78,16 @@ impl Progress {
     }
 }
 
+impl Progress {
+    pub(crate) fn phase(&self, phase: Phase) {
+        (self.observer)(Event::Phase(self.delivery, phase));
+    }
+
+    pub(crate) fn retry(&self, retry: &Retry) {
+        (self.observer)(Event::Retry(self.delivery, retry));
+    }
+}
+
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Progress").field(&self.delivery).finish()
@@ -83,6 +103,7 @@ pub struct Job {
     sink: Arc<dyn Sink>,
     observer: Observer,
     lanes: usize,
+    journal: Option<Journal>,
 }
 
 impl Job {
@@ -99,6 +120,7 @@ impl Job {
             sink,
             observer: Arc::new(|_| {}),
             lanes: 4,
+            journal: None,
         }
     }
 
@@ -114,6 +136,13 @@ impl Job {
         self
     }
 
+    /// Notes in a journal what is done, and does not do again what is noted there already. For jobs that upload; their
+    /// source must be a file or bytes, since nothing else can be told from what it was.
+    pub fn journal(mut self, journal: &Journal) -> Self {
+        self.journal = Some(journal.clone());
+        self
+    }
+
     /// Runs the job. Must be called within a tokio runtime; dropping the future cancels the job.
     ///
     /// # Errors
@@ -125,12 +154,34 @@ impl Job {
             media_type: media::UNKNOWN.into(),
             size: None,
         };
+        let journal = match self.journal_of_job().await {
+            Ok(journal) => journal,
+            Err(error) => {
+                let mut report = Report::new(self.pipeline.name());
+                report.source = source;
+                report.failures.push(error.to_string());
+                return Err(JobError {
+                    report: Box::new(report),
+                    errors: vec![error],
+                });
+            }
+        };
+        if let Some(journal) = &journal {
+            if let Some(report) = journal.done() {
+                (self.observer)(Event::Known(&report));
+                return Ok(report);
+            }
+            if journal.begin() {
+                (self.observer)(Event::Changed(&source.name));
+            }
+        }
         let run = Arc::new(Run::new(
             self.host,
             self.pipeline,
             self.sink,
             self.observer,
             self.lanes,
+            journal.clone(),
         ));
         run.results().source = source;
         // In a task of its own: the first stage shares its thread with nobody, whatever else the caller awaits.
@@ -156,12 +207,34 @@ impl Job {
             elapsed: started.elapsed(),
         };
         if errors.is_empty() {
+            if let Some(journal) = &journal {
+                journal.finish(&report);
+            }
             Ok(report)
         } else {
             Err(JobError {
                 report: Box::new(report),
                 errors,
             })
+        }
+    }
+}
+
+impl Job {
+    /// This job's part of the journal, if there is one.
+    fn journal_of_job(
+        &self,
+    ) -> impl Future<Output = Result<Option<JobJournal>, Error>> + Send + use<> {
+        let (file, state) = (self.source.name().to_owned(), self.source.state());
+        let (journal, pipeline) = (self.journal.clone(), self.pipeline.clone());
+        async move {
+            let Some(journal) = journal else {
+                return Ok(None);
+            };
+            let (place, state) = state
+                .await
+                .map_err(|reason| Error::Source { file, reason })?;
+            Ok(Some(journal.job(&pipeline, &place, &state)))
         }
     }
 }

@@ -15,7 +15,9 @@ use super::outputs::Family;
 use super::{Event, Observer, Progress};
 use crate::disk;
 use crate::error::{Error, SinkError, StageCause, StageError};
+use crate::held::Held;
 use crate::host::Shared;
+use crate::journal::JobJournal;
 use crate::media;
 use crate::pipeline::Pipeline;
 use crate::report::{FileReport, StageReport};
@@ -32,6 +34,7 @@ pub(super) struct Run {
     sink: Arc<dyn Sink>,
     observer: Observer,
     fan_out: Arc<Semaphore>,
+    journal: Option<JobJournal>,
     results: Mutex<Results>,
 }
 
@@ -60,6 +63,8 @@ pub(super) struct Origin {
     pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
     /// The type of the file that the last stage was given; `None` for the source.
     pub(super) came_from: Option<String>,
+    /// The source itself, where it can be read again, as long as no stage has changed it.
+    pub(super) again: Option<Arc<Held>>,
     /// Its place among the outputs of each stage so far: a report lists files in this order, whichever is done first.
     pub(super) place: Vec<usize>,
 }
@@ -77,6 +82,7 @@ impl Run {
         sink: Arc<dyn Sink>,
         observer: Observer,
         fan_out: usize,
+        journal: Option<JobJournal>,
     ) -> Self {
         Self {
             host,
@@ -84,6 +90,7 @@ impl Run {
             sink,
             observer,
             fan_out: Arc::new(Semaphore::new(fan_out)),
+            journal,
             results: Mutex::default(),
         }
     }
@@ -179,7 +186,10 @@ impl Run {
         let moving = Moving {
             info,
             content,
-            origin: Origin::default(),
+            origin: Origin {
+                again: opened.again(),
+                ..Origin::default()
+            },
         };
         let pump = {
             let (observer, chunk) = (self.observer.clone(), self.host.chunk);
@@ -292,6 +302,7 @@ impl Run {
         let report = Arc::new(OnceLock::new());
         origin.trail.push(report.clone());
         origin.came_from = Some(info.media_type.clone());
+        origin.again = None;
         let mut outputs = Family::new(self.clone(), origin, at + 1, lane.clone(), scratch.clone());
         let (emitted, mut begun) = mpsc::unbounded_channel();
         let environment = Environment {
@@ -361,6 +372,11 @@ impl Run {
                 info: info.clone(),
                 content,
                 scratch,
+                again: origin.again,
+                journal: self
+                    .journal
+                    .as_ref()
+                    .map(|journal| journal.file(&origin.place)),
                 progress,
             })
             .await

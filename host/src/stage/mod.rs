@@ -86,7 +86,7 @@ impl Stage {
 }
 
 /// What is known of a file that moves through a job.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileInfo {
     /// Base name with extension.
     pub name: String,

@@ -11,7 +11,7 @@ use super::files::{Handle, WholeFile};
 use super::session::{MadeFile, Spending};
 use crate::assets::{
     Asset as ServiceAsset, AssetsError, DeleteOnDrop, DirectUpload, Flow, MULTIPART_MAX, NewUpload,
-    Sent, Uploaded,
+    Notes, Uploaded, Watch,
 };
 use crate::bindings;
 use crate::bindings::workflow::forebay::plugin::uploads::{self, Asset, ServiceError, UploadError};
@@ -167,7 +167,10 @@ impl Session {
         let spending = self.spend(file.size()).map_err(UploadError::Denied)?;
         let _place = self.host.uploads.acquire().await;
         let progress = self.delivering(&file.info);
-        let uploaded = self.assets.send(file, &Sent::telling(&progress)).await;
+        let uploaded = self
+            .assets
+            .send(file, &Notes::default(), &Watch::telling(&progress))
+            .await;
         let Uploaded {
             asset,
             flow,
@@ -226,8 +229,8 @@ impl Session {
     ) -> Result<(), UploadError> {
         let _place = self.host.uploads.acquire().await;
         let progress = self.begin(reserved, phase, &file.info.media_type)?;
-        let sent = Sent::telling(&progress);
-        let put = reserved.direct.put_held(&file, &sent).await;
+        let watch = Watch::telling(&progress);
+        let put = reserved.direct.put_held(&file, &watch).await;
         phase.put = Some(Put {
             sha256: put.map_err(in_guest_words)?,
             held: Some(file),
@@ -249,8 +252,8 @@ impl Session {
         let announced = reserved.direct.media_type();
         let media_type = media::settle(media::sniff(&head), announced);
         let progress = self.begin(reserved, phase, media_type)?;
-        let sent = Sent::telling(&progress);
-        let put = reserved.direct.put(content, &sent).await;
+        let watch = Watch::telling(&progress);
+        let put = reserved.direct.put(content, &watch).await;
         phase.put = Some(Put {
             sha256: put.map_err(in_guest_words)?,
             held: None,
@@ -297,7 +300,7 @@ impl Session {
             AssetsError::Service(service) if service.status == 409 => UploadError::NotUploaded,
             error => in_guest_words(error),
         })?;
-        let claim = DeleteOnDrop::new(&self.assets, &asset.asset_id);
+        let claim = DeleteOnDrop::new(&self.assets, &asset.asset_id, &Notes::default());
         let made = MadeFile {
             info: &reserved.info,
             held: held.as_deref(),

@@ -1,0 +1,180 @@
+//! The client: requests to the service and its storage, and what they answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use url::Url;
+
+use super::builder::AssetsBuilder;
+use super::error::{AssetsError, Envelope};
+use super::gate::Gate;
+use super::retry::Retries;
+use super::sink::AssetsSink;
+use super::watch::Watch;
+
+/// Longest answer of the service that is read, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// A client of the Assets API. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Assets(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) http: Client,
+    pub(super) base_url: Url,
+    /// The header that carries the key or token, marked as sensitive.
+    pub(super) credential: (HeaderName, HeaderValue),
+    /// Requests that are seen through to their answer, and what they leave to be deleted.
+    pub(super) tasks: TaskTracker,
+    pub(super) gate: Gate,
+    pub(super) retries: Retries,
+    pub(super) answer_timeout: Duration,
+    pub(super) stall_timeout: Duration,
+}
+
+impl fmt::Debug for Assets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assets")
+            .field("base_url", &self.0.base_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Assets {
+    /// Starts with the service's own base URL; a key or a token must be given.
+    pub fn builder() -> AssetsBuilder {
+        AssetsBuilder::default()
+    }
+
+    /// A sink that uploads every file by the flow that its size calls for.
+    pub fn sink(&self) -> AssetsSink {
+        AssetsSink::new(self.clone())
+    }
+
+    /// Waits until nothing is left to be done for uploads that were cancelled. What a dropped future had begun is broken
+    /// off or deleted in the background; a process that ends before this has returned may leave it with the service.
+    pub async fn settle(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Keeps [`settle`](Self::settle) waiting for as long as it is there: what is dropped before it may still leave
+    /// something to be done.
+    pub(crate) fn under_way(&self) -> TaskTrackerToken {
+        self.0.tasks.token()
+    }
+
+    /// Runs something that leaves its mark on the service in a task of its own, so that it is not cut off half-way when
+    /// the caller goes. What it gives must clean up after itself when dropped.
+    pub(super) async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (sender, receiver) = oneshot::channel();
+        let task = self.0.tasks.spawn(async move {
+            // Where nobody waits for it, it is dropped here, while `settle` still knows of this task.
+            drop(sender.send(work.await));
+        });
+        match receiver.await {
+            Ok(done) => done,
+            Err(_) => match task.await {
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The runtime is going, and everything that waits with it.
+                _ => std::future::pending().await,
+            },
+        }
+    }
+
+    /// A request to the service itself, with the key.
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.0.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let mut headers = HeaderMap::new();
+        let (name, value) = &self.0.credential;
+        headers.insert(name.clone(), value.clone());
+        self.0.http.request(method, url).headers(headers)
+    }
+
+    /// Sends a request without a file, again if need be, and gives the `data` of its answer.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<T, AssetsError> {
+        let attempt = || self.answer(operation, request().timeout(self.0.answer_timeout));
+        let answer: Answer<T> = self.0.retries.run(&Watch::none(), attempt).await?;
+        Ok(answer.data)
+    }
+
+    /// Sends a request once and reads its answer, or the error that the service answers.
+    pub(super) async fn answer<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, AssetsError> {
+        let _pass = self.0.gate.pass().await;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| AssetsError::transport(operation, error))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = read_body(operation, response).await?;
+        if !status.is_success() {
+            let error = Envelope::parse(operation, status.as_u16(), &headers, &body);
+            if error.status == 429 {
+                self.0.gate.too_many(error.retry_after);
+            }
+            return Err(error.into());
+        }
+        self.0.gate.well();
+        serde_json::from_slice(&body).map_err(|error| AssetsError::Transport {
+            operation,
+            reason: format!("an answer that cannot be read: {error}"),
+        })
+    }
+}
+
+/// `{"data": …}`
+#[derive(Deserialize)]
+pub(super) struct Answer<T> {
+    pub(super) data: T,
+}
+
+/// A fresh key for one creation, the same across its retries.
+pub(super) fn idempotency_key() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// Reads an answer up to a length that no honest one has.
+pub(super) async fn read_body(
+    operation: &'static str,
+    mut response: Response,
+) -> Result<Vec<u8>, AssetsError> {
+    let mut body = Vec::new();
+    while let Some(piece) = response
+        .chunk()
+        .await
+        .map_err(|error| AssetsError::transport(operation, error))?
+    {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return Err(AssetsError::Transport {
+                operation,
+                reason: "an answer without end".into(),
+            });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
