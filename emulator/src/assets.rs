@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
@@ -92,9 +92,16 @@ struct Entry {
 enum State {
     Pending {
         declared: Declared,
-        object: Option<Object>,
+        object: Option<Arrived>,
     },
     Ready(Ready),
+}
+
+/// What a presigned `PUT` brought.
+struct Arrived {
+    object: Object,
+    /// `complete` does not see the bytes before.
+    settled: Instant,
 }
 
 /// Every asset, by id.
@@ -160,12 +167,21 @@ impl Assets {
 
     /// Takes what a presigned `PUT` brought. Bytes for an asset that is completed or deleted are let go: the URL is
     /// still good, but nothing asks for them any more.
-    pub(crate) fn put(&self, store: &Store, id: &str, received: Received) -> std::io::Result<()> {
+    pub(crate) fn put(
+        &self,
+        store: &Store,
+        id: &str,
+        received: Received,
+        settles: Duration,
+    ) -> std::io::Result<()> {
         let mut table = self.lock();
         if let Some(entry) = table.entries.get_mut(id)
             && let State::Pending { object, .. } = &mut entry.state
         {
-            *object = Some(store.keep_incoming(received, id)?);
+            *object = Some(Arrived {
+                object: store.keep_incoming(received, id)?,
+                settled: Instant::now() + settles,
+            });
         }
         Ok(())
     }
@@ -188,13 +204,13 @@ impl Assets {
                 check_sum(config, &ready.object, sha256)?;
                 return Ok(ready.clone());
             }
-            State::Pending { object: None, .. } => {
-                return Err(ApiError::conflict("the bytes have not arrived yet"));
-            }
             State::Pending {
                 declared,
-                object: Some(object),
-            } => (declared, object),
+                object: Some(Arrived { object, settled }),
+            } if *settled <= Instant::now() => (declared, object),
+            State::Pending { .. } => {
+                return Err(ApiError::conflict("the bytes have not arrived yet"));
+            }
         };
         check_sum(config, object, sha256)?;
         check_sum(config, object, declared.sha256)?;
@@ -240,7 +256,7 @@ impl Assets {
     pub(crate) fn remove(&self, id: &str) -> Result<Option<Object>, ApiError> {
         match self.lock().entries.remove(id).map(|entry| entry.state) {
             Some(State::Ready(ready)) => Ok(Some(ready.object)),
-            Some(State::Pending { object, .. }) => Ok(object),
+            Some(State::Pending { object, .. }) => Ok(object.map(|arrived| arrived.object)),
             None => Err(ApiError::asset_not_found(id)),
         }
     }
@@ -267,7 +283,7 @@ fn describe(id: &str, entry: &Entry) -> StoredAsset {
             &declared.name,
             declared.media,
             declared.size,
-            object.as_ref(),
+            object.as_ref().map(|arrived| &arrived.object),
             AssetStatus::PendingUpload,
         ),
         State::Ready(ready) => (

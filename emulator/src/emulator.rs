@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::assets::{Assets, StoredAsset};
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::fault::{Fault, Faults};
 use crate::idempotency::Answers;
 use crate::presign::Signer;
 use crate::request_log::{RequestLog, RequestRecord};
@@ -57,6 +58,7 @@ pub struct Builder {
     data_dir: Option<PathBuf>,
     api_key: Option<String>,
     config: Config,
+    faults: Vec<Fault>,
 }
 
 impl Builder {
@@ -91,6 +93,12 @@ impl Builder {
         self
     }
 
+    /// A fault to start with; several act in the order in which they are given. See [`Emulator::inject`].
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
     /// Starts the emulator on the current tokio runtime. When it returns, the socket accepts connections.
     ///
     /// # Errors
@@ -121,6 +129,10 @@ impl Builder {
             .build()
             .map_err(|error| StartError::Client(error.into()))?;
 
+        let faults = Faults::default();
+        for fault in self.faults {
+            faults.inject(fault);
+        }
         let app = Arc::new(App {
             config: self.config,
             base_url: format!("http://{}", reachable(addr)),
@@ -129,6 +141,7 @@ impl Builder {
             assets: Assets::default(),
             signer: Signer::new(),
             answers: Answers::default(),
+            faults,
             log: RequestLog::default(),
             downloads,
         });
@@ -152,6 +165,7 @@ impl Emulator {
             data_dir: None,
             api_key: None,
             config: Config::default(),
+            faults: Vec::new(),
         }
     }
 
@@ -178,6 +192,22 @@ impl Emulator {
     /// How many requests came since the start.
     pub fn request_count(&self) -> u64 {
         self.app.log.seen()
+    }
+
+    /// Makes something go wrong from now on, after the faults that still wait for the same requests. The same is had
+    /// by `POST` to `/_emulator/faults`.
+    pub fn inject(&self, fault: Fault) {
+        self.app.faults.inject(fault);
+    }
+
+    /// Takes back the faults still to come. Those that act now go on.
+    pub fn clear_faults(&self) {
+        self.app.faults.clear();
+    }
+
+    /// The faults still to come, with what is left of their `skip` and `times`.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.app.faults.snapshot()
     }
 
     /// Stops the emulator. Requests that are not answered yet are cut off; when this returns, the socket is closed, no

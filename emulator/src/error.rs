@@ -50,6 +50,26 @@ impl ApiError {
         }
     }
 
+    /// An answer of this status with the code that clients have met beside it. What stands beside 502, 503 and the
+    /// rarer ones is unverified.
+    pub(crate) fn of_status(status: StatusCode, message: impl Into<String>) -> Self {
+        let code = match status.as_u16() {
+            401 => "unauthorized",
+            402 => "insufficient_credit",
+            403 => "forbidden",
+            404 => "not_found",
+            409 => "conflict",
+            413 => "payload_too_large",
+            429 => "rate_limit_exceeded",
+            502 => "bad_gateway",
+            503 => "service_unavailable",
+            504 => "gateway_timeout",
+            500..=599 => "internal_error",
+            _ => "invalid_parameter",
+        };
+        Self::new(status, code, message)
+    }
+
     pub(crate) fn unauthorized() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -32,6 +32,19 @@
 //! | `GET`, `DELETE /v3/assets/{id}` | one asset |
 //! | `GET` of an asset's `url` (`/files/asset/…`) | its bytes, whole or in ranges |
 //! | `POST /v3/video-agents` | a prompt and its file inputs, looked up and then forgotten |
+//! | `GET`, `POST`, `DELETE /_emulator/faults` | [faults](Fault) still to come, as JSON; needs no key |
+//!
+//! # What can go wrong
+//!
+//! Whatever a network or a service may do to a client, by [`Emulator::inject`] or over HTTP:
+//!
+//! | fault | what the client meets |
+//! |---|---|
+//! | `latency`, `slow-reader` | a wait before the request is handled, or a body taken slowly |
+//! | `rate-limited`, `status` | 429 with `Retry-After`, or any other error |
+//! | `reset-before`, `reset-during`, `reset-after` | the connection reset before, within or after the body |
+//! | `lost-answer`, `cut-short` | all is done, but no answer comes, or half of it |
+//! | `expired-url`, `checksum-mismatch`, `settles-late` | the ways of presigned URLs and of storage |
 //!
 //! # What it promises
 //!
@@ -46,6 +59,7 @@ mod auth;
 mod config;
 mod emulator;
 mod error;
+mod fault;
 mod idempotency;
 mod input;
 mod json;
@@ -61,4 +75,5 @@ mod store;
 pub use assets::{AssetStatus, Flow, StoredAsset};
 pub use config::{Answer, Config};
 pub use emulator::{Builder, Emulator, StartError};
+pub use fault::{Fault, FaultKind, Route};
 pub use request_log::RequestRecord;

@@ -1,6 +1,7 @@
 //! Who asked for what: an id on every answer, a span in the log, and a record for tests.
 //!
-//! Paths are kept without their query, where signatures are; keys are kept nowhere.
+//! Paths are kept without their query, where signatures are; keys are kept nowhere. Requests to the emulator's own
+//! endpoints have an id and a span, and no record: tests count what a client did.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::auth::credential;
+use crate::routes::is_own;
 use crate::state::App;
 
 /// How many requests are remembered; the oldest go first.
@@ -33,7 +35,8 @@ pub struct RequestRecord {
     pub path: String,
     /// Whether the request carried an API key, good or not. A presigned `PUT` must not.
     pub carried_key: bool,
-    /// The answer's status; `None` while there is none, or if the client left before it came.
+    /// The answer's status; `None` while there is none, if the client left before it came, and if a
+    /// [fault](crate::Fault) reset the connection.
     pub status: Option<u16>,
 }
 
@@ -106,14 +109,16 @@ pub(crate) async fn observe(
         status: None,
     };
     let span = tracing::info_span!("request", id, method = record.method, path = record.path);
-    let number = app.log.begin(record);
+    let number = (!is_own(&record.path)).then(|| app.log.begin(record));
     request.extensions_mut().insert(RequestId(id.clone()));
 
     async {
         let start = Instant::now();
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        app.log.answered(number, status);
+        if let Some(number) = number {
+            app.log.answered(number, status);
+        }
         tracing::info!(status, elapsed = ?start.elapsed(), "answered");
         if let Ok(id) = HeaderValue::try_from(id) {
             response.headers_mut().insert("x-request-id", id);

@@ -97,6 +97,26 @@ impl S3Error {
         )
     }
 
+    /// An error of this status. S3 asks to slow down with 503; 429 is what other stores of its kind use for it.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let (code, message) = match status.as_u16() {
+            403 => ("AccessDenied", "Access Denied"),
+            404 => ("NoSuchKey", "The specified key does not exist."),
+            409 => (
+                "OperationAborted",
+                "A conflicting conditional operation is currently in progress against this resource. Try again.",
+            ),
+            429 => ("SlowDown", "Please reduce your request rate."),
+            503 => ("ServiceUnavailable", "Service is unable to handle request."),
+            500..=599 => (
+                "InternalError",
+                "We encountered an internal error. Please try again.",
+            ),
+            _ => ("InvalidRequest", "Invalid Request"),
+        };
+        Self::new(status, code, message)
+    }
+
     pub(crate) fn wrong_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,

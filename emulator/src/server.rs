@@ -1,20 +1,24 @@
 //! The listening socket and its connections, all of which end with the task that serves them.
 //!
-//! This is axum's `serve` with three differences: connections do not outlive the emulator, the read buffer fits large
-//! uploads, and an early refusal reaches a client that is still sending.
+//! This is axum's `serve` with four differences: connections do not outlive the emulator, the read buffer fits large
+//! uploads, an early refusal reaches a client that is still sending, and a request can have its connection reset.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 /// The largest piece read from a socket at once, in bytes. Measured with 64 KiB to 1 MiB: from here on, larger pieces
 /// no longer save system calls that matter, and fit the cache less well.
@@ -26,6 +30,19 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answered connection is still read from before it is closed. Closing at once with bytes unread would
 /// reset the connection, and the client might lose the answer (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(5);
+
+/// The connection a request came by, among its extensions.
+#[derive(Clone, Default)]
+pub(crate) struct Line(Arc<Notify>);
+
+impl Line {
+    /// Resets the connection (RST, not a clean close) with whatever is on its way. Does not return: the request ends
+    /// with its connection.
+    pub(crate) async fn reset<T>(&self) -> T {
+        self.0.notify_one();
+        pending().await
+    }
+}
 
 /// Serves until `stop` is sent or dropped, then cuts every connection and waits for their ends.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: oneshot::Receiver<()>) {
@@ -53,15 +70,34 @@ async fn connection(stream: TcpStream, router: Router) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
+    let line = Line::default();
+    let known = line.clone();
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(known.clone());
+        request
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Err(error) = poll_fn(|cx| Pin::new(&mut connection).poll_without_shutdown(cx)).await {
-        tracing::debug!(%error, "a connection broke");
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let serving = poll_fn(|cx| Pin::new(&mut connection).poll_without_shutdown(cx));
+    let ended = tokio::select! {
+        ended = serving => Some(ended),
+        () = line.0.notified() => None,
+    };
+    let stream = connection.into_parts().io.into_inner();
+    match ended {
+        None => {
+            if let Err(error) = stream.set_zero_linger() {
+                tracing::warn!(%error, "resetting a connection");
+            }
+            return;
+        }
+        Some(Err(error)) => tracing::debug!(%error, "a connection broke"),
+        Some(Ok(())) => {}
     }
-    linger(connection.into_parts().io.into_inner()).await;
+    linger(stream).await;
 }
 
 /// Closes for writing, then reads what still comes, for a while.

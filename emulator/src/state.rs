@@ -3,6 +3,7 @@
 use crate::assets::{Assets, Ready};
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::fault::Faults;
 use crate::idempotency::Answers;
 use crate::presign::Signer;
 use crate::request_log::RequestLog;
@@ -18,6 +19,7 @@ pub(crate) struct App {
     pub(crate) assets: Assets,
     pub(crate) signer: Signer,
     pub(crate) answers: Answers,
+    pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     /// Fetches `url` file inputs.
     pub(crate) downloads: reqwest::Client,

@@ -3,6 +3,7 @@
 //! It knows signatures and bytes, and nothing of API keys. A URL may be used again until it expires.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Id;
 use crate::assets::unix_now;
+use crate::fault::FaultKind;
 use crate::presign::CHECKSUM;
 use crate::request_log::RequestId;
 use crate::s3_error::S3Error;
@@ -24,9 +26,16 @@ pub(super) async fn put(
     State(app): State<Arc<App>>,
     Id(id): Id,
     Extension(request_id): Extension<RequestId>,
+    fault: Option<Extension<FaultKind>>,
     request: Request,
 ) -> Response {
-    match store(&app, &id, request).await {
+    let settles = match fault {
+        Some(Extension(FaultKind::SettlesLate { milliseconds })) => {
+            Duration::from_millis(milliseconds)
+        }
+        _ => Duration::ZERO,
+    };
+    match store(&app, &id, request, settles).await {
         Ok(etag) => [(header::ETAG, etag)].into_response(),
         Err(error) => error.answer(&request_id),
     }
@@ -36,8 +45,14 @@ pub(super) async fn wrong_method(Extension(request_id): Extension<RequestId>) ->
     S3Error::wrong_method().answer(&request_id)
 }
 
-/// Checks the request, takes its body, and gives the new object's `ETag`.
-async fn store(app: &App, id: &str, request: Request) -> Result<HeaderValue, S3Error> {
+/// Checks the request, takes its body, and gives the new object's `ETag`. The bytes count for `complete`
+/// once they have settled.
+async fn store(
+    app: &App,
+    id: &str,
+    request: Request,
+    settles: Duration,
+) -> Result<HeaderValue, S3Error> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if headers.contains_key(header::TRANSFER_ENCODING) {
@@ -75,7 +90,7 @@ async fn store(app: &App, id: &str, request: Request) -> Result<HeaderValue, S3E
     }
     let etag = etag(&received.sha256);
     app.assets
-        .put(&app.store, id, received)
+        .put(&app.store, id, received, settles)
         .map_err(|error| S3Error::internal(&error))?;
     Ok(etag)
 }

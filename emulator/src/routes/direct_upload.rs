@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use base64::Engine;
@@ -13,6 +14,7 @@ use super::assets::Uploaded;
 use super::{Data, Id};
 use crate::assets::{Declared, clean_name, unix_now};
 use crate::error::ApiError;
+use crate::fault::FaultKind;
 use crate::json::JsonBody;
 use crate::media::MediaType;
 use crate::presign::{CHECKSUM, upload_headers};
@@ -41,6 +43,7 @@ pub(super) struct Created {
 
 pub(super) async fn create(
     State(app): State<Arc<App>>,
+    fault: Option<Extension<FaultKind>>,
     JsonBody(wish): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
     let config = &app.config;
@@ -78,7 +81,10 @@ pub(super) async fn create(
             .and_then(|sum| HeaderValue::from_str(sum).ok()),
     );
     let lifetime = config.upload_expiry.as_secs();
-    let expires = unix_now().saturating_add(lifetime);
+    let expires = match fault {
+        Some(Extension(FaultKind::ExpiredUrl)) => 0,
+        _ => unix_now().saturating_add(lifetime),
+    };
     let query = app.signer.sign("PUT", &path, expires, &signed);
 
     // Content-Length is signed too, but every HTTP client sets it by itself.

@@ -1,9 +1,10 @@
 //! The routes. Everything below `/v3` is the API and wants a key; `/bucket` stands for the storage behind presigned
-//! URLs, and `/files` for the host that serves the stored files.
+//! URLs, and `/files` for the host that serves the stored files. `/_emulator` is the emulator's own.
 
 mod assets;
 mod bucket;
 mod direct_upload;
+mod faults;
 mod files;
 mod video_agents;
 
@@ -20,7 +21,7 @@ use serde::Serialize;
 
 use crate::error::{unknown_route, wrong_method};
 use crate::state::App;
-use crate::{auth, idempotency, request_log};
+use crate::{auth, fault, idempotency, request_log};
 
 /// Every route of `app`, with what surrounds them all.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -46,10 +47,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             put(bucket::put).fallback(bucket::wrong_method),
         )
         .route("/files/asset/{name}", get(files::get))
+        .route(
+            "/_emulator/faults",
+            get(faults::list).post(faults::inject).delete(faults::clear),
+        )
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)
+        .layer(from_fn_with_state(app.clone(), fault::act))
         .layer(from_fn_with_state(app.clone(), request_log::observe))
         .with_state(app)
+}
+
+/// Whether a path is the emulator's own. Such requests are not recorded and meet no faults.
+pub(crate) fn is_own(path: &str) -> bool {
+    path.starts_with("/_emulator/")
 }
 
 /// The id in a path. One that is not even text is an id like any other that nobody has.

@@ -10,6 +10,7 @@
 mod bucket;
 mod common;
 mod complete;
+mod faults;
 mod files;
 mod idempotency;
 mod keys_and_routes;
