@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Plugins(PluginsArgs),
     /// Show what a plugin is, takes, gives and imports
     Inspect(InspectArgs),
+    /// List, show and delete what the service holds
+    Assets(AssetsArgs),
+    /// Print a file input, as the body of a request names a file
+    FileInput(FileInputArgs),
     /// Serve the Assets API on this machine, for tests and development
     Emulator(EmulatorArgs),
     /// Show the whole way, from files to assets, against an emulator within this process
@@ -109,6 +113,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
+    /// Note in this file what is uploaded, so that a run that was cut off does only the rest when it is started again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+
     /// Print one JSON object for each input, as it is done
     #[arg(long)]
     pub(crate) json: bool,
@@ -128,6 +136,79 @@ pub(crate) struct Service {
     /// Base URL of the Assets API
     #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL", default_value = forebay::assets::DEFAULT_BASE_URL)]
     pub(crate) base_url: String,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct AssetsArgs {
+    #[command(subcommand)]
+    pub(crate) command: AssetsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AssetsCommand {
+    /// List assets, newest first
+    List {
+        /// At most so many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+
+        /// Assets in this folder of the service
+        #[arg(long, value_name = "ID")]
+        folder: Option<String>,
+
+        /// Assets of this user
+        #[arg(long, value_name = "NAME")]
+        username: Option<String>,
+
+        /// Print JSON, one object for each asset
+        #[arg(long)]
+        json: bool,
+
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Show assets
+    Get {
+        /// Their ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+
+        /// Print JSON, one object for each asset
+        #[arg(long)]
+        json: bool,
+
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Delete assets
+    Delete {
+        /// Their ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+
+        /// Print JSON, one object for each asset
+        #[arg(long)]
+        json: bool,
+
+        #[command(flatten)]
+        service: Service,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  forebay file-input photo.jpg                       the bytes themselves, up to 32 MB
+  forebay file-input https://example.com/photo.jpg   an address that the service fetches
+  forebay file-input ast_0123456789abcdef            an asset")]
+pub(crate) struct FileInputArgs {
+    /// A file, an https URL, or an asset's id; what names a file that is there is a file
+    #[arg(value_name = "PATH|URL|ID")]
+    pub(crate) what: String,
+
+    /// Print on one line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Parser)]

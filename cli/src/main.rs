@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod args;
+mod assets;
 mod demo;
 mod emulator;
 mod inspect;
@@ -102,6 +103,8 @@ async fn command(args: Args) -> anyhow::Result<Outcome> {
         Command::Upload(args) => run::upload(args).await,
         Command::Plugins(args) => inspect::plugins(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Assets(args) => assets::assets(args).await,
+        Command::FileInput(args) => assets::file_input(&args),
         Command::Emulator(args) => emulator::serve(args).await,
         Command::Demo(args) => demo::demo(&args).await,
     }

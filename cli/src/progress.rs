@@ -20,6 +20,7 @@ pub(crate) struct Progress {
     /// Files that the sink has taken.
     files: Arc<AtomicU64>,
     live: bool,
+    quiet: bool,
 }
 
 impl Progress {
@@ -57,6 +58,7 @@ impl Progress {
             sent,
             files: Arc::default(),
             live,
+            quiet,
         }
     }
 
@@ -89,6 +91,24 @@ impl Progress {
                 let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
                 self.sent.set_message(format!("{files} done"));
             }
+            Event::Known(report) => {
+                let files = report.files.len() as u64;
+                self.files.fetch_add(files, Ordering::Relaxed);
+                self.note(&format!(
+                    "{}: done already, says the journal",
+                    report.source.name
+                ));
+            }
+            Event::Changed(name) => {
+                self.note(&format!(
+                    "{name}: changed since the journal noted it, and is sent anew"
+                ));
+            }
+            Event::Retry(_, retry) if retry.pause.is_zero() => self.note(&retry.reason),
+            Event::Retry(_, retry) => {
+                let pause = retry.pause.as_secs_f64();
+                self.note(&format!("{}; again in {pause:.1} s", retry.reason));
+            }
             Event::Sent(_, bytes) => {
                 self.sent.inc(*bytes);
                 if self.sent.length().unwrap_or(0) < self.sent.position() {
@@ -103,6 +123,13 @@ impl Progress {
     pub(crate) fn done(&self, input: &str, file: &FileReport) {
         if !self.live {
             eprintln!("{input}: {}", describe(file));
+        }
+    }
+
+    /// Tells of something that is no failure, above the bars.
+    fn note(&self, line: &str) {
+        if !self.quiet {
+            self.bars.suspend(|| eprintln!("{line}"));
         }
     }
 

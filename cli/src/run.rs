@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use forebay::{
-    Assets, Delivered, Error, FileReport, Folder, Host, Outgoing, Pipeline, PipelineFile, Place,
-    Report, Sink, SinkError, Source, StageSpec, Workflow,
+    Assets, Delivered, Error, FileReport, Folder, Host, Journal, Outgoing, Pipeline, PipelineFile,
+    Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
@@ -41,6 +41,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         return workflow::run(&plugins, &pipeline, &last, &assets, &args.common).await;
     }
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
+    ensure!(
+        args.upload || args.common.journal.is_none(),
+        "--journal notes uploads: give -u in place of -o"
+    );
     ensure!(
         !(to_stdout && args.common.json),
         "`-o -` and `--json` both write to standard output; `--report FILE` takes the JSON elsewhere"
@@ -195,11 +199,12 @@ async fn jobs(
     common: &Common,
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
+    let journal = common.journal.as_ref().map(Journal::open).transpose()?;
     let mut all_done = problems.is_empty();
     let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
     let work = inputs.into_iter().map(|input| {
-        let progress = progress.clone();
+        let (progress, journal) = (progress.clone(), journal.as_ref());
         async move {
             let source = if input.path == Path::new("-") {
                 Source::reader(&common.stdin_name, tokio::io::stdin())
@@ -215,11 +220,13 @@ async fn jobs(
                 }
             };
             let observer = progress.clone();
-            let result = host
+            let mut job = host
                 .job(pipeline, source, sink)
-                .observe(move |event| observer.on(&event))
-                .run()
-                .await;
+                .observe(move |event| observer.on(&event));
+            if let Some(journal) = journal {
+                job = job.journal(journal);
+            }
+            let result = job.run().await;
             let (report, errors) = match result {
                 Ok(report) => (report, Vec::new()),
                 Err(error) => (*error.report, error.errors),

@@ -65,6 +65,10 @@ pub(crate) async fn run(
     assets: &Assets,
     common: &Common,
 ) -> Result<Outcome> {
+    ensure!(
+        common.journal.is_none(),
+        "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
+    );
     let (inputs, problems) = expand(&common.inputs)?;
     let progress = Progress::new("upload", Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));

@@ -136,9 +136,15 @@ impl Journal {
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(fault)?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let whole = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
         if whole < text.len() {
-            tracing::warn!("journal {}: its last record was cut off, and is left out", path.display());
+            tracing::warn!(
+                "journal {}: its last record was cut off, and is left out",
+                path.display()
+            );
             file.set_len(whole as u64).map_err(fault)?;
             file.seek(SeekFrom::End(0)).map_err(fault)?;
             text.truncate(whole);
@@ -160,13 +166,22 @@ impl Journal {
         match lines.next() {
             None => {
                 let id = inner.id.clone();
-                let head = Head::Journal { version: VERSION, id };
+                let head = Head::Journal {
+                    version: VERSION,
+                    id,
+                };
                 inner.append(&head).map_err(fault)?;
             }
             Some((at, line)) => match serde_json::from_slice(line) {
-                Ok(Head::Journal { version: VERSION, id }) => inner.id = id,
+                Ok(Head::Journal {
+                    version: VERSION,
+                    id,
+                }) => inner.id = id,
                 Ok(Head::Journal { version, .. }) => {
-                    return Err(unreadable(at, format!("version {version}, this forebay reads {VERSION}")));
+                    return Err(unreadable(
+                        at,
+                        format!("version {version}, this forebay reads {VERSION}"),
+                    ));
                 }
                 Err(error) => return Err(unreadable(at, format!("not a journal: {error}"))),
             },
@@ -396,10 +411,17 @@ mod tests {
         assert!(!job(&journal).begin(), "it is what it was");
         let pipeline = Pipeline::builder("p").build().unwrap();
         let changed = journal.job(&pipeline, "/photos/a.jpg", "100 2");
-        assert!(changed.done().is_none() && changed.begin(), "the change is noticed");
+        assert!(
+            changed.done().is_none() && changed.begin(),
+            "the change is noticed"
+        );
         file.abandon();
         assert!(file.known().is_none());
-        assert_ne!(file.idempotency_key(7), key, "a key whose asset is gone is not used again");
+        assert_ne!(
+            file.idempotency_key(7),
+            key,
+            "a key whose asset is gone is not used again"
+        );
     }
 
     #[test]
@@ -408,13 +430,23 @@ mod tests {
         let path = folder.path().join("notes.txt");
         for (text, problem) in [
             ("some words\n", "line 1: not a journal"),
-            ("{\"forebay-journal\":{\"version\":2,\"id\":\"x\"}}\n", "line 1: version 2"),
-            ("{\"forebay-journal\":{\"version\":1,\"id\":\"x\"}}\nwords\n", "line 2: "),
+            (
+                "{\"forebay-journal\":{\"version\":2,\"id\":\"x\"}}\n",
+                "line 1: version 2",
+            ),
+            (
+                "{\"forebay-journal\":{\"version\":1,\"id\":\"x\"}}\nwords\n",
+                "line 2: ",
+            ),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = Journal::open(&path).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "and left as it is");
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap(),
+                text,
+                "and left as it is"
+            );
         }
     }
 

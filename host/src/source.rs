@@ -168,8 +168,8 @@ impl Source {
                     let path = path.clone();
                     move || open_regular(&path)
                 })
-                    .await
-                    .map_err(io::Error::other)??;
+                .await
+                .map_err(io::Error::other)??;
                 Opened {
                     size: size.or(length),
                     input: Input::File(file),
@@ -190,7 +190,9 @@ impl Source {
     }
 
     /// Where the source is and what it is like, to tell later whether it is still the same.
-    pub(crate) fn state(&self) -> impl Future<Output = io::Result<(String, String)>> + Send + use<> {
+    pub(crate) fn state(
+        &self,
+    ) -> impl Future<Output = io::Result<(String, String)>> + Send + use<> {
         let name = self.name.clone();
         let work: Box<dyn FnOnce() -> io::Result<(String, String)> + Send> = match &self.kind {
             Kind::Path(path) => {
@@ -207,9 +209,12 @@ impl Source {
                 ))
             }),
         };
-        async { tokio::task::spawn_blocking(work).await.map_err(io::Error::other)? }
+        async {
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(io::Error::other)?
+        }
     }
-
 }
 
 impl fmt::Debug for Source {

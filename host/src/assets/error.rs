@@ -136,10 +136,7 @@ impl AssetsError {
     pub(super) fn stalled(operation: &'static str, patience: Duration) -> Self {
         Self::Transport {
             operation,
-            reason: format!(
-                "nothing moved for {}",
-                humantime::format_duration(patience)
-            ),
+            reason: format!("nothing moved for {}", humantime::format_duration(patience)),
         }
     }
 

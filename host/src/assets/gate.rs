@@ -125,7 +125,10 @@ mod tests {
 
         gate.too_many(None);
         held.pop();
-        assert!(!is_open(&gate).await, "two are under way, and there are two places");
+        assert!(
+            !is_open(&gate).await,
+            "two are under way, and there are two places"
+        );
         held.pop();
         assert!(is_open(&gate).await);
         gate.well();

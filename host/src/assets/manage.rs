@@ -185,7 +185,12 @@ impl Assets {
                 self.answer("statuses", request.timeout(self.0.answer_timeout))
             };
             let answer: Answer<Vec<One>> = self.0.retries.run(&Watch::none(), attempt).await?;
-            statuses.extend(answer.data.into_iter().map(|one| (one.asset_id, one.status)));
+            statuses.extend(
+                answer
+                    .data
+                    .into_iter()
+                    .map(|one| (one.asset_id, one.status)),
+            );
         }
         Ok(statuses)
     }

@@ -97,7 +97,11 @@ impl AssetsSink {
                 size,
             } => {
                 if sha256 == before && held.size() == size {
-                    match self.0.complete_asset(&asset_id, Some(&sha256), &watch).await {
+                    match self
+                        .0
+                        .complete_asset(&asset_id, Some(&sha256), &watch)
+                        .await
+                    {
                         Ok(asset) => {
                             let flow = Flow::DirectUpload;
                             return Ok(self.0.uploaded(asset, flow, sha256, notes));
@@ -173,13 +177,22 @@ impl AssetsSink {
         };
         let put = upload.put(passing, &watch);
         let (put, rest) = futures::join!(put, tee(file.content, spool, sender));
-        let ended = match rest.and(put) {
-            Ok(sha256) => self.0.finish_direct(&upload, sha256, notes, &watch).await,
-            Err(error) => Err(error),
-        };
-        match ended {
+        match rest.and(put) {
+            Ok(sha256) => {
+                let ended = self.0.finish_direct(&upload, sha256, notes, &watch).await;
+                if ended.is_err() {
+                    upload.abandon().await;
+                }
+                ended
+            }
             Err(error) if error.is_transient() || error.is_refusal() => {
                 watch.retry(&error, Duration::ZERO);
+                let upload = if error.is_refusal() {
+                    upload.abandon().await;
+                    self.0.create(new.clone(), notes, &watch).await?
+                } else {
+                    upload
+                };
                 self.0
                     .put_and_complete(upload, new, &held, notes, &watch)
                     .await
@@ -188,7 +201,6 @@ impl AssetsSink {
                 upload.abandon().await;
                 Err(error)
             }
-            ended => ended,
         }
     }
 
@@ -229,7 +241,8 @@ async fn tee(
     while let Some(piece) = content.next().await? {
         if let Some(mut file) = copy.take() {
             let piece = piece.clone();
-            let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
+            let written =
+                tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
             copy = Some(written.await.map_err(std::io::Error::other)??);
         }
         taken = taken && sender.send(piece).await.is_ok();
