@@ -3,6 +3,7 @@
 //! A rename and the table change under one lock and without a wait between them, so an asset is there with its file or
 //! not at all, whenever a client goes away.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
+use crate::batches::Status;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::media::MediaType;
@@ -72,6 +74,10 @@ pub(crate) struct Ready {
     pub(crate) name: String,
     pub(crate) media: MediaType,
     pub(crate) uploaded_at: u64,
+    /// Counts up as assets become usable: several may within one second.
+    pub(crate) arrived: u64,
+    /// When it became usable.
+    since: Instant,
     pub(crate) object: Object,
 }
 
@@ -118,14 +124,19 @@ struct Table {
 
 impl Table {
     fn insert(&mut self, id: &str, flow: Flow, state: State) {
-        let serial = self.next_serial;
-        self.next_serial += 1;
+        let serial = self.next();
         let entry = Entry {
             serial,
             flow,
             state,
         };
         self.entries.insert(id.to_owned(), entry);
+    }
+
+    fn next(&mut self) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        serial
     }
 }
 
@@ -148,6 +159,8 @@ impl Assets {
             name,
             media,
             uploaded_at: unix_now(),
+            arrived: table.next(),
+            since: Instant::now(),
             object,
         };
         table.insert(&ready.id, Flow::Upload, State::Ready(ready.clone()));
@@ -195,6 +208,7 @@ impl Assets {
         sha256: Option<[u8; 32]>,
     ) -> Result<Ready, ApiError> {
         let mut table = self.lock();
+        let arrived = table.next();
         let entry = table
             .entries
             .get_mut(id)
@@ -224,6 +238,8 @@ impl Assets {
             name: declared.name.clone(),
             media: declared.media,
             uploaded_at: unix_now(),
+            arrived,
+            since: Instant::now(),
             object: store
                 .promote(object.clone(), id)
                 .map_err(ApiError::internal)?,
@@ -237,6 +253,35 @@ impl Assets {
         match &self.lock().entries.get(id)?.state {
             State::Ready(ready) => Some(ready.clone()),
             State::Pending { .. } => None,
+        }
+    }
+
+    /// The usable assets that arrived before one of this number, newest first, at most so many.
+    pub(crate) fn newest(&self, before: Option<u64>, most: usize) -> Vec<Ready> {
+        let table = self.lock();
+        let ready = table
+            .entries
+            .values()
+            .filter_map(|entry| match &entry.state {
+                State::Ready(ready) => Some(ready),
+                State::Pending { .. } => None,
+            });
+        let mut page: Vec<_> = ready
+            .filter(|ready| before.is_none_or(|before| ready.arrived < before))
+            .collect();
+        page.sort_unstable_by_key(|ready| Reverse(ready.arrived));
+        page.into_iter().take(most).cloned().collect()
+    }
+
+    /// How far an asset is.
+    pub(crate) fn status(&self, config: &Config, id: &str) -> Status {
+        match self.lock().entries.get(id).map(|entry| &entry.state) {
+            Some(State::Ready(ready)) if ready.since.elapsed() < config.processing => {
+                Status::Processing
+            }
+            Some(State::Ready(_)) => Status::Completed,
+            Some(State::Pending { .. }) => Status::Queued,
+            None => Status::NotFound,
         }
     }
 

@@ -4,6 +4,7 @@
 //! both readings and a better fact is one edit. The marks are **D** for documented, **S** for seen in the service's own
 //! client or answers, and **U** for unverified: the emulator's choice.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -43,6 +44,14 @@ pub struct Config {
     pub prompt_limit: usize,
     /// The most `files` of one request: 20 (D).
     pub files_limit: usize,
+    /// The most `reference_images` of one avatar: 3 (D).
+    pub reference_images_limit: usize,
+    /// The most files of one batch: 100 (S).
+    pub batch_limit: usize,
+    /// How long `statuses` and batches call a completed asset `processing`: not at all (U). It is usable all the same.
+    pub processing: Duration,
+    /// How many requests the API takes; no limit unless told, as the service publishes none (U).
+    pub rate_limit: Option<RateLimit>,
     /// The answer to a file or body over its limit (U).
     pub too_large: Answer,
     /// The answer to a file of a type that the service does not list (U).
@@ -53,6 +62,27 @@ pub struct Config {
     pub bad_size: Answer,
     /// The answer to a pending asset used as an input (U).
     pub not_available: Answer,
+    /// The answer to a batch that does not exist (U).
+    pub unknown_batch: Answer,
+}
+
+/// So many requests a second; more are answered 429 `rate_limit_exceeded` with `Retry-After` (D).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests a second in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests at once after a rest.
+    pub burst: NonZeroU32,
+}
+
+impl RateLimit {
+    /// A limit of `per_second` requests a second and `burst` at once; `None` if one of them is 0.
+    pub const fn new(per_second: u32, burst: u32) -> Option<Self> {
+        match (NonZeroU32::new(per_second), NonZeroU32::new(burst)) {
+            (Some(per_second), Some(burst)) => Some(Self { per_second, burst }),
+            _ => None,
+        }
+    }
 }
 
 /// The status and code of an error answer that the service does not document.
@@ -84,11 +114,16 @@ impl Default for Config {
             idempotency_retention: Duration::from_secs(24 * 3600),
             prompt_limit: 10_000,
             files_limit: 20,
+            reference_images_limit: 3,
+            batch_limit: 100,
+            processing: Duration::ZERO,
+            rate_limit: None,
             too_large: Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             unsupported_type: invalid.clone(),
             mismatch: invalid.clone(),
             bad_size: invalid,
             not_available: Answer::new(StatusCode::BAD_REQUEST, "asset_not_available"),
+            unknown_batch: Answer::new(StatusCode::NOT_FOUND, "batch_not_found"),
         }
     }
 }

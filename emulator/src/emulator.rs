@@ -12,10 +12,12 @@ use tokio::task::JoinHandle;
 
 use crate::assets::{Assets, StoredAsset};
 use crate::auth::Keys;
+use crate::batches::Batches;
 use crate::config::Config;
 use crate::fault::{Fault, Faults};
 use crate::idempotency::Answers;
 use crate::presign::Signer;
+use crate::rate_limit::Pace;
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::routes::router;
 use crate::server::serve;
@@ -139,9 +141,11 @@ impl Builder {
             keys: self.api_key.as_deref().map_or(Keys::Any, Keys::one),
             store,
             assets: Assets::default(),
+            batches: Batches::default(),
             signer: Signer::new(),
             answers: Answers::default(),
             faults,
+            pace: Pace::default(),
             log: RequestLog::default(),
             downloads,
         });

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 
+use crate::batches::ItemError;
 use crate::config::Answer;
 
 /// An error answer of the API.
@@ -102,6 +103,23 @@ impl ApiError {
             "internal_error",
             "the emulator failed; its log says why",
         )
+    }
+
+    /// Names where, in a larger request, the part at fault stands.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        self.param = Some(match self.param {
+            Some(param) => format!("{outer}.{param}"),
+            None => outer.to_owned(),
+        });
+        self
+    }
+
+    /// The error of one item among others that may be good.
+    pub(crate) fn of_item(self) -> ItemError {
+        ItemError {
+            code: self.code.to_owned(),
+            message: self.message,
+        }
     }
 
     /// Names the part of the request that is at fault.

@@ -26,8 +26,8 @@ pub(crate) enum FileInput {
 
 impl FileInput {
     /// Looks the file up, fetches or decodes it, and tells its type. `param` names the input in errors.
-    pub(crate) async fn resolve(&self, app: &App, param: &str) -> Result<MediaType, ApiError> {
-        match self {
+    pub(crate) async fn resolve(&self, app: &App, param: &str) -> Result<(), ApiError> {
+        let media = match self {
             Self::AssetId { asset_id } => {
                 let asset = app.assets.input(&app.config, asset_id);
                 asset.map(|asset| asset.media)
@@ -35,8 +35,27 @@ impl FileInput {
             Self::Url { url } => fetch(app, url).await,
             Self::Base64 { media_type, data } => decode(app, media_type, data),
         }
-        .map_err(|error| error.param(param))
+        .map_err(|error| error.param(param))?;
+        tracing::debug!(param, %media, "file input");
+        Ok(())
     }
+}
+
+/// Resolves a list of at most `most` inputs; one that is absent or `null` is empty.
+pub(crate) async fn resolve_all(
+    app: &App,
+    files: Option<Vec<FileInput>>,
+    param: &str,
+    most: usize,
+) -> Result<(), ApiError> {
+    let files = files.unwrap_or_default();
+    if files.len() > most {
+        return Err(ApiError::invalid(format!("at most {most} files")).param(param));
+    }
+    for (index, file) in files.iter().enumerate() {
+        file.resolve(app, &format!("{param}[{index}]")).await?;
+    }
+    Ok(())
 }
 
 /// Fetches a file over loopback: an emulator has no business elsewhere. The service wants `https`; on loopback plain

@@ -30,8 +30,12 @@
 //! | `PUT` to that URL (`/bucket/…`) | the second step, answered as S3 does |
 //! | `POST /v3/assets/{id}/complete` | the third step |
 //! | `GET`, `DELETE /v3/assets/{id}` | one asset |
+//! | `GET /v3/assets` | the usable ones in pages, newest first |
+//! | `GET /v3/assets/statuses` | how far up to 100 of them are |
+//! | `POST /v3/assets/direct-uploads/batches`, `POST /v3/assets/complete/batches`, `GET /v3/assets/batches/{id}` | direct uploads by the hundred |
 //! | `GET` of an asset's `url` (`/files/asset/…`) | its bytes, whole or in ranges |
-//! | `POST /v3/video-agents` | a prompt and its file inputs, looked up and then forgotten |
+//! | `POST /v3/video-agents`, `POST /v3/video-agents/{id}` | a prompt or message and its file inputs, looked up and then forgotten |
+//! | `POST /v3/avatars`, `/v3/videos`, `/v3/video-translations`, `/v3/lipsyncs` | the same with the file inputs that these take |
 //! | `GET`, `POST`, `DELETE /_emulator/faults` | [faults](Fault) still to come, as JSON; needs no key |
 //!
 //! # What can go wrong
@@ -56,6 +60,7 @@
 
 mod assets;
 mod auth;
+mod batches;
 mod config;
 mod emulator;
 mod error;
@@ -64,7 +69,9 @@ mod idempotency;
 mod input;
 mod json;
 mod media;
+mod page;
 mod presign;
+mod rate_limit;
 mod request_log;
 mod routes;
 mod s3_error;
@@ -73,7 +80,7 @@ mod state;
 mod store;
 
 pub use assets::{AssetStatus, Flow, StoredAsset};
-pub use config::{Answer, Config};
+pub use config::{Answer, Config, RateLimit};
 pub use emulator::{Builder, Emulator, StartError};
 pub use fault::{Fault, FaultKind, Route};
 pub use request_log::RequestRecord;

@@ -126,7 +126,7 @@ impl Signer {
 }
 
 /// The headers a direct upload's `PUT` must carry: its type, its length, and its checksum if one was given.
-pub(crate) fn upload_headers(
+pub(crate) fn signed_headers(
     content_type: HeaderValue,
     size: u64,
     checksum: Option<HeaderValue>,
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn png(size: u64) -> HeaderMap {
-        upload_headers(HeaderValue::from_static("image/png"), size, None)
+        signed_headers(HeaderValue::from_static("image/png"), size, None)
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use crate::assets::{Assets, Ready};
 use crate::auth::Keys;
+use crate::batches::Batches;
 use crate::config::Config;
 use crate::fault::Faults;
 use crate::idempotency::Answers;
 use crate::presign::Signer;
+use crate::rate_limit::Pace;
 use crate::request_log::RequestLog;
 use crate::store::Store;
 
@@ -17,9 +19,11 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) store: Store,
     pub(crate) assets: Assets,
+    pub(crate) batches: Batches,
     pub(crate) signer: Signer,
     pub(crate) answers: Answers,
     pub(crate) faults: Faults,
+    pub(crate) pace: Pace,
     pub(crate) log: RequestLog,
     /// Fetches `url` file inputs.
     pub(crate) downloads: reqwest::Client,

@@ -106,8 +106,8 @@ pub enum FaultKind {
     /// The request is handled, but its answer breaks off in the middle of its body. An answer without a body is
     /// announced with one byte, which does not come.
     CutShort,
-    /// On [`Create`](Route::Create), the presigned URL is expired from the start, whatever its `expires_in_seconds`
-    /// says. On [`Put`](Route::Put), the answer is S3's to an expired URL.
+    /// On [`Create`](Route::Create) and on [`Batch`](Route::Batch) creation, presigned URLs are expired from the start,
+    /// whatever their `expires_in_seconds` says. On [`Put`](Route::Put), the answer is S3's to an expired URL.
     ExpiredUrl,
     /// The body is read slowly, and then the request is handled as usual.
     SlowReader {
@@ -172,7 +172,7 @@ impl FaultKind {
     /// Whether it means something on a route; a request to another does not match.
     fn acts_at(&self, route: Route) -> bool {
         match self {
-            Self::ExpiredUrl => matches!(route, Route::Create | Route::Put),
+            Self::ExpiredUrl => matches!(route, Route::Create | Route::Batch | Route::Put),
             Self::ChecksumMismatch => matches!(route, Route::Put | Route::Upload | Route::Complete),
             Self::SettlesLate { .. } => route == Route::Put,
             _ => true,
@@ -191,7 +191,18 @@ impl Route {
             ("POST", "/v3/assets/{id}/complete") => Self::Complete,
             ("GET", "/v3/assets/{id}") => Self::Get,
             ("DELETE", "/v3/assets/{id}") => Self::Delete,
-            ("POST", "/v3/video-agents") => Self::FileInput,
+            ("GET", "/v3/assets/statuses") => Self::Statuses,
+            ("POST", "/v3/assets/direct-uploads/batches" | "/v3/assets/complete/batches")
+            | ("GET", "/v3/assets/batches/{id}") => Self::Batch,
+            (
+                "POST",
+                "/v3/video-agents"
+                | "/v3/video-agents/{id}"
+                | "/v3/avatars"
+                | "/v3/videos"
+                | "/v3/video-translations"
+                | "/v3/lipsyncs",
+            ) => Self::FileInput,
             _ => Self::Any,
         }
     }

@@ -89,21 +89,27 @@ pub(super) struct Shown {
     url: String,
 }
 
+impl Shown {
+    pub(super) fn new(app: &App, asset: Ready) -> Self {
+        Self {
+            url: app.asset_url(&asset),
+            id: asset.id,
+            name: asset.name,
+            kind: asset.media.kind(),
+            owner: "emulator",
+            space_id: "emulator",
+            uploaded_at: asset.uploaded_at,
+            folder_id: None,
+        }
+    }
+}
+
 pub(super) async fn get(State(app): State<Arc<App>>, Id(id): Id) -> Result<Data<Shown>, ApiError> {
     let asset = app
         .assets
         .get(&id)
         .ok_or_else(|| ApiError::asset_not_found(&id))?;
-    Ok(Data(Shown {
-        url: app.asset_url(&asset),
-        id: asset.id,
-        name: asset.name,
-        kind: asset.media.kind(),
-        owner: "emulator",
-        space_id: "emulator",
-        uploaded_at: asset.uploaded_at,
-        folder_id: None,
-    }))
+    Ok(Data(Shown::new(&app, asset)))
 }
 
 /// What a deletion answers.

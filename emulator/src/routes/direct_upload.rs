@@ -11,18 +11,19 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::assets::Uploaded;
-use super::{Data, Id};
+use super::{Data, Id, required};
 use crate::assets::{Declared, clean_name, unix_now};
+use crate::config::Config;
 use crate::error::ApiError;
 use crate::fault::FaultKind;
 use crate::json::JsonBody;
 use crate::media::MediaType;
-use crate::presign::{CHECKSUM, upload_headers};
+use crate::presign::{CHECKSUM, signed_headers};
 use crate::state::App;
 
 /// What a client says beforehand.
 #[derive(Deserialize)]
-pub(super) struct Create {
+pub(super) struct Wish {
     filename: String,
     content_type: String,
     /// Signed, so that a negative one is refused like any other that is out of range.
@@ -32,8 +33,8 @@ pub(super) struct Create {
 
 /// Where and how to put the bytes.
 #[derive(Serialize)]
-pub(super) struct Created {
-    asset_id: String,
+pub(super) struct Slot {
+    pub(super) asset_id: String,
     upload_url: String,
     upload_headers: BTreeMap<String, String>,
     expires_in_seconds: u64,
@@ -44,12 +45,21 @@ pub(super) struct Created {
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     fault: Option<Extension<FaultKind>>,
-    JsonBody(wish): JsonBody<Create>,
-) -> Result<Data<Created>, ApiError> {
-    let config = &app.config;
-    if wish.filename.trim().is_empty() {
-        return Err(ApiError::invalid("a filename is needed").param("filename"));
-    }
+    JsonBody(wish): JsonBody<Wish>,
+) -> Result<Data<Slot>, ApiError> {
+    let checked = check(&app.config, wish)?;
+    Ok(Data(open(&app, checked, fault.as_deref())))
+}
+
+/// A wish that can be granted.
+pub(super) struct Checked {
+    declared: Declared,
+    /// As the client wrote it: the `PUT` is to carry the same.
+    content_type: HeaderValue,
+}
+
+pub(super) fn check(config: &Config, wish: Wish) -> Result<Checked, ApiError> {
+    required(&wish.filename, "filename")?;
     let unsupported = || {
         let message = format!("{:?} is no supported type", wish.content_type);
         ApiError::unverified(&config.unsupported_type, message).param("content_type")
@@ -63,43 +73,52 @@ pub(super) async fn create(
             let message = format!("a direct upload has 1 to {} bytes", config.max_bytes);
             ApiError::unverified(&config.bad_size, message).param("size_bytes")
         })?;
-    let sha256 = parse_checksum(wish.checksum_sha256.as_deref())?;
-
-    let asset_id = app.assets.declare(Declared {
-        name: clean_name(&wish.filename),
-        media,
-        size,
-        sha256,
-    });
-    let path = format!("/bucket/{asset_id}");
-    let checksum = sha256.map(|sum| STANDARD.encode(sum));
-    let signed = upload_headers(
+    Ok(Checked {
+        declared: Declared {
+            name: clean_name(&wish.filename),
+            media,
+            size,
+            sha256: parse_checksum(wish.checksum_sha256.as_deref())?,
+        },
         content_type,
-        size,
-        checksum
-            .as_deref()
-            .and_then(|sum| HeaderValue::from_str(sum).ok()),
-    );
+    })
+}
+
+/// Makes room for one file and signs its URL.
+pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Slot {
+    let Checked {
+        declared,
+        content_type,
+    } = file;
+    // Content-Length is signed too, but every HTTP client sets it by itself.
+    let mut upload_headers = BTreeMap::new();
+    if let Ok(content_type) = content_type.to_str() {
+        upload_headers.insert("Content-Type".to_owned(), content_type.to_owned());
+    }
+    let checksum = declared.sha256.map(|sum| STANDARD.encode(sum));
+    if let Some(checksum) = &checksum {
+        upload_headers.insert(CHECKSUM.to_string(), checksum.clone());
+    }
+    let checksum = checksum.and_then(|sum| HeaderValue::from_str(&sum).ok());
+    let signed = signed_headers(content_type, declared.size, checksum);
+
+    let config = &app.config;
+    let asset_id = app.assets.declare(declared);
+    let path = format!("/bucket/{asset_id}");
     let lifetime = config.upload_expiry.as_secs();
     let expires = match fault {
-        Some(Extension(FaultKind::ExpiredUrl)) => 0,
+        Some(FaultKind::ExpiredUrl) => 0,
         _ => unix_now().saturating_add(lifetime),
     };
     let query = app.signer.sign("PUT", &path, expires, &signed);
-
-    // Content-Length is signed too, but every HTTP client sets it by itself.
-    let mut upload_headers = BTreeMap::from([("Content-Type".to_owned(), wish.content_type)]);
-    if let Some(checksum) = checksum {
-        upload_headers.insert(CHECKSUM.to_string(), checksum);
-    }
-    Ok(Data(Created {
+    Slot {
         asset_id,
         upload_url: format!("{}{path}?{query}", app.base_url),
         upload_headers,
         expires_in_seconds: lifetime,
         max_bytes: config.max_bytes,
         status: "pending_upload",
-    }))
+    }
 }
 
 /// What a completion may add.

@@ -2,11 +2,16 @@
 //! URLs, and `/files` for the host that serves the stored files. `/_emulator` is the emulator's own.
 
 mod assets;
+mod avatars;
+mod batches;
 mod bucket;
 mod direct_upload;
+mod dubbing;
 mod faults;
 mod files;
+mod lists;
 mod video_agents;
+mod videos;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,10 +23,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Serialize;
+use uuid::Uuid;
 
-use crate::error::{unknown_route, wrong_method};
+use crate::error::{ApiError, unknown_route, wrong_method};
 use crate::state::App;
-use crate::{auth, fault, idempotency, request_log};
+use crate::{auth, fault, idempotency, rate_limit, request_log};
 
 /// Every route of `app`, with what surrounds them all.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -29,15 +35,27 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         // The store counts the bytes itself, and answers in the API's words.
         .route(
             "/assets",
-            post(assets::upload).layer(DefaultBodyLimit::disable()),
+            post(assets::upload)
+                .layer(DefaultBodyLimit::disable())
+                .get(lists::list),
         )
+        .route("/assets/statuses", get(lists::statuses))
         .route("/assets/direct-uploads", post(direct_upload::create))
+        .route("/assets/direct-uploads/batches", post(batches::create))
+        .route("/assets/complete/batches", post(batches::complete))
+        .route("/assets/batches/{id}", get(batches::get))
         .route("/assets/{id}", get(assets::get).delete(assets::delete))
         .route("/assets/{id}/complete", post(direct_upload::complete))
         .route("/video-agents", post(video_agents::create))
+        .route("/video-agents/{id}", post(video_agents::follow_up))
+        .route("/avatars", post(avatars::create))
+        .route("/videos", post(videos::create))
+        .route("/video-translations", post(dubbing::translate))
+        .route("/lipsyncs", post(dubbing::lipsync))
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(app.clone(), idempotency::replay))
         .fallback(unknown_route)
+        .layer(from_fn_with_state(app.clone(), rate_limit::hold))
         .layer(from_fn_with_state(app.clone(), auth::require_key));
 
     Router::new()
@@ -73,6 +91,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let path = Path::<String>::from_request_parts(parts, state).await;
         Ok(Self(path.map_or_else(|_| String::new(), |Path(id)| id)))
     }
+}
+
+/// A new id for what the emulator does not keep.
+fn new_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// Refuses a text field with nothing in it.
+fn required(text: &str, param: &str) -> Result<(), ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::invalid(format!("a {param} is needed")).param(param));
+    }
+    Ok(())
 }
 
 /// One resource: `{"data": {…}}`.

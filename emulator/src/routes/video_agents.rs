@@ -1,15 +1,14 @@
-//! `POST /v3/video-agents`: the request that uploads are made for.
+//! `POST /v3/video-agents` and the follow-up message: the requests that uploads are made for.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::Data;
+use super::{Data, Id, new_id};
 use crate::assets::unix_now;
 use crate::error::ApiError;
-use crate::input::FileInput;
+use crate::input::{FileInput, resolve_all};
 use crate::json::JsonBody;
 use crate::state::App;
 
@@ -17,8 +16,7 @@ use crate::state::App;
 #[derive(Deserialize)]
 pub(super) struct Create {
     prompt: String,
-    #[serde(default)]
-    files: Vec<FileInput>,
+    files: Option<Vec<FileInput>>,
 }
 
 /// A session that makes a video; here nothing is made.
@@ -34,23 +32,52 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     JsonBody(wish): JsonBody<Create>,
 ) -> Result<Data<Session>, ApiError> {
-    let config = &app.config;
-    if !(1..=config.prompt_limit).contains(&wish.prompt.chars().count()) {
-        let message = format!("a prompt has 1 to {} characters", config.prompt_limit);
-        return Err(ApiError::invalid(message).param("prompt"));
-    }
-    if wish.files.len() > config.files_limit {
-        let message = format!("a request has at most {} files", config.files_limit);
-        return Err(ApiError::invalid(message).param("files"));
-    }
-    for (index, file) in wish.files.iter().enumerate() {
-        let media = file.resolve(&app, &format!("files[{index}]")).await?;
-        tracing::debug!(index, %media, "file input");
-    }
+    check_length(&app, &wish.prompt, "prompt")?;
+    resolve_all(&app, wish.files, "files", app.config.files_limit).await?;
     Ok(Data(Session {
-        session_id: Uuid::new_v4().simple().to_string(),
+        session_id: new_id(),
         status: "generating",
-        video_id: Uuid::new_v4().simple().to_string(),
+        video_id: new_id(),
         created_at: unix_now(),
     }))
+}
+
+/// What to add to a session.
+#[derive(Deserialize)]
+pub(super) struct Message {
+    message: String,
+    files: Option<Vec<FileInput>>,
+}
+
+/// What comes of it; here nothing.
+#[derive(Serialize)]
+pub(super) struct Run {
+    session_id: String,
+    run_id: String,
+    title: Option<String>,
+}
+
+/// Sessions are not remembered, so any id will do.
+pub(super) async fn follow_up(
+    State(app): State<Arc<App>>,
+    Id(session_id): Id,
+    JsonBody(wish): JsonBody<Message>,
+) -> Result<Data<Run>, ApiError> {
+    check_length(&app, &wish.message, "message")?;
+    resolve_all(&app, wish.files, "files", app.config.files_limit).await?;
+    Ok(Data(Run {
+        session_id,
+        run_id: new_id(),
+        title: None,
+    }))
+}
+
+/// That a message may be as long as a prompt is unverified.
+fn check_length(app: &App, text: &str, param: &str) -> Result<(), ApiError> {
+    let most = app.config.prompt_limit;
+    if (1..=most).contains(&text.chars().count()) {
+        return Ok(());
+    }
+    let message = format!("a {param} has 1 to {most} characters");
+    Err(ApiError::invalid(message).param(param))
 }

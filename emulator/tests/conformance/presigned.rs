@@ -40,8 +40,7 @@ fn raw(slot: &Slot, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-#[tokio::test]
-async fn a_put_answers_an_etag_and_may_be_repeated() {
+pub(crate) async fn a_put_answers_an_etag_and_may_be_repeated() {
     let f = Fixture::start().await;
     let slot = f.create("video/mp4", 1000).await;
     let mut etags = Vec::new();
@@ -61,8 +60,7 @@ async fn a_put_answers_an_etag_and_may_be_repeated() {
     assert!(etags[0].starts_with('"') && etags[0].ends_with('"'));
 }
 
-#[tokio::test]
-async fn an_expired_url_is_denied() {
+pub(crate) async fn an_expired_url_is_denied() {
     let f = Fixture::with(Config {
         upload_expiry: Duration::ZERO,
         ..Config::default()
@@ -78,8 +76,7 @@ async fn an_expired_url_is_denied() {
     );
 }
 
-#[tokio::test]
-async fn what_was_signed_must_be_sent() {
+pub(crate) async fn what_was_signed_must_be_sent() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let longer = [PNG, b"x"].concat();
@@ -103,8 +100,7 @@ async fn what_was_signed_must_be_sent() {
     assert_eq!(f.files("incoming"), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_url_without_a_signature_is_denied() {
+pub(crate) async fn a_url_without_a_signature_is_denied() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let bare = slot.url.split('?').next().unwrap();
@@ -113,8 +109,7 @@ async fn a_url_without_a_signature_is_denied() {
     assert!(xml.contains(&code("AccessDenied")), "{xml}");
 }
 
-#[tokio::test]
-async fn unsigned_amazon_headers_are_denied() {
+pub(crate) async fn unsigned_amazon_headers_are_denied() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let request = f.put(&slot, PNG).header("x-amz-acl", "public-read");
@@ -127,8 +122,7 @@ async fn unsigned_amazon_headers_are_denied() {
     );
 }
 
-#[tokio::test]
-async fn an_api_key_is_seen_and_a_bearer_token_is_refused() {
+pub(crate) async fn an_api_key_is_seen_and_a_bearer_token_is_refused() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let response = f.put(&slot, PNG).send().await.unwrap();
@@ -144,8 +138,7 @@ async fn an_api_key_is_seen_and_a_bearer_token_is_refused() {
     assert!(xml.contains(&code("InvalidArgument")), "{xml}");
 }
 
-#[tokio::test]
-async fn a_chunked_body_is_not_implemented() {
+pub(crate) async fn a_chunked_body_is_not_implemented() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", 5).await;
     let request = raw(
@@ -161,8 +154,7 @@ async fn a_chunked_body_is_not_implemented() {
     assert!(answer.contains(&code("NotImplemented")), "{answer}");
 }
 
-#[tokio::test]
-async fn a_body_without_a_length_does_not_match() {
+pub(crate) async fn a_body_without_a_length_does_not_match() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", 5).await;
     let answer = f.raw(&raw(&slot, "", b""), true).await;
@@ -170,8 +162,7 @@ async fn a_body_without_a_length_does_not_match() {
     assert!(answer.contains(&code("SignatureDoesNotMatch")), "{answer}");
 }
 
-#[tokio::test]
-async fn a_short_body_is_incomplete() {
+pub(crate) async fn a_short_body_is_incomplete() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let headers = format!("content-length: {}\r\n", PNG.len());
@@ -185,8 +176,7 @@ async fn a_short_body_is_incomplete() {
     assert_eq!(f.emulator.assets()[0].sha256, None);
 }
 
-#[tokio::test]
-async fn a_body_that_stands_still_times_out() {
+pub(crate) async fn a_body_that_stands_still_times_out() {
     let f = Fixture::with(Config {
         body_timeout: Duration::from_millis(100),
         ..Config::default()
@@ -203,8 +193,7 @@ async fn a_body_that_stands_still_times_out() {
     assert_eq!(f.files("incoming"), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_broken_connection_leaves_nothing() {
+pub(crate) async fn a_broken_connection_leaves_nothing() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", 100_000).await;
     let request = raw(&slot, "content-length: 100000\r\n", PNG);
@@ -215,8 +204,7 @@ async fn a_broken_connection_leaves_nothing() {
     assert_eq!(f.emulator.assets()[0].sha256, None);
 }
 
-#[tokio::test]
-async fn a_given_checksum_must_fit_the_bytes() {
+pub(crate) async fn a_given_checksum_must_fit_the_bytes() {
     let f = Fixture::start().await;
     let body = json!({
         "filename": "a.png", "content_type": "image/png", "size_bytes": PNG.len(),
@@ -248,8 +236,7 @@ async fn a_given_checksum_must_fit_the_bytes() {
     );
 }
 
-#[tokio::test]
-async fn other_methods_are_refused_in_xml() {
+pub(crate) async fn other_methods_are_refused_in_xml() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let (status, xml) = refused(f.client.get(&slot.url)).await;

@@ -1,4 +1,4 @@
-//! `POST /v3/video-agents` and the three ways of naming a file.
+//! The three ways of naming a file.
 
 use axum::Router;
 use axum::response::Redirect;
@@ -19,20 +19,19 @@ async fn ask(f: &Fixture, files: Value) -> Answer {
     .await
 }
 
-fn base64(media_type: &str, bytes: &[u8]) -> Value {
+pub(crate) fn base64(media_type: &str, bytes: &[u8]) -> Value {
     json!({"type": "base64", "media_type": media_type, "data": STANDARD.encode(bytes)})
 }
 
-fn url(url: &str) -> Value {
+pub(crate) fn url(url: &str) -> Value {
     json!({"type": "url", "url": url})
 }
 
-fn asset(id: &str) -> Value {
+pub(crate) fn asset(id: &str) -> Value {
     json!({"type": "asset_id", "asset_id": id})
 }
 
-#[tokio::test]
-async fn all_three_inputs_make_a_session() {
+pub(crate) async fn all_three_inputs_make_a_session() {
     let f = Fixture::start().await;
     let uploaded = f.upload("a.png", PNG).await;
     let slot = f.create("image/png", PNG.len()).await;
@@ -55,8 +54,7 @@ async fn all_three_inputs_make_a_session() {
     assert!(answer.data()["created_at"].as_u64().unwrap() > 1_700_000_000);
 }
 
-#[tokio::test]
-async fn a_prompt_has_1_to_10000_characters() {
+pub(crate) async fn a_prompt_has_1_to_10000_characters() {
     let f = Fixture::start().await;
     let ask = async |prompt: &str| f.post("/v3/video-agents", &json!({"prompt": prompt})).await;
     for prompt in [String::new(), "ü".repeat(10_001)] {
@@ -70,8 +68,7 @@ async fn a_prompt_has_1_to_10000_characters() {
     assert_eq!(answer.error(), (400, "invalid_parameter", None));
 }
 
-#[tokio::test]
-async fn a_request_has_at_most_20_files() {
+pub(crate) async fn a_request_has_at_most_20_files() {
     let f = Fixture::start().await;
     let id = f.upload("a.png", PNG).await.text("asset_id");
     ask(&f, Value::Array(vec![asset(&id); 20])).await.data();
@@ -79,8 +76,7 @@ async fn a_request_has_at_most_20_files() {
     assert_eq!(answer.error(), (400, "invalid_parameter", Some("files")));
 }
 
-#[tokio::test]
-async fn an_asset_must_exist_and_be_complete() {
+pub(crate) async fn an_asset_must_exist_and_be_complete() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let answer = ask(&f, json!([asset("ast_none")])).await;
@@ -93,8 +89,7 @@ async fn an_asset_must_exist_and_be_complete() {
     );
 }
 
-#[tokio::test]
-async fn urls_that_cannot_be_fetched_fail() {
+pub(crate) async fn urls_that_cannot_be_fetched_fail() {
     let f = Fixture::start().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -119,8 +114,7 @@ async fn urls_that_cannot_be_fetched_fail() {
     }
 }
 
-#[tokio::test]
-async fn urls_are_limited_sniffed_and_not_redirected() {
+pub(crate) async fn urls_are_limited_sniffed_and_not_redirected() {
     let f = Fixture::with(Config {
         upload_limit: 1000,
         ..Config::default()
@@ -147,8 +141,7 @@ async fn urls_are_limited_sniffed_and_not_redirected() {
     }
 }
 
-#[tokio::test]
-async fn base64_is_decoded_limited_and_of_its_media_type() {
+pub(crate) async fn base64_is_decoded_limited_and_of_its_media_type() {
     let f = Fixture::with(Config {
         upload_limit: 1000,
         ..Config::default()
@@ -171,8 +164,7 @@ async fn base64_is_decoded_limited_and_of_its_media_type() {
     }
 }
 
-#[tokio::test]
-async fn the_largest_file_fits_as_base64() {
+pub(crate) async fn the_largest_file_fits_as_base64() {
     let f = Fixture::start().await;
     // Written by hand: serialising this much through `Value` takes an unoptimised build seconds.
     let data = STANDARD.encode(mp4(32 << 20));
@@ -187,8 +179,7 @@ async fn the_largest_file_fits_as_base64() {
     assert!(!answer.text("session_id").is_empty());
 }
 
-#[tokio::test]
-async fn an_unknown_kind_of_input_is_refused() {
+pub(crate) async fn an_unknown_kind_of_input_is_refused() {
     let f = Fixture::start().await;
     let answer = ask(&f, json!([{"type": "path", "path": "/etc/hostname"}])).await;
     assert_eq!(answer.error(), (400, "invalid_parameter", None));

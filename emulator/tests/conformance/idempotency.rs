@@ -24,8 +24,7 @@ async fn post(f: &Fixture, path: &str, key: &str, body: &Value) -> Answer {
     Answer::of(request.send().await.unwrap()).await
 }
 
-#[tokio::test]
-async fn the_first_answer_is_replayed_whatever_the_body() {
+pub(crate) async fn the_first_answer_is_replayed_whatever_the_body() {
     let f = Fixture::start().await;
     let first = upload(&f, "k-1:a_b.C", PNG).await;
     let again = upload(&f, "k-1:a_b.C", b"something else").await;
@@ -36,16 +35,14 @@ async fn the_first_answer_is_replayed_whatever_the_body() {
     assert_ne!(first.data(), other.data());
 }
 
-#[tokio::test]
-async fn refusals_are_replayed_too() {
+pub(crate) async fn refusals_are_replayed_too() {
     let f = Fixture::start().await;
     let refusal = (400, "invalid_parameter", Some("file"));
     assert_eq!(upload(&f, "k", b"text").await.error(), refusal);
     assert_eq!(upload(&f, "k", PNG).await.error(), refusal);
 }
 
-#[tokio::test]
-async fn a_key_counts_per_endpoint_and_resource() {
+pub(crate) async fn a_key_counts_per_endpoint_and_resource() {
     let f = Fixture::start().await;
     upload(&f, "k", PNG).await.data();
     let session = post(&f, "/v3/video-agents", "k", &json!({"prompt": "x"})).await;
@@ -62,8 +59,7 @@ async fn a_key_counts_per_endpoint_and_resource() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_asks_to_come_back_is_not_kept() {
+pub(crate) async fn an_answer_that_asks_to_come_back_is_not_kept() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let path = format!("/v3/assets/{}/complete", slot.id);
@@ -78,8 +74,7 @@ async fn an_answer_that_asks_to_come_back_is_not_kept() {
     );
 }
 
-#[tokio::test]
-async fn a_key_in_flight_conflicts_until_its_request_ends() {
+pub(crate) async fn a_key_in_flight_conflicts_until_its_request_ends() {
     let f = Fixture::start().await;
     let head = format!(
         "POST /v3/video-agents HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\nidempotency-key: k\r\n\
@@ -104,8 +99,7 @@ async fn a_key_in_flight_conflicts_until_its_request_ends() {
     assert!(!answer.text("session_id").is_empty());
 }
 
-#[tokio::test]
-async fn a_body_that_broke_off_may_be_sent_again_with_its_key() {
+pub(crate) async fn a_body_that_broke_off_may_be_sent_again_with_its_key() {
     let f = Fixture::start().await;
     let request = format!(
         "POST /v3/assets HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\nidempotency-key: k\r\n\
@@ -117,8 +111,7 @@ async fn a_body_that_broke_off_may_be_sent_again_with_its_key() {
     assert_eq!(upload(&f, "k", PNG).await.text("mime_type"), "image/png");
 }
 
-#[tokio::test]
-async fn a_malformed_key_is_refused() {
+pub(crate) async fn a_malformed_key_is_refused() {
     let f = Fixture::start().await;
     for key in ["", "a b", "a/b", "ü", &"k".repeat(256)] {
         let answer = upload(&f, key, PNG).await;
@@ -131,8 +124,7 @@ async fn a_malformed_key_is_refused() {
     upload(&f, &"k".repeat(255), PNG).await.data();
 }
 
-#[tokio::test]
-async fn an_answer_is_forgotten_in_the_end() {
+pub(crate) async fn an_answer_is_forgotten_in_the_end() {
     let f = Fixture::with(Config {
         idempotency_retention: Duration::from_millis(50),
         ..Config::default()
@@ -143,4 +135,48 @@ async fn an_answer_is_forgotten_in_the_end() {
     let second = upload(&f, "k", PNG).await;
     assert_ne!(first.data(), second.data());
     assert_eq!(f.emulator.assets()[1].sha256, Some(sha256(PNG)));
+}
+
+pub(crate) async fn every_post_has_keys() {
+    let f = Fixture::start().await;
+    let id = upload(&f, "upload", PNG).await.text("asset_id");
+    let file = json!({"type": "asset_id", "asset_id": id});
+    let declared = json!({"filename": "a", "content_type": "image/png", "size_bytes": PNG.len()});
+    let batch = json!({"files": [declared]});
+    let created = post(&f, "/v3/assets/direct-uploads/batches", "b", &batch).await;
+    let batch_id = created.text("batch_id");
+    for (path, body) in [
+        ("/v3/assets/direct-uploads", declared),
+        ("/v3/assets/direct-uploads/batches", batch),
+        ("/v3/video-agents", json!({"prompt": "x"})),
+        ("/v3/video-agents/s1", json!({"message": "x"})),
+        (
+            "/v3/avatars",
+            json!({"type": "photo", "name": "x", "file": file}),
+        ),
+        ("/v3/videos", json!({"image": file})),
+        ("/v3/video-translations", json!({"video": file})),
+        ("/v3/lipsyncs", json!({"video": file, "audio": file})),
+    ] {
+        let first = post(&f, path, "k", &body).await;
+        first.data();
+        let again = post(&f, path, "k", &json!({})).await;
+        assert_eq!(first.body, again.body, "{path}");
+        let other = post(&f, path, "other", &body).await;
+        assert_ne!(
+            first.body, other.body,
+            "{path}: each answer has ids of its own"
+        );
+    }
+    let complete = "/v3/assets/complete/batches";
+    let body = json!({"batch_id": batch_id});
+    assert_eq!(
+        post(&f, complete, "k", &body).await.status,
+        StatusCode::ACCEPTED
+    );
+    let again = post(&f, complete, "k", &json!({})).await;
+    assert_eq!(
+        (again.status, &again.body["data"]),
+        (StatusCode::ACCEPTED, &body)
+    );
 }

@@ -1,13 +1,12 @@
 //! Direct uploads: the first and the third step.
 
-use forebay_emulator::{AssetStatus, Config, Flow};
+use forebay_emulator::{AssetStatus, Flow};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::common::{Fixture, PDF, PNG, mp4, sha256};
 
-#[tokio::test]
-async fn three_steps_make_an_asset() {
+pub(crate) async fn three_steps_make_an_asset() {
     let f = Fixture::start().await;
     let bytes = mp4(40 << 20);
     let body = json!({
@@ -71,8 +70,7 @@ async fn three_steps_make_an_asset() {
     assert_eq!(sha256(&stored), sha256(&bytes));
 }
 
-#[tokio::test]
-async fn completing_before_the_put_conflicts_and_afterwards_may_be_repeated() {
+pub(crate) async fn completing_before_the_put_conflicts_and_afterwards_may_be_repeated() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     let early = f.complete(&slot.id, &json!({})).await;
@@ -87,8 +85,7 @@ async fn completing_before_the_put_conflicts_and_afterwards_may_be_repeated() {
     assert_eq!(f.emulator.assets().len(), 1);
 }
 
-#[tokio::test]
-async fn a_put_after_completion_does_not_change_the_asset() {
+pub(crate) async fn a_put_after_completion_does_not_change_the_asset() {
     let f = Fixture::start().await;
     let slot = f.create("video/mp4", 1000).await;
     f.put(&slot, mp4(1000)).send().await.unwrap();
@@ -102,8 +99,7 @@ async fn a_put_after_completion_does_not_change_the_asset() {
     assert_eq!(f.files("incoming"), [""; 0]);
 }
 
-#[tokio::test]
-async fn the_bytes_must_be_of_the_declared_type() {
+pub(crate) async fn the_bytes_must_be_of_the_declared_type() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PDF.len()).await;
     f.put(&slot, PDF).send().await.unwrap();
@@ -115,8 +111,7 @@ async fn the_bytes_must_be_of_the_declared_type() {
     assert_eq!(f.emulator.assets()[0].status, AssetStatus::PendingUpload);
 }
 
-#[tokio::test]
-async fn the_bytes_must_have_the_given_checksum() {
+pub(crate) async fn the_bytes_must_have_the_given_checksum() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     f.put(&slot, PNG).send().await.unwrap();
@@ -139,15 +134,13 @@ async fn the_bytes_must_have_the_given_checksum() {
     );
 }
 
-#[tokio::test]
-async fn an_unknown_asset_cannot_be_completed() {
+pub(crate) async fn an_unknown_asset_cannot_be_completed() {
     let f = Fixture::start().await;
     let answer = f.complete("ast_none", &json!({})).await;
     assert_eq!(answer.error(), (404, "asset_not_found", None));
 }
 
-#[tokio::test]
-async fn a_size_is_from_1_to_max_bytes() {
+pub(crate) async fn a_size_is_from_1_to_max_bytes() {
     let f = Fixture::start().await;
     let ask = async |size: i64| {
         let body = json!({"filename": "a.mp4", "content_type": "video/mp4", "size_bytes": size});
@@ -166,19 +159,7 @@ async fn a_size_is_from_1_to_max_bytes() {
     }
 }
 
-#[tokio::test]
-async fn max_bytes_can_be_raised() {
-    let f = Fixture::with(Config {
-        max_bytes: 6 << 30,
-        ..Config::default()
-    })
-    .await;
-    let slot = f.create("video/mp4", 5 << 30).await;
-    assert_eq!(slot.data["max_bytes"], 6u64 << 30);
-}
-
-#[tokio::test]
-async fn what_is_declared_is_checked() {
+pub(crate) async fn what_is_declared_is_checked() {
     let f = Fixture::start().await;
     let cases = [
         (

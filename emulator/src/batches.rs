@@ -1,0 +1,161 @@
+//! Batches: up to a hundred direct uploads that are created, completed and watched together.
+//!
+//! A batch is a list of asset ids and of what went wrong with each; how far an asset is, only the table of assets knows.
+//! The bytes of each file still come by a `PUT` of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::assets::unix_now;
+use crate::error::ApiError;
+use crate::state::App;
+
+/// How far one asset is, as `statuses` and batches tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// Declared, and not completed.
+    Queued,
+    /// Completed, less than [`Config::processing`](crate::Config::processing) ago.
+    Processing,
+    Completed,
+    /// In a batch whose completion refused it.
+    Failed,
+    /// No such asset. Never in a batch.
+    NotFound,
+}
+
+/// How far one item of a batch is.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ItemStatus {
+    pub(crate) item_index: usize,
+    /// The asset's id. The service reads batches of videos and of assets by one model, hence the name.
+    pub(crate) video_id: String,
+    pub(crate) status: Status,
+    pub(crate) error: Option<ItemError>,
+}
+
+/// Why an item failed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ItemError {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// A batch and how far its items are.
+pub(crate) struct BatchStatus {
+    pub(crate) title: Option<String>,
+    pub(crate) created_at: u64,
+    pub(crate) items: Vec<ItemStatus>,
+}
+
+impl BatchStatus {
+    /// The batch as a whole: `failed` once every item has ended and one of them badly.
+    pub(crate) fn status(&self) -> Status {
+        let any = |status| self.items.iter().any(|item| item.status == status);
+        if any(Status::Queued) || any(Status::Processing) {
+            Status::Processing
+        } else if any(Status::Failed) {
+            Status::Failed
+        } else {
+            Status::Completed
+        }
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<Status, usize> {
+        let mut counts = BTreeMap::new();
+        for item in &self.items {
+            *counts.entry(item.status).or_default() += 1;
+        }
+        counts
+    }
+}
+
+struct Batch {
+    title: Option<String>,
+    created_at: u64,
+    items: Vec<Item>,
+}
+
+struct Item {
+    asset_id: String,
+    /// What the last completion said against it.
+    error: Option<ItemError>,
+}
+
+/// Every batch, by id.
+#[derive(Default)]
+pub(crate) struct Batches {
+    table: Mutex<HashMap<String, Batch>>,
+}
+
+impl Batches {
+    /// Binds declared uploads together and gives the batch's id.
+    pub(crate) fn create(&self, title: Option<String>, asset_ids: Vec<String>) -> String {
+        let id = format!("btch_{}", Uuid::new_v4().simple());
+        let items = asset_ids.into_iter().map(|asset_id| Item {
+            asset_id,
+            error: None,
+        });
+        let batch = Batch {
+            title,
+            created_at: unix_now(),
+            items: items.collect(),
+        };
+        self.lock().insert(id.clone(), batch);
+        id
+    }
+
+    /// Completes what can be completed; each item for itself. A repeated call tries the others again.
+    pub(crate) fn complete(&self, app: &App, id: &str) -> Result<(), ApiError> {
+        let mut table = self.lock();
+        let batch = table.get_mut(id).ok_or_else(|| unknown(app, id))?;
+        for item in &mut batch.items {
+            let done = app
+                .assets
+                .complete(&app.store, &app.config, &item.asset_id, None);
+            item.error = done.err().map(|error| error.of_item());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn status(&self, app: &App, id: &str) -> Result<BatchStatus, ApiError> {
+        let table = self.lock();
+        let batch = table.get(id).ok_or_else(|| unknown(app, id))?;
+        let items = batch.items.iter().enumerate();
+        let items = items.map(|(item_index, item)| {
+            let (status, error) =
+                match (app.assets.status(&app.config, &item.asset_id), &item.error) {
+                    // Deleted since.
+                    (Status::NotFound, _) => {
+                        let gone = ApiError::asset_not_found(&item.asset_id).of_item();
+                        (Status::Failed, Some(gone))
+                    }
+                    (Status::Queued, Some(error)) => (Status::Failed, Some(error.clone())),
+                    (status, _) => (status, None),
+                };
+            ItemStatus {
+                item_index,
+                video_id: item.asset_id.clone(),
+                status,
+                error,
+            }
+        });
+        Ok(BatchStatus {
+            title: batch.title.clone(),
+            created_at: batch.created_at,
+            items: items.collect(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Batch>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unknown(app: &App, id: &str) -> ApiError {
+    ApiError::unverified(&app.config.unknown_batch, format!("no batch {id:?}"))
+}
