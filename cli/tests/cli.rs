@@ -476,6 +476,103 @@ fn a_workflow_takes_all_inputs_and_its_result_goes_to_standard_output() {
     assert_eq!(stored(), 12, "a workflow that fails leaves nothing");
 }
 
+/// Numbers that look random, from a seed that is told.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+        println!("seed {}", now.subsec_nanos());
+        Self(u64::from(now.subsec_nanos()) | 1)
+    }
+
+    /// One of `0..sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_uploads_every_file_once() {
+    const KILLS: usize = 30;
+    let mut dice = Dice::new();
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &[]);
+    let media = folder.path().join("media");
+    fs::create_dir(&media).unwrap();
+    let mut total = 0;
+    for at in 0..40_u64 {
+        // Every tenth goes by direct upload.
+        let size = if at % 10 == 0 {
+            33 << 20
+        } else {
+            1000 + dice.roll(3_000_000)
+        };
+        let mut content = format!("%PDF-1.7 {at}").into_bytes();
+        content.resize(usize::try_from(size).unwrap(), 7);
+        fs::write(media.join(format!("{at}.pdf")), content).unwrap();
+        total += size;
+    }
+    let upload = || {
+        let mut command = forebay(folder.path());
+        command
+            .args(["upload", "--journal", "journal", "--json", "media"])
+            .env("HEYGEN_API_KEY", "any")
+            .env("HEYGEN_BASE_URL", &emulator.url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    let mut kills = 0;
+    for _ in 0..KILLS {
+        let mut run = upload().spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(150 + dice.roll(500)));
+        kills += usize::from(run.try_wait().unwrap().is_none());
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+    assert!(upload().status().unwrap().success());
+    // Run once more, it finds nothing to do.
+    let requests = |path: &str| {
+        let log = fs::read_to_string(folder.path().join(path)).unwrap_or_default();
+        log.lines().count()
+    };
+    let noted = requests("journal");
+    assert!(upload().status().unwrap().success());
+    assert_eq!(requests("journal"), noted);
+
+    let digest = |path: PathBuf| {
+        use sha2::Digest as _;
+        hex::encode(sha2::Sha256::digest(fs::read(path).unwrap()))
+    };
+    let digests = |folder: &Path| -> Vec<String> {
+        let mut digests: Vec<String> = names(folder)
+            .into_iter()
+            .map(|name| digest(folder.join(name)))
+            .collect();
+        digests.sort();
+        digests
+    };
+    let assets = folder.path().join("emulator/assets");
+    assert_eq!(
+        digests(&assets),
+        digests(&media),
+        "every file is one asset, none twice"
+    );
+    // What the emulator wrote to disk is what it was sent.
+    if let Ok(io) = fs::read_to_string(format!("/proc/{}/io", emulator.child.id())) {
+        let written = io
+            .lines()
+            .find_map(|line| line.strip_prefix("wchar: "))
+            .unwrap();
+        let over = written.parse::<u64>().unwrap().saturating_sub(total);
+        println!("{kills} kills hit a run; {total} bytes to send, {over} sent again");
+    }
+}
+
 /// Sends a file of this length through a workflow's own memory into a direct upload; gives the most memory, in bytes,
 /// that `forebay` had.
 #[cfg(target_os = "linux")]
@@ -526,6 +623,61 @@ fn a_direct_upload_of_5_gib_from_a_workflow() {
     let (short, long) = (peak_memory(40 << 20), peak_memory(5 << 30));
     println!("40 MiB: {} MiB, 5 GiB: {} MiB", short >> 20, long >> 20);
     assert!(long < short + (32 << 20), "{short} {long}");
+}
+
+#[test]
+fn assets_are_looked_after_and_files_are_named() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &["--api-key", "right"]);
+    let run = |args: &[&str]| {
+        let mut command = forebay(folder.path());
+        command.args(args).env("HEYGEN_API_KEY", "right");
+        command
+            .env("HEYGEN_BASE_URL", &emulator.url)
+            .output()
+            .unwrap()
+    };
+    let document = demo("document.pdf");
+    let uploaded = run(&["upload", document.to_str().unwrap()]);
+    let id = text(&uploaded.stdout)
+        .split_once('\t')
+        .unwrap()
+        .0
+        .to_owned();
+    let listed = text(&run(&["assets", "list"]).stdout);
+    assert!(
+        listed.starts_with(&format!("{id}\t")) && listed.contains("document.pdf"),
+        "{listed}"
+    );
+    let shown: Value =
+        serde_json::from_slice(&run(&["assets", "get", &id, "--json"]).stdout).unwrap();
+    assert_eq!(shown["name"], "document.pdf");
+    let output = run(&["assets", "delete", "ast_none", &id]);
+    assert_eq!(output.status.code(), Some(1), "one was not there");
+    assert_eq!(text(&output.stdout), format!("{id}\n"));
+    assert_eq!(text(&run(&["assets", "list", "--json"]).stdout), "");
+
+    let input = |what: &str| run(&["file-input", what, "--json"]);
+    assert_eq!(
+        text(&input("ast_1").stdout),
+        "{\"asset_id\":\"ast_1\",\"type\":\"asset_id\"}\n"
+    );
+    assert!(text(&input("https://example.com/a.png").stdout).contains("\"type\":\"url\""));
+    let inline: Value = serde_json::from_slice(&input(document.to_str().unwrap()).stdout).unwrap();
+    assert_eq!(
+        (&inline["type"], &inline["media_type"]),
+        (&"base64".into(), &"application/pdf".into())
+    );
+    assert_refused(
+        &input("http://example.com/a.png"),
+        2,
+        "forebay: file input: the URL is not an https one",
+    );
+    assert_refused(
+        &input("no/such.pdf"),
+        2,
+        "forebay: no/such.pdf: there is no such file",
+    );
 }
 
 #[test]

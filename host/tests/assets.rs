@@ -8,9 +8,14 @@
 )]
 
 use bytes::Bytes;
-use forebay::assets::{Flow, NewUpload};
-use forebay::{Assets, AssetsError, Error, Host, Pipeline, Place, SinkError, Source, Stage};
+use std::time::Duration;
+
+use forebay::assets::{AssetInfo, Flow, ListQuery, NewUpload, Request, Status};
+use forebay::{
+    Assets, AssetsError, Error, FileInput, Host, Pipeline, Place, SinkError, Source, Stage,
+};
 use forebay_emulator::{AssetStatus, Emulator};
+use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -236,4 +241,176 @@ async fn the_three_steps_by_hand() {
             .all(|stored| stored.status == AssetStatus::Completed)
     );
     emulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assets_are_listed_shown_and_deleted() {
+    let (emulator, assets) = service().await;
+    let mut ids = Vec::new();
+    for at in 0..45 {
+        let name = format!("{at}.pdf");
+        let asset = assets
+            .upload(&name, "application/pdf", pdf(100 + at))
+            .await
+            .unwrap();
+        ids.push(asset.asset_id);
+    }
+    let query = ListQuery {
+        limit: Some(10),
+        ..ListQuery::default()
+    };
+    let listed: Vec<AssetInfo> = assets.list(query.clone()).try_collect().await.unwrap();
+    let newest_first: Vec<&String> = ids.iter().rev().collect();
+    assert_eq!(
+        listed.iter().map(|asset| &asset.id).collect::<Vec<_>>(),
+        newest_first
+    );
+    assert_eq!(listed[0].name.as_deref(), Some("44.pdf"));
+    let page = assets.list_page(&query).await.unwrap();
+    assert!(page.assets.len() == 10 && page.has_more);
+
+    let shown = assets.get(&ids[3]).await.unwrap();
+    assert_eq!(shown.name.as_deref(), Some("3.pdf"));
+    let statuses = assets.statuses(&[&ids[3], "ast_none"]).await.unwrap();
+    assert_eq!(statuses["ast_none"], Status::NotFound);
+    assert!(matches!(
+        statuses[&ids[3]],
+        Status::Completed | Status::Processing
+    ));
+
+    assets.delete(&ids[3]).await.unwrap();
+    for gone in [
+        assets.get(&ids[3]).await.map(drop),
+        assets.delete(&ids[3]).await,
+    ] {
+        assert!(
+            matches!(gone, Err(AssetsError::Service(error)) if error.code == "asset_not_found")
+        );
+    }
+    assert_eq!(emulator.assets().len(), 44);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_created_filled_and_completed() {
+    let (emulator, assets) = service().await;
+    let sizes = [1000, 2000, 3000];
+    let new = |size: &usize| NewUpload {
+        name: "a.pdf",
+        media_type: "application/pdf",
+        size: *size as u64,
+        sha256: None,
+    };
+    let files: Vec<NewUpload> = sizes.iter().map(new).collect();
+    let batch = assets.create_batch(Some("three"), &files).await.unwrap();
+    assert_eq!(batch.uploads.len(), 3);
+    for (upload, size) in batch.uploads.iter().zip(sizes).take(2) {
+        upload.put_bytes(pdf(size)).await.unwrap();
+    }
+    let looked = assets.batch(batch.id()).await.unwrap();
+    assert_eq!((looked.total_items, looked.items.len()), (3, 3));
+    let ended = batch.complete(Duration::from_millis(50)).await.unwrap();
+    assert_eq!(
+        ended.status,
+        Status::Failed,
+        "the bytes of one have not come"
+    );
+    let completed = ended
+        .items
+        .iter()
+        .filter(|item| item.status == Status::Completed);
+    assert_eq!(completed.count(), 2);
+    assets.settle().await;
+    let stored = emulator.assets();
+    assert_eq!(stored.len(), 2, "the third is deleted: {stored:?}");
+    assert!(
+        stored
+            .iter()
+            .all(|asset| asset.status == AssetStatus::Completed)
+    );
+
+    let many = vec![new(&1); 101];
+    for files in [&many[..], &[]] {
+        let refused = assets.create_batch(None, files).await.unwrap_err();
+        assert!(matches!(refused, AssetsError::Request { .. }), "{refused}");
+    }
+    drop(assets.create_batch(None, &files).await.unwrap());
+    assets.settle().await;
+    assert_eq!(
+        emulator.assets().len(),
+        2,
+        "a batch that is dropped leaves nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_that_names_files_is_taken() {
+    let (_emulator, assets) = service().await;
+    let asset = assets
+        .upload("a.pdf", "application/pdf", pdf(100))
+        .await
+        .unwrap();
+    let file = || asset.file_input();
+    let video = || FileInput::bytes(b"\0\0\0\x20ftypisom\0\0\0\0").unwrap();
+    let sent = async |request: Request| assets.send_request(request).await.unwrap();
+    let session = sent(Request::video_agent("p").file(file()).file(video())).await;
+    let id = session["session_id"].as_str().unwrap().to_owned();
+    let run = sent(Request::video_agent_message(&id, "more").file(file())).await;
+    assert_eq!(run["session_id"], id.as_str());
+    let avatar = sent(Request::photo_avatar("n", file())).await;
+    assert!(avatar["avatar_item"].is_object() && avatar["avatar_group"].is_object());
+    sent(Request::digital_twin("n", video())).await;
+    sent(Request::prompt_avatar("n", "p").reference_image(file())).await;
+    let made = sent(
+        Request::video()
+            .image(file())
+            .scene_source(video())
+            .scene_image(file()),
+    )
+    .await;
+    assert!(made["video_id"].is_string());
+    let translated = sent(Request::video_translation(video()).audio(video())).await;
+    assert!(translated["video_translation_ids"].is_array());
+    let lips = sent(Request::lipsync(video(), video())).await;
+    assert!(lips["lipsync_id"].is_string());
+
+    let unknown = Request::video_agent("p").file(FileInput::asset_id("ast_none"));
+    let refused = assets.send_request(unknown).await.unwrap_err();
+    assert!(matches!(refused, AssetsError::Service(error) if error.code == "asset_not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_does_in_place_of_a_key_and_neither_shows() {
+    let (emulator, _) = service().await;
+    let builder = Assets::builder()
+        .bearer_token("the-key")
+        .base_url(emulator.base_url());
+    let shown = format!("{builder:?}");
+    let assets = builder.build().unwrap();
+    assets
+        .upload("a.pdf", "application/pdf", pdf(100))
+        .await
+        .unwrap();
+    let wrong = Assets::builder()
+        .bearer_token("s3cr3t")
+        .base_url(emulator.base_url())
+        .build()
+        .unwrap();
+    let error = wrong
+        .upload("a.pdf", "application/pdf", pdf(100))
+        .await
+        .unwrap_err();
+    for text in [shown, format!("{assets:?} {wrong:?} {error:?} {error}")] {
+        assert!(
+            !text.contains("the-key") && !text.contains("s3cr3t"),
+            "{text}"
+        );
+    }
+    assert!(Assets::builder().build().is_err());
+    assert!(
+        Assets::builder()
+            .api_key("k")
+            .proxy("not a url")
+            .build()
+            .is_err()
+    );
 }

@@ -45,8 +45,9 @@ pub struct DirectUpload {
     reservation: DeleteOnDrop,
 }
 
+/// Where and how to put the bytes.
 #[derive(Deserialize)]
-struct Slot {
+pub(super) struct Slot {
     asset_id: String,
     upload_url: String,
     #[serde(default)]
@@ -82,11 +83,7 @@ impl Assets {
     ) -> Result<DirectUpload, AssetsError> {
         check_type(new.media_type)?;
         watch.phase(Phase::Create);
-        let mut body =
-            json!({ "filename": new.name, "content_type": new.media_type, "size_bytes": new.size });
-        if let (Some(sha256), Some(body)) = (new.sha256, body.as_object_mut()) {
-            body.insert("checksum_sha256".into(), sha256.into());
-        }
+        let body = new.body();
         let (this, notes, watch) = (self.clone(), notes.clone(), watch.clone());
         let (media_type, size) = (new.media_type.to_owned(), new.size);
         // Seen through to its answer: only that names what there is to delete, should nobody want it any more.
@@ -112,8 +109,39 @@ impl Assets {
             self.answer("create", request)
         };
         let answer: Answer<Slot> = self.0.retries.run(watch, attempt).await?;
-        let slot = answer.data;
-        let reservation = DeleteOnDrop::new(self, &slot.asset_id, notes);
+        DirectUpload::of_slot(self, answer.data, media_type, size, notes)
+    }
+}
+
+impl NewUpload<'_> {
+    /// What a creation says of a file.
+    pub(super) fn body(&self) -> serde_json::Value {
+        let mut body = json!({ "filename": self.name, "content_type": self.media_type, "size_bytes": self.size });
+        if let (Some(sha256), Some(body)) = (self.sha256, body.as_object_mut()) {
+            body.insert("checksum_sha256".into(), sha256.into());
+        }
+        body
+    }
+}
+
+impl DirectUpload {
+    pub(super) fn reserved(
+        assets: &Assets,
+        slot: Slot,
+        media_type: String,
+        size: u64,
+    ) -> Result<Self, AssetsError> {
+        Self::of_slot(assets, slot, media_type, size, &Notes::default())
+    }
+
+    fn of_slot(
+        assets: &Assets,
+        slot: Slot,
+        media_type: String,
+        size: u64,
+        notes: &Notes,
+    ) -> Result<Self, AssetsError> {
+        let reservation = DeleteOnDrop::new(assets, &slot.asset_id, notes);
         if size > slot.max_bytes {
             return Err(AssetsError::TooLarge {
                 size,
@@ -131,8 +159,8 @@ impl Assets {
             };
             headers.insert(name, value);
         }
-        Ok(DirectUpload {
-            assets: self.clone(),
+        Ok(Self {
+            assets: assets.clone(),
             slot,
             headers,
             media_type,
@@ -140,9 +168,7 @@ impl Assets {
             reservation,
         })
     }
-}
 
-impl DirectUpload {
     /// The asset's id.
     pub fn asset_id(&self) -> &str {
         &self.slot.asset_id
@@ -263,6 +289,11 @@ impl DirectUpload {
         }
         self.reservation.keep();
         Ok(asset)
+    }
+
+    /// The asset is complete by other means.
+    pub(super) fn keep(&self) {
+        self.reservation.keep();
     }
 
     /// Gives the reservation up and waits until what may have been stored is deleted.

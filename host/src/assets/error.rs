@@ -26,6 +26,14 @@ pub enum AssetsError {
     /// The service takes no files of this type.
     #[error("the service does not take {0}; it takes PNG, JPEG, MP4, WebM, MP3, WAV, PDF and SRT")]
     UnsupportedType(String),
+    /// A request that the service would refuse on sight.
+    #[error("{field}: {problem}")]
+    Request {
+        /// The field of its body.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The service said no.
     #[error(transparent)]
     Service(Box<ServiceError>),

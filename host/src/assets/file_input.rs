@@ -77,6 +77,27 @@ impl FileInput {
     }
 }
 
+impl FileInput {
+    /// Checks an input that was put together by hand as the constructors do.
+    pub(super) fn check(&self) -> Result<(), AssetsError> {
+        match self {
+            Self::AssetId { asset_id } if asset_id.is_empty() => {
+                Err(AssetsError::Setup("the asset id is empty".into()))
+            }
+            Self::AssetId { .. } => Ok(()),
+            Self::Url { url } => Self::url(url).map(drop),
+            // Four characters are three bytes.
+            Self::Base64 { data, .. } if data.len() as u64 / 4 * 3 > MULTIPART_MAX + 2 => {
+                Err(AssetsError::TooLarge {
+                    size: data.len() as u64 / 4 * 3,
+                    most: MULTIPART_MAX,
+                })
+            }
+            Self::Base64 { media_type, .. } => check_type(media_type),
+        }
+    }
+}
+
 /// The media type of bytes that may go into a request.
 pub(crate) fn inline_type(data: &[u8]) -> Result<&'static str, AssetsError> {
     if data.len() as u64 > MULTIPART_MAX {

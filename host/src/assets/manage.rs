@@ -172,6 +172,8 @@ impl Assets {
     ) -> Result<BTreeMap<String, Status>, AssetsError> {
         #[derive(Deserialize)]
         struct One {
+            // The service reads videos and assets by one model.
+            #[serde(alias = "video_id")]
             asset_id: String,
             status: Status,
         }

@@ -3,6 +3,7 @@
 //! Promise: the API key goes to the base URL and nowhere else, presigned URLs and their headers stay within this module,
 //! and neither shows in an error, a log line or `Debug`. Bodies stream, with their length known.
 
+mod batch;
 mod body;
 mod builder;
 mod client;
@@ -12,6 +13,7 @@ mod file_input;
 mod gate;
 mod manage;
 mod notes;
+mod requests;
 mod retry;
 mod send;
 mod sink;
@@ -23,12 +25,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use batch::{Batch, BatchItem, BatchStatus};
 pub use builder::AssetsBuilder;
 pub use client::Assets;
 pub use direct::{DirectUpload, NewUpload};
 pub use error::{AssetsError, ServiceError};
 pub use file_input::FileInput;
 pub use manage::{AssetInfo, ListQuery, Page, Status};
+pub use requests::Request;
 pub use sink::AssetsSink;
 pub use watch::{Phase, Retry};
 
