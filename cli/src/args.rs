@@ -242,6 +242,17 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "SIZE", default_value = "200MiB")]
     pub(crate) max_bytes: bytesize::ByteSize,
 
+    /// Something to go wrong, as JSON; may be given several times
+    ///
+    /// For instance `{"route":"put","fault":"status","status":503,"times":2}`. The docs of the crate `forebay-emulator`
+    /// list the routes and the faults; `POST /_emulator/faults` takes more of them while it runs.
+    #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
+    pub(crate) faults: Vec<forebay_emulator::Fault>,
+
+    /// Answer 429 to more requests a second than this
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_limit: Option<u32>,
+
     /// The only API key to take; without it any is good
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
@@ -252,6 +263,10 @@ pub(crate) struct DemoArgs {
     /// Leave the demo's inputs in this folder, to try more with them
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+fn fault(text: &str) -> Result<forebay_emulator::Fault, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,16 +1,23 @@
 //! `forebay emulator`.
 
 use anyhow::Result;
-use forebay_emulator::Emulator;
+use forebay_emulator::{Config, Emulator, RateLimit};
 
 use crate::Outcome;
 use crate::args::EmulatorArgs;
 
 /// Serves until the command is interrupted.
 pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
-    let mut builder = Emulator::builder()
-        .listen(args.listen)
-        .max_bytes(args.max_bytes.as_u64());
+    let config = Config {
+        max_bytes: args.max_bytes.as_u64(),
+        // A second's worth may come at once.
+        rate_limit: args.rate_limit.and_then(|rate| RateLimit::new(rate, rate)),
+        ..Config::default()
+    };
+    let mut builder = Emulator::builder().listen(args.listen).config(config);
+    for fault in args.faults {
+        builder = builder.fault(fault);
+    }
     if let Some(folder) = args.data {
         builder = builder.data_dir(folder);
     }

@@ -573,6 +573,79 @@ fn a_run_that_is_killed_again_and_again_uploads_every_file_once() {
     }
 }
 
+/// Watches a process until it ends; gives the most memory that it had, in bytes, and the most sockets.
+#[cfg(target_os = "linux")]
+fn watch(child: &mut Child) -> (u64, usize) {
+    let (mut peak, mut sockets) = (0, 0);
+    while child.try_wait().unwrap().is_none() {
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(kib) = line.and_then(|line| line.split_whitespace().next()) {
+            peak = kib.parse::<u64>().unwrap() * 1024;
+        }
+        let open = fs::read_dir(process.join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let links = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+        let is_socket = |link: &PathBuf| link.to_string_lossy().starts_with("socket:");
+        sockets = sockets.max(links.filter(is_socket).count());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    (peak, sockets)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn many_files_and_large_ones_take_bounded_memory_and_connections() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let emulator = runtime
+        .block_on(forebay_emulator::Emulator::builder().start())
+        .unwrap();
+    for (count, size, most) in [(1000, 20_000, 120 << 20), (20, 64 << 20, 120 << 20)] {
+        let folder = TempDir::new().unwrap();
+        let media = folder.path().join("media");
+        fs::create_dir(&media).unwrap();
+        for at in 0..count {
+            let path = media.join(format!("{at}.pdf"));
+            fs::write(&path, format!("%PDF-1.7 {at}")).unwrap();
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(size)
+                .unwrap();
+        }
+        let before = emulator.request_count();
+        let mut child = forebay(folder.path())
+            .args(["upload", "--jobs", "16", "media"])
+            .env("HEYGEN_API_KEY", "any")
+            .env("HEYGEN_BASE_URL", emulator.base_url())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (peak, sockets) = watch(&mut child);
+        assert!(child.wait().unwrap().success());
+        let requests = emulator.request_count() - before;
+        println!(
+            "{count} files of {size} bytes: {:.2} requests a file, {} MiB at most, {sockets} sockets at most",
+            requests as f64 / f64::from(count),
+            peak >> 20
+        );
+        assert!(peak < most, "{peak} bytes");
+        // 16 jobs, each with one connection, and a few sockets of the runtime.
+        assert!(sockets <= 24, "{sockets} sockets");
+        assert_eq!(
+            requests,
+            u64::from(count as u32) * if size > 32_000_000 { 3 } else { 1 }
+        );
+    }
+    assert_eq!(emulator.assets().len(), 1020);
+    runtime.block_on(emulator.shutdown());
+}
+
 /// Sends a file of this length through a workflow's own memory into a direct upload; gives the most memory, in bytes,
 /// that `forebay` had.
 #[cfg(target_os = "linux")]
@@ -593,15 +666,7 @@ fn peak_memory(length: u64) -> u64 {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kib) = line.and_then(|line| line.split_whitespace().next()) {
-            peak = kib.parse::<u64>().unwrap() * 1024;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let (peak, _) = watch(&mut child);
     let output = child.wait_with_output().unwrap();
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["complete"][0]["size_bytes"], length);

@@ -14,7 +14,7 @@ use forebay::assets::{AssetInfo, Flow, ListQuery, NewUpload, Request, Status};
 use forebay::{
     Assets, AssetsError, Error, FileInput, Host, Pipeline, Place, SinkError, Source, Stage,
 };
-use forebay_emulator::{AssetStatus, Emulator};
+use forebay_emulator::{AssetStatus, Config, Emulator, RateLimit};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -412,5 +412,39 @@ async fn a_token_does_in_place_of_a_key_and_neither_shows() {
             .proxy("not a url")
             .build()
             .is_err()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_says_too_many_gets_fewer() {
+    let config = Config {
+        rate_limit: RateLimit::new(20, 5),
+        ..Config::default()
+    };
+    let emulator = Emulator::builder()
+        .api_key("k")
+        .config(config)
+        .start()
+        .await
+        .unwrap();
+    let assets = Assets::builder()
+        .api_key("k")
+        .base_url(emulator.base_url())
+        .build()
+        .unwrap();
+    let uploads = (0..60).map(|_| assets.upload("a.pdf", "application/pdf", pdf(100)));
+    let uploaded: Vec<_> = futures::future::join_all(uploads).await;
+    assert!(uploaded.iter().all(Result::is_ok), "{uploaded:?}");
+    assert_eq!(emulator.assets().len(), 60);
+    let refused = emulator
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(429))
+        .count();
+    assert!(refused > 0, "there was something to give way to");
+    println!("60 uploads at 20 a second: {refused} answers of 429");
+    assert!(
+        refused < 60,
+        "{refused} of them, though the service said how long to wait"
     );
 }

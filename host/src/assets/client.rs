@@ -117,13 +117,22 @@ impl Assets {
         Ok(answer.data)
     }
 
-    /// Sends a request once and reads its answer, or the error that the service answers.
+    /// Sends a request once, when there is a place for it, and reads its answer, or the error that the service answers.
     pub(super) async fn answer<T: DeserializeOwned>(
         &self,
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<T, AssetsError> {
         let _pass = self.0.gate.pass().await;
+        self.exchange(operation, request).await
+    }
+
+    /// As [`answer`](Self::answer), for a caller that has a place.
+    pub(super) async fn exchange<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, AssetsError> {
         let response = request
             .send()
             .await

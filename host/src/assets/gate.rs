@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::retry::LONGEST_PAUSE;
+
 /// Admits requests.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -76,6 +78,7 @@ impl Gate {
     pub(super) fn too_many(&self, wait: Option<Duration>) {
         let mut state = self.lock();
         state.places = (state.places / 2.0).max(1.0);
+        let wait = wait.map(|wait| wait.min(LONGEST_PAUSE));
         if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
             state.closed_until = Some(state.closed_until.map_or(until, |other| other.max(until)));
         }

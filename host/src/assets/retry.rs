@@ -10,7 +10,7 @@ use super::error::AssetsError;
 use super::watch::Watch;
 
 /// No pause is longer, whatever the service asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often, and how soon, a request is sent again.
 #[derive(Debug, Clone, Copy)]

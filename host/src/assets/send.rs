@@ -225,6 +225,7 @@ impl Assets {
         let key = notes.idempotency_key(size);
         watch.phase(Phase::Upload);
         let attempt = || async {
+            let _pass = self.0.gate.pass().await;
             let Reading { content, reader } = file.read();
             let (body, fared) = Outbound::new(content, size, watch.attempt());
             lock(attempts).push(fared.clone());
@@ -239,7 +240,7 @@ impl Assets {
                 .multipart(form);
             let patience = self.0.stall_timeout;
             let posted = fared
-                .unless_stalled(patience, self.answer("upload", request))
+                .unless_stalled(patience, self.exchange("upload", request))
                 .await;
             let posted: Result<Answer<Asset>, AssetsError> =
                 posted.unwrap_or_else(|| Err(AssetsError::stalled("upload", patience)));
