@@ -520,6 +520,8 @@ fn a_run_that_is_killed_again_and_again_uploads_every_file_once() {
         let mut command = forebay(folder.path());
         command
             .args(["upload", "--journal", "journal", "--json", "media"])
+            // A process that is killed leaves its scratch behind: here, to go with the folder.
+            .env("TMPDIR", folder.path())
             .env("HEYGEN_API_KEY", "any")
             .env("HEYGEN_BASE_URL", &emulator.url)
             .stdout(Stdio::null())

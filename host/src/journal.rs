@@ -4,12 +4,6 @@
 //! was done is not run again; an asset that was complete is not sent again; bytes that had arrived are only completed; and
 //! a creation whose answer was lost is asked for under the same Idempotency-Key, so that the service makes no second one
 //! (it remembers a key for 24 hours).
-//!
-//! # Format
-//! One JSON document a line, each synced to disk before what it tells of is built upon. The first is
-//! `{"forebay-journal":{"version":1,"id":…}}`; the id sets this journal's Idempotency-Keys apart from those of others. Then
-//! come [`Record`]s, named by what they tell: `begun`, `put`, `abandoned`, `delivered`, `done`. A last line that is cut off
-//! tells of nothing that was built upon, and is removed. Any other line that cannot be read is an error.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -54,7 +48,26 @@ pub enum JournalError {
     },
 }
 
-/// The journal of a run. Clones share the file.
+/// What was done, so that a run that was killed can be taken up again. Clones share the file.
+///
+/// Hand it to each [`Job`](crate::Job::journal) of a run. One run at a time can have it open.
+///
+/// # Format
+/// JSON Lines, version 1: one document a line, each synced to disk before anything is built upon what it tells. A last
+/// line that is cut off tells of nothing that was built upon, and is removed; any other line that cannot be read is an
+/// error.
+///
+/// | line | tells |
+/// |---|---|
+/// | `{"forebay-journal":{"version":1,"id":…}}` | the first line; the id sets this journal's Idempotency-Keys apart |
+/// | `{"begun":{"place":…,"state":…}}` | a job began over a source in this state; both are digests |
+/// | `{"known":{"file":…,"known":{"put":{…}}}}` | the storage has the bytes of a file: asset id, SHA-256, size |
+/// | `{"known":{"file":…,"known":{"delivered":{…}}}}` | the service has the asset |
+/// | `{"abandoned":{"file":…}}` | the asset of a file is about to be deleted, so its Idempotency-Key is used up |
+/// | `{"done":{"job":…,"report":…}}` | a job is done |
+///
+/// A file is named by its job's digest (plugins, configs, place and state of the source) and its place among the outputs
+/// of each stage.
 #[derive(Clone)]
 pub struct Journal(Arc<Mutex<Inner>>);
 
