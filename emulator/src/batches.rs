@@ -4,13 +4,14 @@
 //! The bytes of each file still come by a `PUT` of its own.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::assets::unix_now;
 use crate::error::ApiError;
+use crate::records::{Kind, RecordError, Records};
 use crate::state::App;
 
 /// How far one asset is, as `statuses` and batches tell it.
@@ -39,7 +40,7 @@ pub(crate) struct ItemStatus {
 }
 
 /// Why an item failed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ItemError {
     pub(crate) code: String,
     pub(crate) message: String,
@@ -74,12 +75,14 @@ impl BatchStatus {
     }
 }
 
+#[derive(Serialize, Deserialize)]
 struct Batch {
     title: Option<String>,
     created_at: u64,
     items: Vec<Item>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Item {
     asset_id: String,
     /// What the last completion said against it.
@@ -87,14 +90,27 @@ struct Item {
 }
 
 /// Every batch, by id.
-#[derive(Default)]
 pub(crate) struct Batches {
     table: Mutex<HashMap<String, Batch>>,
+    records: Arc<Records>,
 }
 
 impl Batches {
+    /// The batches of earlier runs.
+    pub(crate) fn load(records: Arc<Records>) -> Result<Self, RecordError> {
+        let table = records.load(Kind::Batch)?.into_iter().collect();
+        Ok(Self {
+            table: Mutex::new(table),
+            records,
+        })
+    }
+
     /// Binds declared uploads together and gives the batch's id.
-    pub(crate) fn create(&self, title: Option<String>, asset_ids: Vec<String>) -> String {
+    pub(crate) fn create(
+        &self,
+        title: Option<String>,
+        asset_ids: Vec<String>,
+    ) -> Result<String, ApiError> {
         let id = format!("btch_{}", Uuid::new_v4().simple());
         let items = asset_ids.into_iter().map(|asset_id| Item {
             asset_id,
@@ -105,8 +121,12 @@ impl Batches {
             created_at: unix_now(),
             items: items.collect(),
         };
-        self.lock().insert(id.clone(), batch);
-        id
+        let mut table = self.lock();
+        self.records
+            .put(Kind::Batch, &id, &batch)
+            .map_err(ApiError::internal)?;
+        table.insert(id.clone(), batch);
+        Ok(id)
     }
 
     /// Completes what can be completed; each item for itself. A repeated call tries the others again.
@@ -119,7 +139,9 @@ impl Batches {
                 .complete(&app.store, &app.config, &item.asset_id, None);
             item.error = done.err().map(|error| error.of_item());
         }
-        Ok(())
+        self.records
+            .put(Kind::Batch, id, batch)
+            .map_err(ApiError::internal)
     }
 
     pub(crate) fn status(&self, app: &App, id: &str) -> Result<BatchStatus, ApiError> {

@@ -18,11 +18,15 @@ use crate::fault::{Fault, Faults};
 use crate::idempotency::Answers;
 use crate::presign::Signer;
 use crate::rate_limit::Pace;
+use crate::records::{RecordError, Records};
 use crate::request_log::{RequestLog, RequestRecord};
 use crate::routes::router;
 use crate::server::serve;
 use crate::state::App;
 use crate::store::Store;
+
+/// The name of the database of records in the folder.
+const RECORDS: &str = "records.redb";
 
 /// A running emulator. Dropping it stops it in the background; [`shutdown`](Self::shutdown) also waits for the end.
 pub struct Emulator {
@@ -48,6 +52,9 @@ pub enum StartError {
     /// The folder for the files cannot be made or written to.
     #[error("preparing the folder for stored files")]
     DataDir(#[source] io::Error),
+    /// The records of an earlier run cannot be read, or another emulator uses the folder.
+    #[error("opening the records of earlier runs")]
+    Records(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The HTTP client for `url` file inputs cannot be made.
     #[error("preparing the HTTP client for url inputs")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -70,8 +77,11 @@ impl Builder {
         self
     }
 
-    /// The folder to keep files in: made if it is missing, and left behind. Without it a temporary folder is used, and
-    /// removed when the emulator ends.
+    /// The folder to keep files and records in: made if it is missing, and left behind. The next emulator over it goes on
+    /// where this one ended, also if it was killed: assets, pending uploads, batches, idempotency keys and presigned URLs
+    /// are as they were. Addresses in answers name the port of the run that gave them, so listen on a fixed one.
+    ///
+    /// Without it a temporary folder is used, and removed when the emulator ends.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
         self
@@ -118,6 +128,16 @@ impl Builder {
             }
         };
         let store = Store::open(&root).map_err(StartError::DataDir)?;
+        let records = match temporary {
+            Some(_) => Ok(Records::none()),
+            None => Records::open(&root.join(RECORDS)),
+        };
+        let unreadable = |error: RecordError| StartError::Records(error.into());
+        let records = Arc::new(records.map_err(unreadable)?);
+        let assets = Assets::load(records.clone(), &store).map_err(unreadable)?;
+        let batches = Batches::load(records.clone()).map_err(unreadable)?;
+        let answers = Answers::load(records.clone()).map_err(unreadable)?;
+        let signer = Signer::load(&records).map_err(unreadable)?;
         let failed = |source| StartError::Listen {
             addr: self.listen,
             source,
@@ -140,10 +160,10 @@ impl Builder {
             base_url: format!("http://{}", reachable(addr)),
             keys: self.api_key.as_deref().map_or(Keys::Any, Keys::one),
             store,
-            assets: Assets::default(),
-            batches: Batches::default(),
-            signer: Signer::new(),
-            answers: Answers::default(),
+            assets,
+            batches,
+            signer,
+            answers,
             faults,
             pace: Pace::default(),
             log: RequestLog::default(),
@@ -185,7 +205,7 @@ impl Emulator {
 
     /// Every asset, pending ones too, oldest first.
     pub fn assets(&self) -> Vec<StoredAsset> {
-        self.app.assets.snapshot()
+        self.app.assets.snapshot(&self.app.store)
     }
 
     /// The latest 10 000 requests, oldest first.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -14,8 +14,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ApiError, Unread};
+use crate::records::{Kind, RecordError, Records};
 use crate::state::App;
 
 const HEADER: &str = "idempotency-key";
@@ -36,17 +38,28 @@ struct Answer {
 /// `None` while the first request is being answered.
 type Slot = Option<Answer>;
 
+/// An answer as its record has it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    at: SystemTime,
+    path: String,
+    key: String,
+    status: u16,
+    content_type: Option<String>,
+    body: String,
+}
+
 /// The answers that may be replayed.
-#[derive(Default)]
 pub(crate) struct Answers {
     table: Mutex<Table>,
+    records: Arc<Records>,
 }
 
 #[derive(Default)]
 struct Table {
     slots: HashMap<Scope, Slot>,
     /// The answered ones, oldest first.
-    answered: VecDeque<(Instant, Scope)>,
+    answered: VecDeque<(SystemTime, Scope)>,
 }
 
 /// Lets go of a key when its request ends without an answer worth keeping, or is dropped.
@@ -62,9 +75,44 @@ enum Begin<'a> {
 }
 
 impl Answers {
+    /// The answers of earlier runs.
+    pub(crate) fn load(records: Arc<Records>) -> Result<Self, RecordError> {
+        let mut kept: Vec<Kept> = records
+            .load(Kind::Answer)?
+            .into_iter()
+            .map(|(_, kept)| kept)
+            .collect();
+        kept.sort_by_key(|kept| kept.at);
+        let mut table = Table::default();
+        for kept in kept {
+            let scope = (kept.path, kept.key);
+            let answer = Answer {
+                status: StatusCode::from_u16(kept.status).unwrap_or_default(),
+                content_type: kept.content_type.and_then(|value| value.try_into().ok()),
+                body: kept.body.into(),
+            };
+            table.slots.insert(scope.clone(), Some(answer));
+            table.answered.push_back((kept.at, scope));
+        }
+        Ok(Self {
+            table: Mutex::new(table),
+            records,
+        })
+    }
+
+    fn forget_older_than(&self, table: &mut Table, retention: Duration) {
+        let forgotten = table.forget_older_than(retention);
+        let keys: Vec<String> = forgotten.iter().map(record_key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        // One that is forgotten late is forgotten at the next occasion.
+        if let Err(error) = self.records.remove(Kind::Answer, &keys) {
+            tracing::warn!(%error, "forgetting answers");
+        }
+    }
+
     fn begin(&self, scope: Scope, retention: Duration) -> Begin<'_> {
         let mut table = self.lock();
-        table.forget_older_than(retention);
+        self.forget_older_than(&mut table, retention);
         match table.slots.get(&scope) {
             Some(Some(answer)) => Begin::Replay(answer.clone()),
             Some(None) => Begin::InProgress,
@@ -85,23 +133,44 @@ impl Answers {
 }
 
 impl Table {
-    fn forget_older_than(&mut self, retention: Duration) {
+    fn forget_older_than(&mut self, retention: Duration) -> Vec<Scope> {
+        let mut forgotten = Vec::new();
         while let Some((at, _)) = self.answered.front()
-            && at.elapsed() >= retention
+            && at.elapsed().is_ok_and(|age| age >= retention)
             && let Some((_, scope)) = self.answered.pop_front()
         {
             self.slots.remove(&scope);
+            forgotten.push(scope);
         }
+        forgotten
     }
+}
+
+/// A path holds no line break.
+fn record_key((path, key): &Scope) -> String {
+    format!("{path}\n{key}")
 }
 
 impl Claim<'_> {
     fn keep(self, answer: Answer) {
+        let at = SystemTime::now();
+        let content_type = answer.content_type.as_ref();
+        let (path, key) = self.scope.clone();
+        let kept = Kept {
+            at,
+            path,
+            key,
+            status: answer.status.as_u16(),
+            content_type: content_type.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+            body: String::from_utf8_lossy(&answer.body).into_owned(),
+        };
+        let record = record_key(&self.scope);
+        if let Err(error) = self.answers.records.put(Kind::Answer, &record, &kept) {
+            tracing::warn!(%error, "keeping an answer beyond this run");
+        }
         let mut table = self.answers.lock();
         table.slots.insert(self.scope.clone(), Some(answer));
-        table
-            .answered
-            .push_back((Instant::now(), self.scope.clone()));
+        table.answered.push_back((at, self.scope.clone()));
     }
 }
 

@@ -36,6 +36,8 @@
 //! | `GET` of an asset's `url` (`/files/asset/…`) | its bytes, whole or in ranges |
 //! | `POST /v3/video-agents`, `POST /v3/video-agents/{id}` | a prompt or message and its file inputs, looked up and then forgotten |
 //! | `POST /v3/avatars`, `/v3/videos`, `/v3/video-translations`, `/v3/lipsyncs` | the same with the file inputs that these take |
+//! | `GET /` | a page that shows the assets as they arrive |
+//! | `GET /_emulator/assets`, `GET /_emulator/events` | what the page shows, as JSON and as server-sent events; needs no key |
 //! | `GET`, `POST`, `DELETE /_emulator/faults` | [faults](Fault) still to come, as JSON; needs no key |
 //!
 //! # What can go wrong
@@ -53,6 +55,7 @@
 //! # What it promises
 //!
 //! - An asset is there whole or not at all: files appear by rename, and a connection that breaks leaves nothing.
+//! - With a folder of its own ([`Builder::data_dir`]) it goes on after a restart where it was, also after a kill.
 //! - Memory stays flat however long a body is.
 //! - Every answer, errors included, has the documented envelope (S3's XML behind presigned URLs) and an `X-Request-Id`.
 //! - Keys and signed URLs are never logged.
@@ -65,6 +68,7 @@ mod config;
 mod emulator;
 mod error;
 mod fault;
+mod feed;
 mod idempotency;
 mod input;
 mod json;
@@ -72,6 +76,7 @@ mod media;
 mod page;
 mod presign;
 mod rate_limit;
+mod records;
 mod request_log;
 mod routes;
 mod s3_error;

@@ -4,12 +4,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How many bytes from a file's start are kept to tell its type. A PDF's header may stand anywhere in the first 1024
 /// (PDF 1.7, annex H, note 13); every other signature is shorter.
 pub(crate) const HEAD: usize = 1024;
 
 /// A type the service takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum MediaType {
     Png,
     Jpeg,

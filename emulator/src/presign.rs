@@ -10,11 +10,16 @@ use sha2::Sha256;
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use crate::records::{Kind, RecordError, Records};
+
+/// The name of the secret's record.
+const SETTING: &str = "signing_key";
+
 const EXPIRES: &str = "X-Amz-Expires";
 const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 const SIGNATURE: &str = "X-Amz-Signature";
 
-/// Signs URLs and checks them, with a secret that lives as long as the emulator.
+/// Signs URLs and checks them, with a secret that lives as long as the emulator's folder.
 pub(crate) struct Signer {
     /// As long as a block of the hash, the one length that needs no preparation (RFC 2104, section 2).
     secret: [u8; 64],
@@ -41,6 +46,19 @@ impl Signer {
             part.copy_from_slice(Uuid::new_v4().as_bytes());
         }
         Self { secret }
+    }
+
+    /// The signer of earlier runs, so that their URLs stay good, or a new one.
+    pub(crate) fn load(records: &Records) -> Result<Self, RecordError> {
+        let kept = records.load::<String>(Kind::Setting)?;
+        let mut secret = [0; 64];
+        let kept = kept.iter().find(|(name, _)| name == SETTING);
+        if kept.is_some_and(|(_, hex)| hex::decode_to_slice(hex, &mut secret).is_ok()) {
+            return Ok(Self { secret });
+        }
+        let signer = Self::new();
+        records.put(Kind::Setting, SETTING, &hex::encode(signer.secret))?;
+        Ok(signer)
     }
 
     /// The query that lets `method` through at `path` until `expires` (Unix seconds) with exactly these headers.

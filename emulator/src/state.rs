@@ -32,6 +32,6 @@ pub(crate) struct App {
 impl App {
     /// The public address of an asset's file.
     pub(crate) fn asset_url(&self, asset: &Ready) -> String {
-        format!("{}/files/asset/{}", self.base_url, asset.file_name())
+        format!("{}{}", self.base_url, asset.file_path())
     }
 }

@@ -4,9 +4,10 @@
 //! the sender goes away or the body is refused, the temporary file goes too. Memory stays flat: at most [`QUEUE`] pieces
 //! wait for the disk, and then the socket does.
 //!
-//! Names on disk are made from ids and extensions of the emulator's own, never from a request. Nothing is synced: the
-//! files are for tests and demos, and need not outlive a power cut.
+//! Names on disk are made from ids and extensions of the emulator's own, never from a request. Files outlive the
+//! process, also one that is killed. They are not synced, and need not outlive a power cut: they are for tests and demos.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::media::{HEAD, MediaType};
 
@@ -25,10 +28,18 @@ use crate::media::{HEAD, MediaType};
 /// so a body on its way holds a few MiB of memory at most.
 const QUEUE: usize = 16;
 
+/// The folder of bytes that are not yet an asset's.
+const INCOMING: &str = "incoming";
+
+/// The folder of assets.
+const ASSETS: &str = "assets";
+
+/// What the names of files begin with whose bytes are still on their way.
+const PART: &str = ".part-";
+
 /// Where the bytes of one emulator are.
 pub(crate) struct Store {
-    incoming: PathBuf,
-    assets: PathBuf,
+    root: PathBuf,
     /// What runs on threads that may block.
     work: TaskTracker,
 }
@@ -42,9 +53,10 @@ pub(crate) struct Received {
 }
 
 /// A file with a name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Object {
-    pub(crate) path: PathBuf,
+    /// Its path below the root, so that the folder may be moved between two runs.
+    pub(crate) file: String,
     pub(crate) size: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) media: Option<MediaType>,
@@ -67,12 +79,12 @@ impl Store {
     /// Makes the folders below `root`.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let store = Self {
-            incoming: root.join("incoming"),
-            assets: root.join("assets"),
+            root: root.to_owned(),
             work: TaskTracker::new(),
         };
-        fs::create_dir_all(&store.incoming)?;
-        fs::create_dir_all(&store.assets)?;
+        for folder in [INCOMING, ASSETS] {
+            fs::create_dir_all(root.join(folder))?;
+        }
         Ok(store)
     }
 
@@ -84,7 +96,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Received, ReceiveError<E>> {
         let (pieces, queue) = mpsc::channel(QUEUE);
-        let folder = self.incoming.clone();
+        let folder = self.root.join(INCOMING);
         let (done, written) = oneshot::channel();
         self.work.spawn_blocking(move || {
             // If the receiving future was dropped, so is the file, here and before the writer counts as ended.
@@ -99,32 +111,90 @@ impl Store {
 
     /// Names what a presigned `PUT` brought; a later one replaces it.
     pub(crate) fn keep_incoming(&self, received: Received, id: &str) -> io::Result<Object> {
-        received.persist(self.incoming.join(id))
+        let file = incoming_file(id, &received.sha256);
+        received.persist(&self.root, file)
     }
 
     /// Names the file of a finished upload.
     pub(crate) fn keep_asset(&self, received: Received, id: &str) -> io::Result<Object> {
-        let path = self.asset_path(id, received.media);
-        received.persist(path)
+        let file = asset_file(id, received.media);
+        received.persist(&self.root, file)
+    }
+
+    /// What a direct upload's bytes will be as an asset.
+    pub(crate) fn as_asset(&self, object: &Object, id: &str) -> Object {
+        Object {
+            file: asset_file(id, object.media),
+            ..object.clone()
+        }
+    }
+
+    /// What an asset's bytes were as a direct upload's.
+    pub(crate) fn as_incoming(&self, object: &Object, id: &str) -> Object {
+        Object {
+            file: incoming_file(id, &object.sha256),
+            ..object.clone()
+        }
     }
 
     /// Moves a completed direct upload among the assets.
-    pub(crate) fn promote(&self, object: Object, id: &str) -> io::Result<Object> {
-        let path = self.asset_path(id, object.media);
-        fs::rename(&object.path, &path)?;
-        Ok(Object { path, ..object })
+    pub(crate) fn promote(&self, incoming: &Object, asset: &Object) -> io::Result<()> {
+        fs::rename(self.path(incoming), self.path(asset))
+    }
+
+    /// Where the bytes are.
+    pub(crate) fn path(&self, object: &Object) -> PathBuf {
+        self.root.join(&object.file)
+    }
+
+    /// Whether the bytes are there, as far as their number says.
+    pub(crate) fn holds(&self, object: &Object) -> bool {
+        fs::metadata(self.path(object))
+            .is_ok_and(|found| found.is_file() && found.len() == object.size)
+    }
+
+    /// Removes the emulator's files that are not among `known`. Others are none of its business, should the folder have
+    /// some.
+    pub(crate) fn sweep(&self, known: &HashSet<String>) {
+        for folder in [INCOMING, ASSETS] {
+            let Ok(found) = fs::read_dir(self.root.join(folder)) else {
+                continue;
+            };
+            for name in found
+                .flatten()
+                .filter_map(|file| file.file_name().into_string().ok())
+            {
+                let file = format!("{folder}/{name}");
+                if is_ours(&name) && !known.contains(&file) {
+                    tracing::info!(file, "a file of nothing is removed");
+                    if let Err(error) = fs::remove_file(self.root.join(&file)) {
+                        tracing::warn!(%error, file, "removing a file of nothing");
+                    }
+                }
+            }
+        }
     }
 
     /// Removes a file, on a thread that may block: a large one takes seconds.
     pub(crate) async fn remove(&self, object: Object) -> io::Result<()> {
         self.work
-            .spawn_blocking(move || fs::remove_file(object.path))
+            .spawn_blocking({
+                let path = self.path(&object);
+                move || fs::remove_file(path)
+            })
             .await?
     }
 
-    fn asset_path(&self, id: &str, media: Option<MediaType>) -> PathBuf {
-        let extension = media.map_or("bin", MediaType::extension);
-        self.assets.join(format!("{id}.{extension}"))
+    /// Takes a file's name away at once, so that another may have it, and removes the file behind the caller's back.
+    pub(crate) fn discard(&self, object: &Object) {
+        let scrap = format!("{INCOMING}/{PART}{}", Uuid::new_v4().simple());
+        let scrap = self.root.join(scrap);
+        let renamed = fs::rename(self.path(object), &scrap);
+        self.work.spawn_blocking(move || {
+            if let Err(error) = renamed.and_then(|()| fs::remove_file(scrap)) {
+                tracing::warn!(%error, "removing a file");
+            }
+        });
     }
 
     /// Waits until all work on disk has ended, once no more requests come in.
@@ -135,15 +205,32 @@ impl Store {
 }
 
 impl Received {
-    fn persist(self, path: PathBuf) -> io::Result<Object> {
-        self.file.persist(&path)?;
+    fn persist(self, root: &Path, file: String) -> io::Result<Object> {
+        self.file.persist(root.join(&file))?;
         Ok(Object {
-            path,
+            file,
             size: self.size,
             sha256: self.sha256,
             media: self.media,
         })
     }
+}
+
+/// Named by its bytes as well: a `PUT` that replaces another has a file of its own, and each record speaks of one.
+fn incoming_file(id: &str, sha256: &[u8; 32]) -> String {
+    let (start, _) = sha256.split_at(8);
+    format!("{INCOMING}/{id}-{}", hex::encode(start))
+}
+
+fn asset_file(id: &str, media: Option<MediaType>) -> String {
+    let extension = media.map_or("bin", MediaType::extension);
+    format!("{ASSETS}/{id}.{extension}")
+}
+
+/// Whether a file's name is one that this module gives.
+fn is_ours(name: &str) -> bool {
+    let id = name.strip_prefix("ast_").and_then(|rest| rest.get(..32));
+    name.starts_with(PART) || id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Hands the body to the writer piece by piece.
@@ -174,7 +261,7 @@ async fn feed<E>(
 
 /// Hashes and writes what comes, on a thread that may block, until the sender is dropped.
 fn write(folder: &Path, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Received> {
-    let mut file = NamedTempFile::with_prefix_in(".part-", folder)?;
+    let mut file = NamedTempFile::with_prefix_in(PART, folder)?;
     let mut hasher = Sha256::new();
     let mut head = Vec::with_capacity(HEAD);
     let mut size = 0u64;
@@ -243,8 +330,8 @@ mod tests {
         );
 
         let object = store.keep_asset(received, "id").unwrap();
-        assert_eq!(object.path, root.path().join("assets/id.pdf"));
-        assert_eq!(fs::read(&object.path).unwrap(), b"%PDF-1.7");
+        assert_eq!(object.file, "assets/id.pdf");
+        assert_eq!(fs::read(store.path(&object)).unwrap(), b"%PDF-1.7");
         assert_eq!(files(&root.path().join("incoming")), 0);
     }
 

@@ -49,7 +49,7 @@ pub(crate) async fn pump(
     expected: Option<u64>,
     chunk: usize,
     mut sender: Sender,
-    mut each: impl FnMut(u64),
+    mut each: impl FnMut(&Bytes),
 ) -> io::Result<()> {
     let mut length = Length::new(expected);
     let mut blocks = Blocks::default();
@@ -75,7 +75,7 @@ pub(crate) async fn pump(
             break;
         }
         length.add(piece.len())?;
-        each(piece.len() as u64);
+        each(&piece);
         sender.push(piece);
     }
     length.end()?;

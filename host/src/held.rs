@@ -4,9 +4,10 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use crate::disk;
@@ -92,17 +93,60 @@ impl Held {
 
     /// Begins to read. A file that has another length than it had fails the reading.
     pub(crate) fn read(self: &Arc<Self>) -> Reading {
+        self.read_each(|_| {}, || ())
+    }
+
+    /// As [`read`](Self::read); the reader gives the SHA-256 of the file, in hex, if all of it was read. It is computed
+    /// beside what is done with the bytes.
+    pub(crate) fn read_and_hash(self: &Arc<Self>) -> Reading<Option<String>> {
+        let passed = Arc::new(Mutex::new((Sha256::new(), 0)));
+        let (passing, size) = (passed.clone(), self.size());
+        let each = move |piece: &Bytes| {
+            let mut passing = lock(&passing);
+            passing.0.update(piece);
+            passing.1 += piece.len() as u64;
+        };
+        let end = move || {
+            let mut passed = lock(&passed);
+            (passed.1 == size).then(|| hex::encode(passed.0.finalize_reset()))
+        };
+        self.read_each(each, end)
+    }
+
+    /// The SHA-256 of the file, in hex.
+    pub(crate) async fn sha256(self: &Arc<Self>) -> io::Result<String> {
+        if let Some(sha256) = &self.sha256 {
+            return Ok(sha256.clone());
+        }
+        let Reading {
+            mut content,
+            reader,
+        } = self.read_and_hash();
+        // What interrupts it, the reader knows.
+        let _ = content.drain().await;
+        match reader.await {
+            Ok(Ok(Some(sha256))) => Ok(sha256),
+            ended => Err(fault(ended)),
+        }
+    }
+
+    fn read_each<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut each: impl FnMut(&Bytes) + Send + 'static,
+        end: impl FnOnce() -> T + Send + 'static,
+    ) -> Reading<T> {
         let (mut sender, content) = channel(4 * CHUNK);
         let file = self.clone();
         let reader = tokio::spawn(async move {
             if let HeldBytes::Memory(pieces) = &file.bytes {
                 for piece in pieces {
+                    each(piece);
                     if sender.send(piece.clone()).await.is_err() {
-                        return Ok(());
+                        return Ok(end());
                     }
                 }
                 sender.finish();
-                return Ok(());
+                return Ok(end());
             }
             let held = file.clone();
             let opened =
@@ -111,7 +155,8 @@ impl Held {
                 .await
                 .map_err(io::Error::other)??
                 .ok_or(io::ErrorKind::NotFound)?;
-            disk::pump(opened, Some(file.size()), CHUNK, sender, |_| {}).await
+            disk::pump(opened, Some(file.size()), CHUNK, sender, each).await?;
+            Ok(end())
         });
         Reading { content, reader }
     }
@@ -126,17 +171,21 @@ impl fmt::Debug for Held {
 }
 
 /// One pass over a held file. It ends by itself when its content is dropped.
-pub(crate) struct Reading {
+pub(crate) struct Reading<T = ()> {
     pub(crate) content: Content,
     /// Knows why, should the content be interrupted.
-    pub(crate) reader: JoinHandle<io::Result<()>>,
+    pub(crate) reader: JoinHandle<io::Result<T>>,
+}
+
+fn lock(passed: &Mutex<(Sha256, u64)>) -> MutexGuard<'_, (Sha256, u64)> {
+    passed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a reading was interrupted.
-pub(crate) fn fault(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
+pub(crate) fn fault<T>(ended: Result<io::Result<T>, tokio::task::JoinError>) -> io::Error {
     match ended {
         Ok(Err(error)) => error,
-        Ok(Ok(())) => io::Error::other("interrupted"),
+        Ok(Ok(_)) => io::Error::other("interrupted"),
         Err(error) => io::Error::other(error),
     }
 }

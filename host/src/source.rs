@@ -263,7 +263,10 @@ impl Opened {
     ) -> io::Result<()> {
         let mut length = Length::new(self.size);
         match self.input {
-            Input::File(file) => return disk::pump(file, self.size, chunk, sender, each).await,
+            Input::File(file) => {
+                let told = |piece: &Bytes| each(piece.len() as u64);
+                return disk::pump(file, self.size, chunk, sender, told).await;
+            }
             Input::Bytes(mut bytes) => {
                 while !bytes.is_empty() {
                     let piece = bytes.split_to(chunk.min(bytes.len()));

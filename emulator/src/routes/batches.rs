@@ -54,13 +54,13 @@ pub(super) async fn create(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let fault = fault.as_deref();
-    let slots: Vec<Slot> = checked
+    let slots = checked
         .into_iter()
         .map(|file| open(&app, file, fault))
-        .collect();
+        .collect::<Result<Vec<Slot>, _>>()?;
     let asset_ids = slots.iter().map(|slot| slot.asset_id.clone()).collect();
     Ok(Data(Created {
-        batch_id: app.batches.create(wish.title, asset_ids),
+        batch_id: app.batches.create(wish.title, asset_ids)?,
         items: slots,
     }))
 }

@@ -48,7 +48,7 @@ pub(super) async fn create(
     JsonBody(wish): JsonBody<Wish>,
 ) -> Result<Data<Slot>, ApiError> {
     let checked = check(&app.config, wish)?;
-    Ok(Data(open(&app, checked, fault.as_deref())))
+    Ok(Data(open(&app, checked, fault.as_deref())?))
 }
 
 /// A wish that can be granted.
@@ -85,7 +85,7 @@ pub(super) fn check(config: &Config, wish: Wish) -> Result<Checked, ApiError> {
 }
 
 /// Makes room for one file and signs its URL.
-pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Slot {
+pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Result<Slot, ApiError> {
     let Checked {
         declared,
         content_type,
@@ -103,7 +103,7 @@ pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Slot 
     let signed = signed_headers(content_type, declared.size, checksum);
 
     let config = &app.config;
-    let asset_id = app.assets.declare(declared);
+    let asset_id = app.assets.declare(declared)?;
     let path = format!("/bucket/{asset_id}");
     let lifetime = config.upload_expiry.as_secs();
     let expires = match fault {
@@ -111,14 +111,14 @@ pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Slot 
         _ => unix_now().saturating_add(lifetime),
     };
     let query = app.signer.sign("PUT", &path, expires, &signed);
-    Slot {
+    Ok(Slot {
         asset_id,
         upload_url: format!("{}{path}?{query}", app.base_url),
         upload_headers,
         expires_in_seconds: lifetime,
         max_bytes: config.max_bytes,
         status: "pending_upload",
-    }
+    })
 }
 
 /// What a completion may add.

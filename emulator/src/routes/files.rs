@@ -27,7 +27,7 @@ pub(super) async fn get(
         .get(id)
         .filter(|asset| asset.file_name() == name)
         .ok_or_else(|| ApiError::asset_not_found(id))?;
-    let mut response = ServeFile::new(&asset.object.path)
+    let mut response = ServeFile::new(app.store.path(&asset.object))
         .with_buf_chunk_size(READ)
         .oneshot(request)
         .await

@@ -1,5 +1,5 @@
 //! The routes. Everything below `/v3` is the API and wants a key; `/bucket` stands for the storage behind presigned
-//! URLs, and `/files` for the host that serves the stored files. `/_emulator` is the emulator's own.
+//! URLs, and `/files` for the host that serves the stored files. `/` and `/_emulator` are the emulator's own.
 
 mod assets;
 mod avatars;
@@ -10,6 +10,7 @@ mod dubbing;
 mod faults;
 mod files;
 mod lists;
+mod page;
 mod video_agents;
 mod videos;
 
@@ -65,6 +66,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             put(bucket::put).fallback(bucket::wrong_method),
         )
         .route("/files/asset/{name}", get(files::get))
+        .route("/", get(page::page))
+        .route("/_emulator/assets", get(page::assets))
+        .route("/_emulator/events", get(page::events))
         .route(
             "/_emulator/faults",
             get(faults::list).post(faults::inject).delete(faults::clear),
@@ -78,7 +82,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// Whether a path is the emulator's own. Such requests are not recorded and meet no faults.
 pub(crate) fn is_own(path: &str) -> bool {
-    path.starts_with("/_emulator/")
+    path == "/" || path.starts_with("/_emulator/")
 }
 
 /// The id in a path. One that is not even text is an id like any other that nobody has.

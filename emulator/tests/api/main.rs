@@ -13,5 +13,8 @@ mod common;
 mod faults;
 mod files;
 mod keys_and_routes;
+mod kill;
 mod lifecycle;
+mod page;
+mod restart;
 mod upload;

@@ -48,7 +48,11 @@ impl Fixture {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), config).await
+    }
+
+    /// A fixture over a folder that an earlier one may have left.
+    pub(crate) async fn over(dir: TempDir, config: Config) -> Self {
         let emulator = Emulator::builder()
             .data_dir(dir.path())
             .api_key(KEY)
@@ -62,6 +66,13 @@ impl Fixture {
             client,
             dir,
         }
+    }
+
+    /// Ends this emulator and starts another over its folder; `between` sees the folder meanwhile.
+    pub(crate) async fn restart(self, between: impl FnOnce(&Path)) -> Self {
+        self.emulator.shutdown().await;
+        between(self.dir.path());
+        Self::over(self.dir, Config::default()).await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

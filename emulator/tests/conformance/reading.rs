@@ -53,7 +53,7 @@ pub(crate) async fn a_pending_upload_can_be_deleted() {
     let f = Fixture::start().await;
     let slot = f.create("image/png", PNG.len()).await;
     f.put(&slot, PNG).send().await.unwrap();
-    assert_eq!(f.files("incoming"), [slot.id.as_str()]);
+    assert_eq!(f.files("incoming").len(), 1);
     let path = format!("/v3/assets/{}", slot.id);
     let answer = Answer::of(f.request(Method::DELETE, &path).send().await.unwrap()).await;
     assert_eq!(answer.text("id"), slot.id);

@@ -14,7 +14,7 @@ use super::body::Outbound;
 use super::client::{Answer, IDEMPOTENCY_KEY, read_body};
 use super::error::AssetsError;
 use super::notes::Notes;
-use super::send::DeleteOnDrop;
+use super::send::{DeleteOnDrop, hashed};
 use super::watch::{Phase, Watch};
 use super::{Asset, Assets, check_type};
 use crate::held::{Held, Reading, fault};
@@ -210,18 +210,19 @@ impl DirectUpload {
         watch: &Watch,
     ) -> Result<String, AssetsError> {
         let attempt = || async {
-            let Reading { content, reader } = file.read();
+            let Reading { content, reader } = file.read_and_hash();
             match self.put(content, watch).await {
+                Ok(()) => hashed(file, reader.await).await,
                 Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
-                ended => ended,
+                Err(error) => Err(error),
             }
         };
         self.assets.0.retries.run(watch, attempt).await
     }
 
     /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
-    /// making failed is never stored. Gives its SHA-256 in hex.
-    pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<String, AssetsError> {
+    /// making failed is never stored.
+    pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<(), AssetsError> {
         let client = &self.assets.0;
         let _pass = client.gate.pass().await;
         watch.phase(Phase::Put);
@@ -233,7 +234,10 @@ impl DirectUpload {
         }
         put.unwrap_or_else(|| Err(AssetsError::stalled("put", client.stall_timeout)))?;
         client.gate.well();
-        passage.sha256().ok_or_else(|| AssetsError::Transport {
+        if passage.is_through() {
+            return Ok(());
+        }
+        Err(AssetsError::Transport {
             operation: "put",
             reason: "the storage answered before it had the bytes".into(),
         })

@@ -226,7 +226,7 @@ impl Assets {
         watch.phase(Phase::Upload);
         let attempt = || async {
             let _pass = self.0.gate.pass().await;
-            let Reading { content, reader } = file.read();
+            let Reading { content, reader } = file.read_and_hash();
             let (body, fared) = Outbound::new(content, size, watch.attempt());
             lock(attempts).push(fared.clone());
             let part = reqwest::multipart::Part::stream_with_length(Body::wrap_stream(body), size)
@@ -247,10 +247,11 @@ impl Assets {
             match fared.fault(size) {
                 Some(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
                 Some(error) => Err(error),
-                None => posted.map(|answer| (answer.data, fared.sha256())),
+                // An answer to a creation that was made before may come before the bytes have gone again.
+                None => posted.map(|answer| (answer.data, reader)),
             }
         };
-        let (asset, sha256) = self.0.retries.run(watch, attempt).await?;
+        let (asset, reader) = self.0.retries.run(watch, attempt).await?;
         let claim = DeleteOnDrop::new(self, &asset.asset_id, notes);
         if asset.size_bytes != size {
             return Err(AssetsError::Mismatch {
@@ -258,10 +259,7 @@ impl Assets {
                 sent: size,
             });
         }
-        let sha256 = sha256.ok_or_else(|| AssetsError::Transport {
-            operation: "upload",
-            reason: "the service answered before it had the bytes".into(),
-        })?;
+        let sha256 = hashed(file, reader.await).await?;
         Ok(Uploaded {
             asset,
             flow: Flow::Upload,
@@ -273,4 +271,16 @@ impl Assets {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The SHA-256 that a reader computed on the way; where the other side did not want all of the bytes, of another reading.
+pub(super) async fn hashed(
+    file: &Arc<Held>,
+    ended: Result<std::io::Result<Option<String>>, tokio::task::JoinError>,
+) -> Result<String, AssetsError> {
+    match ended {
+        Ok(Ok(Some(sha256))) => Ok(sha256),
+        Ok(Ok(None)) => file.sha256().await.map_err(AssetsError::Source),
+        ended => Err(AssetsError::Source(fault(ended))),
+    }
 }

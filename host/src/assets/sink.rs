@@ -177,7 +177,7 @@ impl AssetsSink {
         };
         let put = upload.put(passing, &watch);
         let (put, rest) = futures::join!(put, tee(file.content, spool, sender));
-        match rest.and(put) {
+        match put.and(rest) {
             Ok(sha256) => {
                 let ended = self.0.finish_direct(&upload, sha256, notes, &watch).await;
                 if ended.is_err() {
@@ -231,14 +231,17 @@ impl AssetsSink {
     }
 }
 
-/// Passes a content on for as long as somebody takes it, and writes all of it to `copy`. Its end is passed on, too.
-async fn tee(
+/// Passes a content on for as long as somebody takes it, writes all of it to `copy`, and gives its SHA-256 in hex. Its end
+/// is passed on, too.
+pub(crate) async fn tee(
     mut content: Content,
     mut copy: Option<File>,
     mut sender: Sender,
-) -> Result<(), AssetsError> {
+) -> Result<String, AssetsError> {
     let mut taken = true;
+    let mut hash = Sha256::new();
     while let Some(piece) = content.next().await? {
+        hash.update(&piece);
         if let Some(mut file) = copy.take() {
             let piece = piece.clone();
             let written =
@@ -248,7 +251,7 @@ async fn tee(
         taken = taken && sender.send(piece).await.is_ok();
     }
     sender.finish();
-    Ok(())
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[async_trait]

@@ -1,119 +1,35 @@
 //! The table of assets: what the emulator knows of each, and the steps between `pending_upload` and a usable asset.
 //!
-//! A rename and the table change under one lock and without a wait between them, so an asset is there with its file or
-//! not at all, whenever a client goes away.
+//! A rename, the record and the table change under one lock and without a wait between them, so an asset is there with
+//! its file or not at all, whenever a client goes away.
+
+mod entry;
+mod recover;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
+
+use entry::{Arrived, Entry, State, describe};
+pub use entry::{AssetStatus, Flow, StoredAsset};
+pub(crate) use entry::{Declared, Ready};
 
 use crate::batches::Status;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::feed::{Card, Change, Feed};
 use crate::media::MediaType;
+use crate::records::{Kind, RecordError, Records};
 use crate::store::{Object, Received, Store};
 
-/// An asset as the emulator holds it, for tests to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredAsset {
-    /// The id that requests use.
-    pub id: String,
-    /// The file's name, as the client gave it, without folders.
-    pub name: String,
-    /// The type: told from the bytes, or as declared while the asset is pending.
-    pub mime_type: String,
-    /// The size in bytes: counted, or as declared while the asset is pending.
-    pub size: u64,
-    /// The SHA-256 of the bytes in hex; `None` while there are no bytes.
-    pub sha256: Option<String>,
-    /// How the asset came.
-    pub flow: Flow,
-    /// How far it is.
-    pub status: AssetStatus,
-    /// Where the bytes are; `None` while there are none.
-    pub path: Option<PathBuf>,
-}
-
-/// How an asset came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Flow {
-    /// `POST /v3/assets`.
-    Upload,
-    /// The three steps of a direct upload.
-    DirectUpload,
-}
-
-/// How far an asset is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AssetStatus {
-    /// Declared; its bytes may be there, but it has not been completed and cannot be used.
-    PendingUpload,
-    /// Usable.
-    Completed,
-}
-
-/// What a client says of a direct upload beforehand.
-#[derive(Debug, Clone)]
-pub(crate) struct Declared {
-    pub(crate) name: String,
-    pub(crate) media: MediaType,
-    pub(crate) size: u64,
-    pub(crate) sha256: Option<[u8; 32]>,
-}
-
-/// A usable asset.
-#[derive(Debug, Clone)]
-pub(crate) struct Ready {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) media: MediaType,
-    pub(crate) uploaded_at: u64,
-    /// Counts up as assets become usable: several may within one second.
-    pub(crate) arrived: u64,
-    /// When it became usable.
-    since: Instant,
-    pub(crate) object: Object,
-}
-
-impl Ready {
-    /// The asset's name among the files.
-    pub(crate) fn file_name(&self) -> String {
-        format!("{}.{}", self.id, self.media.extension())
-    }
-}
-
-struct Entry {
-    /// Counts up: several assets may come within one second.
-    serial: u64,
-    flow: Flow,
-    state: State,
-}
-
-enum State {
-    Pending {
-        declared: Declared,
-        object: Option<Arrived>,
-    },
-    Ready(Ready),
-}
-
-/// What a presigned `PUT` brought.
-struct Arrived {
-    object: Object,
-    /// `complete` does not see the bytes before.
-    settled: Instant,
-}
-
 /// Every asset, by id.
-#[derive(Default)]
 pub(crate) struct Assets {
     table: Mutex<Table>,
+    records: Arc<Records>,
+    feed: Feed,
 }
 
 #[derive(Default)]
@@ -123,16 +39,6 @@ struct Table {
 }
 
 impl Table {
-    fn insert(&mut self, id: &str, flow: Flow, state: State) {
-        let serial = self.next();
-        let entry = Entry {
-            serial,
-            flow,
-            state,
-        };
-        self.entries.insert(id.to_owned(), entry);
-    }
-
     fn next(&mut self) -> u64 {
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -160,22 +66,36 @@ impl Assets {
             media,
             uploaded_at: unix_now(),
             arrived: table.next(),
-            since: Instant::now(),
+            since: SystemTime::now(),
             object,
         };
-        table.insert(&ready.id, Flow::Upload, State::Ready(ready.clone()));
+        let entry = Entry {
+            serial: table.next(),
+            flow: Flow::Upload,
+            state: State::Ready(ready.clone()),
+        };
+        if let Err(error) = self.keep(&mut table, &ready.id, entry) {
+            store.discard(&ready.object);
+            return Err(ApiError::internal(error));
+        }
         Ok(ready)
     }
 
     /// Makes room for a direct upload and gives its id.
-    pub(crate) fn declare(&self, declared: Declared) -> String {
+    pub(crate) fn declare(&self, declared: Declared) -> Result<String, ApiError> {
+        let mut table = self.lock();
         let id = new_id();
-        let state = State::Pending {
-            declared,
-            object: None,
+        let entry = Entry {
+            serial: table.next(),
+            flow: Flow::DirectUpload,
+            state: State::Pending {
+                declared,
+                object: None,
+            },
         };
-        self.lock().insert(&id, Flow::DirectUpload, state);
-        id
+        self.keep(&mut table, &id, entry)
+            .map_err(ApiError::internal)?;
+        Ok(id)
     }
 
     /// Takes what a presigned `PUT` brought. Bytes for an asset that is completed or deleted are let go: the URL is
@@ -188,15 +108,29 @@ impl Assets {
         settles: Duration,
     ) -> std::io::Result<()> {
         let mut table = self.lock();
-        if let Some(entry) = table.entries.get_mut(id)
-            && let State::Pending { object, .. } = &mut entry.state
-        {
-            *object = Some(Arrived {
-                object: store.keep_incoming(received, id)?,
-                settled: Instant::now() + settles,
-            });
+        let Some(entry) = table.entries.get(id) else {
+            return Ok(());
+        };
+        let mut entry = entry.clone();
+        let State::Pending { object, .. } = &mut entry.state else {
+            return Ok(());
+        };
+        let kept = store.keep_incoming(received, id)?;
+        let before = object.replace(Arrived {
+            object: kept.clone(),
+            settled: SystemTime::now() + settles,
+        });
+        let before = before.map(|arrived| arrived.object);
+        let written = self.keep(&mut table, id, entry);
+        // One of the two has no record now, unless they are the same bytes and so the same file.
+        let same = before
+            .as_ref()
+            .is_some_and(|before| before.file == kept.file);
+        let spare = if written.is_ok() { before } else { Some(kept) };
+        if let Some(spare) = spare.filter(|_| !same) {
+            store.discard(&spare);
         }
-        Ok(())
+        written.map_err(std::io::Error::other)
     }
 
     /// Makes a direct upload usable, if its bytes are there and are what was declared. May be repeated.
@@ -211,7 +145,7 @@ impl Assets {
         let arrived = table.next();
         let entry = table
             .entries
-            .get_mut(id)
+            .get(id)
             .ok_or_else(|| ApiError::asset_not_found(id))?;
         let (declared, object) = match &entry.state {
             State::Ready(ready) => {
@@ -221,7 +155,7 @@ impl Assets {
             State::Pending {
                 declared,
                 object: Some(Arrived { object, settled }),
-            } if *settled <= Instant::now() => (declared, object),
+            } if *settled <= SystemTime::now() => (declared, object),
             State::Pending { .. } => {
                 return Err(ApiError::conflict("the bytes have not arrived yet"));
             }
@@ -239,12 +173,23 @@ impl Assets {
             media: declared.media,
             uploaded_at: unix_now(),
             arrived,
-            since: Instant::now(),
-            object: store
-                .promote(object.clone(), id)
-                .map_err(ApiError::internal)?,
+            since: SystemTime::now(),
+            object: store.as_asset(object, id),
         };
-        entry.state = State::Ready(ready.clone());
+        let done = Entry {
+            serial: entry.serial,
+            flow: entry.flow,
+            state: State::Ready(ready.clone()),
+        };
+        // The record decides. Killed before the file has moved, the next start moves it.
+        let (incoming, before) = (object.clone(), entry.clone());
+        self.keep(&mut table, id, done)
+            .map_err(ApiError::internal)?;
+        if let Err(error) = store.promote(&incoming, &ready.object) {
+            self.keep(&mut table, id, before)
+                .map_err(ApiError::internal)?;
+            return Err(ApiError::internal(error));
+        }
         Ok(ready)
     }
 
@@ -276,7 +221,7 @@ impl Assets {
     /// How far an asset is.
     pub(crate) fn status(&self, config: &Config, id: &str) -> Status {
         match self.lock().entries.get(id).map(|entry| &entry.state) {
-            Some(State::Ready(ready)) if ready.since.elapsed() < config.processing => {
+            Some(State::Ready(ready)) if ready.is_processing(config.processing) => {
                 Status::Processing
             }
             Some(State::Ready(_)) => Status::Completed,
@@ -299,55 +244,56 @@ impl Assets {
 
     /// Forgets an asset, pending or not, and gives its file, if it has one.
     pub(crate) fn remove(&self, id: &str) -> Result<Option<Object>, ApiError> {
-        match self.lock().entries.remove(id).map(|entry| entry.state) {
-            Some(State::Ready(ready)) => Ok(Some(ready.object)),
-            Some(State::Pending { object, .. }) => Ok(object.map(|arrived| arrived.object)),
-            None => Err(ApiError::asset_not_found(id)),
+        let mut table = self.lock();
+        if !table.entries.contains_key(id) {
+            return Err(ApiError::asset_not_found(id));
         }
+        self.records
+            .remove(Kind::Asset, &[id])
+            .map_err(ApiError::internal)?;
+        self.feed.tell(|| Change::Went(id.to_owned()));
+        Ok(match table.entries.remove(id).map(|entry| entry.state) {
+            Some(State::Ready(ready)) => Some(ready.object),
+            Some(State::Pending { object, .. }) => object.map(|arrived| arrived.object),
+            None => None,
+        })
+    }
+
+    /// Every asset at a glance, oldest first.
+    pub(crate) fn cards(&self) -> Vec<Card> {
+        let table = self.lock();
+        let cards = table.entries.iter().map(|(id, entry)| entry.card(id));
+        let mut cards: Vec<_> = cards.collect();
+        cards.sort_unstable_by_key(|card| card.serial);
+        cards
+    }
+
+    /// Tells of what changes from now on.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Every asset, oldest first.
-    pub(crate) fn snapshot(&self) -> Vec<StoredAsset> {
+    pub(crate) fn snapshot(&self, store: &Store) -> Vec<StoredAsset> {
         let table = self.lock();
         let mut sorted: Vec<_> = table.entries.iter().collect();
         sorted.sort_unstable_by_key(|(_, entry)| entry.serial);
         sorted
             .into_iter()
-            .map(|(id, entry)| describe(id, entry))
+            .map(|(id, entry)| describe(store, id, entry))
             .collect()
+    }
+
+    /// Writes an entry's record and, if that went well, the entry.
+    fn keep(&self, table: &mut Table, id: &str, entry: Entry) -> Result<(), RecordError> {
+        self.records.put(Kind::Asset, id, &entry)?;
+        self.feed.tell(|| Change::Came(entry.card(id)));
+        table.entries.insert(id.to_owned(), entry);
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn describe(id: &str, entry: &Entry) -> StoredAsset {
-    let (name, media, size, object, status) = match &entry.state {
-        State::Pending { declared, object } => (
-            &declared.name,
-            declared.media,
-            declared.size,
-            object.as_ref().map(|arrived| &arrived.object),
-            AssetStatus::PendingUpload,
-        ),
-        State::Ready(ready) => (
-            &ready.name,
-            ready.media,
-            ready.object.size,
-            Some(&ready.object),
-            AssetStatus::Completed,
-        ),
-    };
-    StoredAsset {
-        id: id.to_owned(),
-        name: name.clone(),
-        mime_type: media.mime().to_owned(),
-        size,
-        sha256: object.map(|object| hex::encode(object.sha256)),
-        flow: entry.flow,
-        status,
-        path: object.map(|object| object.path.clone()),
     }
 }
 
