@@ -76,7 +76,7 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         None => {
-            eprintln!("forebay: interrupted; what was complete is kept, nothing partial is");
+            eprintln!("forebay: interrupted; nothing partial is left");
             ExitCode::from(130)
         }
     }

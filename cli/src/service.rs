@@ -24,9 +24,12 @@ pub(crate) fn connect(service: &Service) -> Result<Assets> {
     Ok(CLIENT.get_or_init(|| assets).clone())
 }
 
-/// Gives what was broken off a few seconds to be taken back from the service.
+/// Gives what was broken off half a minute to be taken back from the service.
 pub(crate) async fn settle() {
     if let Some(assets) = CLIENT.get() {
-        let _ = tokio::time::timeout(Duration::from_secs(10), assets.settle()).await;
+        let settled = tokio::time::timeout(Duration::from_secs(30), assets.settle()).await;
+        if settled.is_err() {
+            eprintln!("forebay: not everything that was broken off could be deleted in time");
+        }
     }
 }

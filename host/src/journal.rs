@@ -5,7 +5,7 @@
 //! a creation whose answer was lost is asked for under the same Idempotency-Key, so that the service makes no second one
 //! (it remembers a key for 24 hours).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
 use crate::assets::{Asset, Flow};
 use crate::pipeline::Pipeline;
@@ -63,13 +64,20 @@ pub enum JournalError {
 /// | `{"begun":{"place":…,"state":…}}` | a job began over a source in this state; both are digests |
 /// | `{"known":{"file":…,"known":{"put":{…}}}}` | the storage has the bytes of a file: asset id, SHA-256, size |
 /// | `{"known":{"file":…,"known":{"delivered":{…}}}}` | the service has the asset |
-/// | `{"abandoned":{"file":…}}` | the asset of a file is about to be deleted, so its Idempotency-Key is used up |
+/// | `{"abandoned":{"file":…,"asset_id":…}}` | the asset of a file is about to be deleted, or was refused: its key is used up |
+/// | `{"deleted":{"file":…,"asset_id":…}}` | that asset is deleted |
 /// | `{"done":{"job":…,"report":…}}` | a job is done |
 ///
-/// A file is named by its job's digest (plugins, configs, place and state of the source) and its place among the outputs
-/// of each stage.
+/// A file is named by its job's digest (service, plugins, configs, place and state of the source) and its place among the
+/// outputs of each stage.
 #[derive(Clone)]
-pub struct Journal(Arc<Mutex<Inner>>);
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Told when a job ends.
+    ended: Notify,
+}
 
 struct Inner {
     path: PathBuf,
@@ -79,6 +87,8 @@ struct Inner {
     sources: HashMap<String, String>,
     files: HashMap<String, FileState>,
     done: HashMap<String, Report>,
+    /// Jobs that are being worked on.
+    active: HashSet<String>,
 }
 
 /// What is known of one file of a job.
@@ -86,6 +96,8 @@ struct Inner {
 struct FileState {
     /// Attempts whose asset was deleted: each used up an Idempotency-Key.
     abandoned: u32,
+    /// Assets that are to be deleted, unless they were.
+    doomed: Vec<String>,
     known: Option<Known>,
 }
 
@@ -122,8 +134,13 @@ enum Record {
     Begun { place: String, state: String },
     /// The storage has a file's bytes, or the service the asset.
     Known { file: String, known: Known },
-    /// The asset of a file is about to be deleted.
-    Abandoned { file: String },
+    /// The asset of a file is about to be deleted, or its creation was refused.
+    Abandoned {
+        file: String,
+        asset_id: Option<String>,
+    },
+    /// That asset is deleted.
+    Deleted { file: String, asset_id: String },
     /// A job is done.
     Done { job: String, report: Box<Report> },
 }
@@ -169,6 +186,7 @@ impl Journal {
             sources: HashMap::new(),
             files: HashMap::new(),
             done: HashMap::new(),
+            active: HashSet::new(),
         };
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').enumerate();
         let unreadable = |at: usize, problem: String| JournalError::Unreadable {
@@ -203,12 +221,23 @@ impl Journal {
             let record = serde_json::from_slice(line);
             inner.take_in(record.map_err(|error| unreadable(at, error.to_string()))?);
         }
-        Ok(Self(Arc::new(Mutex::new(inner))))
+        Ok(Self(Arc::new(Shared {
+            inner: Mutex::new(inner),
+            ended: Notify::new(),
+        })))
     }
 
-    /// A job over the source at this place, in this state: a file's size and time of change, or a digest of bytes.
-    pub(crate) fn job(&self, pipeline: &Pipeline, place: &str, state: &str) -> JobJournal {
+    /// A job into this sink over the source at this place, in this state: a file's size and time of change, or a digest of bytes.
+    pub(crate) fn job(
+        &self,
+        pipeline: &Pipeline,
+        sink: &str,
+        place: &str,
+        state: &str,
+    ) -> JobJournal {
         let mut hash = Sha256::new();
+        hash.update(sink);
+        hash.update([0]);
         for stage in pipeline.stages() {
             hash.update(stage.plugin.digest());
             hash.update(stage.config.to_string());
@@ -225,7 +254,7 @@ impl Journal {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a record, syncs it, and takes it in.
@@ -249,8 +278,16 @@ impl Inner {
     fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        self.file.write_all(&text)?;
-        self.file.sync_data()
+        let before = self.file.metadata()?.len();
+        let written = self
+            .file
+            .write_all(&text)
+            .and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // Half a line would spoil the next one.
+            self.file.set_len(before)?;
+        }
+        written
     }
 
     fn take_in(&mut self, record: Record) {
@@ -261,10 +298,15 @@ impl Inner {
             Record::Known { file, known } => {
                 self.files.entry(file).or_default().known = Some(known);
             }
-            Record::Abandoned { file } => {
+            Record::Abandoned { file, asset_id } => {
                 let file = self.files.entry(file).or_default();
                 file.abandoned += 1;
+                file.doomed.extend(asset_id);
                 file.known = None;
+            }
+            Record::Deleted { file, asset_id } => {
+                let file = self.files.entry(file).or_default();
+                file.doomed.retain(|doomed| *doomed != asset_id);
             }
             Record::Done { job, report } => {
                 self.done.insert(job, *report);
@@ -294,6 +336,19 @@ pub(crate) struct JobJournal {
 }
 
 impl JobJournal {
+    /// Waits while the same job is under way elsewhere in this run: the same file, named twice.
+    pub(crate) async fn enter(&self) -> Active {
+        loop {
+            let mut ended = std::pin::pin!(self.journal.0.ended.notified());
+            // From here on no end is missed.
+            ended.as_mut().enable();
+            if self.journal.lock().active.insert(self.key.clone()) {
+                return Active(self.clone());
+            }
+            ended.await;
+        }
+    }
+
     /// What the job did, if it was done.
     pub(crate) fn done(&self) -> Option<Report> {
         self.journal.lock().done.get(&self.key).cloned()
@@ -330,6 +385,17 @@ impl JobJournal {
     }
 }
 
+/// A job that is under way.
+pub(crate) struct Active(JobJournal);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let Self(job) = self;
+        job.journal.lock().active.remove(&job.key);
+        job.journal.0.ended.notify_waiters();
+    }
+}
+
 /// The part of a journal that concerns one file.
 #[derive(Debug, Clone)]
 pub(crate) struct FileJournal {
@@ -351,18 +417,40 @@ impl FileJournal {
         });
     }
 
-    /// Notes that the asset is about to be deleted.
-    pub(crate) fn abandon(&self) {
+    /// Notes that an asset is about to be deleted, or that none was made and none will be by this attempt.
+    pub(crate) fn abandon(&self, asset_id: Option<&str>) {
         self.journal.record(Record::Abandoned {
             file: self.key.clone(),
+            asset_id: asset_id.map(str::to_owned),
         });
     }
 
-    /// The Idempotency-Key of the present attempt, for a file of this size: the same in every run, until one is abandoned.
-    pub(crate) fn idempotency_key(&self, size: u64) -> String {
+    /// Notes that an asset is deleted.
+    pub(crate) fn deleted(&self, asset_id: &str) {
+        self.journal.record(Record::Deleted {
+            file: self.key.clone(),
+            asset_id: asset_id.to_owned(),
+        });
+    }
+
+    /// Assets that are to be deleted.
+    pub(crate) fn doomed(&self) -> Vec<String> {
+        let inner = self.journal.lock();
+        let file = inner.files.get(&self.key);
+        file.map_or_else(Vec::new, |file| file.doomed.clone())
+    }
+
+    /// The Idempotency-Key of the present attempt, for a file of this size and content: the same in every run, until one
+    /// is abandoned.
+    pub(crate) fn idempotency_key(&self, size: u64, content: &str) -> String {
         let inner = self.journal.lock();
         let abandoned = inner.files.get(&self.key).map_or(0, |file| file.abandoned);
-        let attempt = digest(&[&self.key, &abandoned.to_string(), &size.to_string()]);
+        let attempt = digest(&[
+            &self.key,
+            &abandoned.to_string(),
+            &size.to_string(),
+            content,
+        ]);
         format!("forebay-{}-{attempt}", inner.id)
     }
 }
@@ -390,7 +478,7 @@ mod tests {
 
     fn job(journal: &Journal) -> JobJournal {
         let pipeline = Pipeline::builder("p").build().unwrap();
-        journal.job(&pipeline, "/photos/a.jpg", "100 1")
+        journal.job(&pipeline, "sink", "/photos/a.jpg", "100 1")
     }
 
     fn put(asset_id: &str) -> Known {
@@ -409,7 +497,7 @@ mod tests {
         assert!(matches!(Journal::open(&path), Err(JournalError::InUse(_))));
         let file = job(&journal).file(&[0, 2]);
         assert!(!job(&journal).begin() && file.known().is_none());
-        let key = file.idempotency_key(7);
+        let key = file.idempotency_key(7, "");
         file.know(put("a"));
         let report = Report::new("p");
         job(&journal).finish(&report);
@@ -418,20 +506,23 @@ mod tests {
         let journal = Journal::open(&path).unwrap();
         let file = job(&journal).file(&[0, 2]);
         assert_eq!(file.known(), Some(put("a")));
-        assert_eq!(file.idempotency_key(7), key);
-        assert_ne!(file.idempotency_key(8), key);
+        assert_eq!(file.idempotency_key(7, ""), key);
+        assert_ne!(file.idempotency_key(8, ""), key);
         assert_eq!(job(&journal).done().unwrap().pipeline, "p");
         assert!(!job(&journal).begin(), "it is what it was");
         let pipeline = Pipeline::builder("p").build().unwrap();
-        let changed = journal.job(&pipeline, "/photos/a.jpg", "100 2");
+        let changed = journal.job(&pipeline, "sink", "/photos/a.jpg", "100 2");
         assert!(
             changed.done().is_none() && changed.begin(),
             "the change is noticed"
         );
-        file.abandon();
+        file.abandon(Some("a"));
         assert!(file.known().is_none());
+        assert_eq!(file.doomed(), ["a"]);
+        file.deleted("a");
+        assert!(file.doomed().is_empty());
         assert_ne!(
-            file.idempotency_key(7),
+            file.idempotency_key(7, ""),
             key,
             "a key whose asset is gone is not used again"
         );

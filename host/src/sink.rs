@@ -50,12 +50,22 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// [`SinkError::Interrupted`] when the content turns out never to become whole; otherwise whatever went wrong.
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError>;
+
+    /// What tells this sink from others in a [`Journal`](crate::Journal), such as an address. A sink without it cannot be
+    /// used with one: what it has taken may be gone by the next run.
+    fn identity(&self) -> Option<String> {
+        None
+    }
 }
 
 #[async_trait]
 impl<S: Sink + ?Sized> Sink for Arc<S> {
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError> {
         (**self).put(file).await
+    }
+
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
     }
 }
 

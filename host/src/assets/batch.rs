@@ -159,17 +159,26 @@ impl Batch {
         let _: Answer<serde_json::Value> = retries.run_when(again, &Watch::none(), attempt).await?;
         loop {
             let status = self.assets.batch(&self.batch_id).await?;
-            if !matches!(status.status, Status::Processing | Status::Queued) {
-                for item in &status.items {
-                    if item.status == Status::Completed
-                        && let Some(upload) = self.uploads.get(item.item_index)
-                    {
-                        upload.keep();
-                    }
-                }
+            if matches!(status.status, Status::Completed | Status::Failed) {
+                self.keep_what_is_complete().await?;
                 return Ok(status);
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    async fn keep_what_is_complete(&self) -> Result<(), AssetsError> {
+        let ids: Vec<&str> = self.uploads.iter().map(DirectUpload::asset_id).collect();
+        let statuses = self.assets.statuses(&ids).await?;
+        for upload in &self.uploads {
+            // Only what is known to be of no use is deleted.
+            if !matches!(
+                statuses.get(upload.asset_id()),
+                Some(Status::Queued | Status::Failed | Status::NotFound)
+            ) {
+                upload.keep();
+            }
+        }
+        Ok(())
     }
 }

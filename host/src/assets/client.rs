@@ -67,6 +67,11 @@ impl Assets {
         self.0.tasks.wait().await;
     }
 
+    /// Where the service is.
+    pub fn base_url(&self) -> &str {
+        self.0.base_url.as_str()
+    }
+
     /// Keeps [`settle`](Self::settle) waiting for as long as it is there: what is dropped before it may still leave
     /// something to be done.
     pub(crate) fn under_way(&self) -> TaskTrackerToken {

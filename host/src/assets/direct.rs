@@ -99,7 +99,7 @@ impl Assets {
         notes: &Notes,
         watch: &Watch,
     ) -> Result<DirectUpload, AssetsError> {
-        let key = notes.idempotency_key(size);
+        let key = notes.idempotency_key(size, "");
         let attempt = || {
             let request = self.request(Method::POST, &["v3", "assets", "direct-uploads"]);
             let request = request
@@ -108,7 +108,8 @@ impl Assets {
                 .json(&body);
             self.answer("create", request)
         };
-        let answer: Answer<Slot> = self.0.retries.run(watch, attempt).await?;
+        let created = self.0.retries.run(watch, attempt).await;
+        let answer: Answer<Slot> = created.inspect_err(|error| notes.refused(error))?;
         DirectUpload::of_slot(self, answer.data, media_type, size, notes)
     }
 }
@@ -223,17 +224,16 @@ impl DirectUpload {
     /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
     /// making failed is never stored.
     pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<(), AssetsError> {
-        let client = &self.assets.0;
-        let _pass = client.gate.pass().await;
+        // No place at the gate: a body may have to wait for its plugin, and that for another upload.
+        let patience = self.assets.0.stall_timeout;
         watch.phase(Phase::Put);
         let (body, passage) = Outbound::new(content, self.size, watch.attempt());
         let put = self.put_body(Body::wrap_stream(body));
-        let put = passage.unless_stalled(client.stall_timeout, put).await;
+        let put = passage.unless_stalled(patience, put).await;
         if let Some(fault) = passage.fault(self.size) {
             return Err(fault);
         }
-        put.unwrap_or_else(|| Err(AssetsError::stalled("put", client.stall_timeout)))?;
-        client.gate.well();
+        put.unwrap_or_else(|| Err(AssetsError::stalled("put", patience)))?;
         if passage.is_through() {
             return Ok(());
         }
@@ -245,13 +245,14 @@ impl DirectUpload {
 
     async fn put_body(&self, body: Body) -> Result<(), AssetsError> {
         // The storage gets what it signed for, and no key.
-        let request = self
-            .assets
-            .0
-            .http
+        let mut headers = self.headers.clone();
+        // In place of the one that may have been signed: twice would be refused.
+        headers.insert(CONTENT_LENGTH, self.size.into());
+        let client = &self.assets.0.http;
+        let request = client
             .put(&self.slot.upload_url)
-            .headers(self.headers.clone());
-        let request = request.header(CONTENT_LENGTH, self.size).body(body);
+            .headers(headers)
+            .body(body);
         let response = request
             .send()
             .await

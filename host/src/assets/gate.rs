@@ -54,7 +54,9 @@ impl Gate {
     /// Waits for a place.
     pub(super) async fn pass(&self) -> Pass<'_> {
         loop {
-            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
             let closed = {
                 let mut state = self.lock();
                 let now = Instant::now();
@@ -90,7 +92,7 @@ impl Gate {
         if state.places < self.most {
             state.places = (state.places + GROWTH).min(self.most);
             drop(state);
-            self.changed.notify_one();
+            self.changed.notify_waiters();
         }
     }
 
@@ -102,7 +104,7 @@ impl Gate {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.0.lock().under_way -= 1;
-        self.0.changed.notify_one();
+        self.0.changed.notify_waiters();
     }
 }
 

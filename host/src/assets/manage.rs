@@ -120,6 +120,14 @@ impl Assets {
         Ok(())
     }
 
+    /// As [`delete`](Self::delete); one that is gone already is deleted.
+    pub(super) async fn delete_if_there(&self, asset_id: &str) -> Result<(), AssetsError> {
+        match self.delete(asset_id).await {
+            Err(AssetsError::Service(gone)) if gone.status == 404 => Ok(()),
+            ended => ended,
+        }
+    }
+
     /// One page of the assets that the service holds.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub use watch::{Phase, Retry};
 pub(crate) use file_input::inline_type;
 pub(crate) use notes::Notes;
 pub(crate) use send::{DeleteOnDrop, Uploaded};
-pub(crate) use sink::tee;
+pub(crate) use sink::put_and_tee;
 pub(crate) use watch::Watch;
 
 use crate::held::Held;

@@ -1,6 +1,7 @@
 //! What an upload is known by, to the service and to the journal.
 
 use super::client::idempotency_key;
+use super::error::AssetsError;
 use crate::journal::{FileJournal, Known};
 
 /// The journal's part for one upload, if there is a journal.
@@ -12,10 +13,15 @@ impl Notes {
         Self(journal)
     }
 
-    /// The Idempotency-Key of a creation. Without a journal it is a fresh one.
-    pub(super) fn idempotency_key(&self, size: u64) -> String {
+    pub(super) fn is_journaled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The Idempotency-Key of a creation, for a file of this size and, where that is known, this content. Without a
+    /// journal it is a fresh one.
+    pub(super) fn idempotency_key(&self, size: u64, content: &str) -> String {
         match &self.0 {
-            Some(journal) => journal.idempotency_key(size),
+            Some(journal) => journal.idempotency_key(size, content),
             None => idempotency_key(),
         }
     }
@@ -33,10 +39,32 @@ impl Notes {
         }
     }
 
-    /// Notes that the asset is about to be deleted, so that its Idempotency-Key is not used again.
-    pub(super) fn abandon(&self) {
+    /// Notes that an asset is about to be deleted, so that its Idempotency-Key is not used again.
+    pub(super) fn abandon(&self, asset_id: &str) {
         if let Some(journal) = &self.0 {
-            journal.abandon();
+            journal.abandon(Some(asset_id));
+        }
+    }
+
+    /// Notes that an asset is deleted.
+    pub(super) fn deleted(&self, asset_id: &str) {
+        if let Some(journal) = &self.0 {
+            journal.deleted(asset_id);
+        }
+    }
+
+    /// Assets that were about to be deleted when a run before ended.
+    pub(super) fn doomed(&self) -> Vec<String> {
+        self.0.as_ref().map_or_else(Vec::new, FileJournal::doomed)
+    }
+
+    /// Takes note of a creation that was refused for good: the service would replay that answer to the same key.
+    pub(super) fn refused(&self, error: &AssetsError) {
+        if let Some(journal) = &self.0
+            && matches!(error, AssetsError::Service(_))
+            && !error.is_transient()
+        {
+            journal.abandon(None);
         }
     }
 }

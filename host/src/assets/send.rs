@@ -68,8 +68,12 @@ impl DeleteOnDrop {
     }
 
     fn spawn(&self) -> Option<tokio::task::JoinHandle<()>> {
-        self.notes.abandon();
-        let (assets, asset_id) = (self.assets.clone(), self.asset_id.clone());
+        self.notes.abandon(&self.asset_id);
+        let (assets, asset_id, notes) = (
+            self.assets.clone(),
+            self.asset_id.clone(),
+            self.notes.clone(),
+        );
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::warn!("asset {asset_id} is not wanted, and no runtime is left to delete it");
             return None;
@@ -77,12 +81,11 @@ impl DeleteOnDrop {
         let tasks = self.assets.0.tasks.clone();
         Some(tasks.spawn_on(
             async move {
-                match assets.delete(&asset_id).await {
-                    Err(AssetsError::Service(gone)) if gone.status == 404 => {}
+                match assets.delete_if_there(&asset_id).await {
+                    Ok(()) => notes.deleted(&asset_id),
                     Err(error) => {
                         tracing::warn!("asset {asset_id} is not wanted, but stays: {error}");
                     }
-                    Ok(()) => {}
                 }
             },
             &runtime,
@@ -202,8 +205,12 @@ impl Assets {
                 _ = gone => {}
             }
             // Without its last piece the service takes nothing.
-            let stopped: Vec<bool> = lock(&attempts).iter().map(Passage::stop).collect();
-            if stopped.into_iter().all(|stopped| stopped) {
+            // One that has gone whole may have made an asset that only the answer to a later one will name.
+            let may_be_made = {
+                let attempts = lock(&attempts);
+                attempts.iter().any(Passage::is_through) || !attempts.iter().all(Passage::stop)
+            };
+            if !may_be_made {
                 return Err(Interrupted.into());
             }
             tokio::time::timeout(LINGER, post)
@@ -222,7 +229,13 @@ impl Assets {
         attempts: &Mutex<Vec<Passage>>,
     ) -> Result<Uploaded, AssetsError> {
         let size = file.size();
-        let key = notes.idempotency_key(size);
+        // A replayed answer stands for the bytes of the first request: other bytes need another key.
+        let content = if notes.is_journaled() {
+            file.sha256().await.map_err(AssetsError::Source)?
+        } else {
+            String::new()
+        };
+        let key = notes.idempotency_key(size, &content);
         watch.phase(Phase::Upload);
         let attempt = || async {
             let _pass = self.0.gate.pass().await;
@@ -251,7 +264,8 @@ impl Assets {
                 None => posted.map(|answer| (answer.data, reader)),
             }
         };
-        let (asset, reader) = self.0.retries.run(watch, attempt).await?;
+        let posted = self.0.retries.run(watch, attempt).await;
+        let (asset, reader) = posted.inspect_err(|error| notes.refused(error))?;
         let claim = DeleteOnDrop::new(self, &asset.asset_id, notes);
         if asset.size_bytes != size {
             return Err(AssetsError::Mismatch {

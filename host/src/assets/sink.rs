@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
 
 use super::error::AssetsError;
 use super::notes::Notes;
 use super::send::{DeleteOnDrop, Uploaded};
 use super::watch::Watch;
-use super::{Assets, Flow, MULTIPART_MAX, NewUpload, check_type};
+use super::{Assets, DirectUpload, Flow, MULTIPART_MAX, NewUpload, check_type};
 use crate::disk;
 use crate::error::SinkError;
 use crate::held::Held;
@@ -45,6 +46,11 @@ impl AssetsSink {
         let _last_to_go = self.0.under_way();
         check_type(&file.info.media_type)?;
         let notes = Notes::new(file.journal.take());
+        // What a run before was about to delete, and may not have got to.
+        for asset_id in notes.doomed() {
+            self.0.delete_if_there(&asset_id).await?;
+            notes.deleted(&asset_id);
+        }
         let uploaded = match (notes.known(), file.info.size) {
             (Some(known), _) => self.resume(file, known, &notes).await?,
             (None, Some(size)) if size > MULTIPART_MAX => self.stream(file, size, &notes).await?,
@@ -61,8 +67,9 @@ impl AssetsSink {
             flow,
             sha256: sha256.clone(),
         };
-        notes.know(delivered).await;
+        // Kept first: should this be dropped here, the journal learns of it all the same.
         claim.keep();
+        notes.know(delivered).await;
         Ok(Delivered {
             size: asset.size_bytes,
             sha256: Some(sha256),
@@ -87,7 +94,10 @@ impl AssetsSink {
                 sha256: before,
             } => {
                 if sha256 == before {
-                    return Ok(self.0.uploaded(asset, flow, sha256, notes));
+                    let uploaded = self.0.uploaded(asset, flow, sha256, notes);
+                    // It was told as delivered: nothing may take that back.
+                    uploaded.claim.keep();
+                    return Ok(uploaded);
                 }
                 asset.asset_id
             }
@@ -106,6 +116,8 @@ impl AssetsSink {
                             let flow = Flow::DirectUpload;
                             return Ok(self.0.uploaded(asset, flow, sha256, notes));
                         }
+                        // Another run may do better with the bytes that have arrived.
+                        Err(error) if error.is_transient() => return Err(error),
                         Err(error) => watch.retry(&error, Duration::ZERO),
                     }
                 }
@@ -163,7 +175,6 @@ impl AssetsSink {
             sha256: None,
         };
         let upload = self.0.create(new.clone(), notes, &watch).await?;
-        let (sender, passing) = channel(4 * CHUNK);
         let (spool, held) = match file.again {
             Some(again) => (None, again),
             None => {
@@ -175,8 +186,7 @@ impl AssetsSink {
                 (Some(spool), Arc::new(Held::scratch(info, stored)))
             }
         };
-        let put = upload.put(passing, &watch);
-        let (put, rest) = futures::join!(put, tee(file.content, spool, sender));
+        let (put, rest) = put_and_tee(&upload, file.content, spool, &watch).await;
         match put.and(rest) {
             Ok(sha256) => {
                 let ended = self.0.finish_direct(&upload, sha256, notes, &watch).await;
@@ -231,12 +241,30 @@ impl AssetsSink {
     }
 }
 
-/// Passes a content on for as long as somebody takes it, writes all of it to `copy`, and gives its SHA-256 in hex. Its end
-/// is passed on, too.
-pub(crate) async fn tee(
+/// Sends a content while all of it is written to `copy`; gives how the sending ended, and the content's SHA-256 in hex.
+pub(crate) async fn put_and_tee(
+    upload: &DirectUpload,
+    content: Content,
+    copy: Option<File>,
+    watch: &Watch,
+) -> (Result<(), AssetsError>, Result<String, AssetsError>) {
+    let (sender, passing) = channel(4 * CHUNK);
+    // A connection that hangs may keep its body; what has ended says so itself.
+    let (sending, sent) = oneshot::channel::<()>();
+    let put = async {
+        let put = upload.put(passing, watch).await;
+        drop(sending);
+        put
+    };
+    futures::join!(put, tee(content, copy, sender, sent))
+}
+
+/// Passes a content on until `over`, writes all of it to `copy`, and gives its SHA-256 in hex. Its end is passed on, too.
+async fn tee(
     mut content: Content,
     mut copy: Option<File>,
     mut sender: Sender,
+    mut over: oneshot::Receiver<()>,
 ) -> Result<String, AssetsError> {
     let mut taken = true;
     let mut hash = Sha256::new();
@@ -248,7 +276,12 @@ pub(crate) async fn tee(
                 tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
             copy = Some(written.await.map_err(std::io::Error::other)??);
         }
-        taken = taken && sender.send(piece).await.is_ok();
+        if taken {
+            taken = tokio::select! {
+                sent = sender.send(piece) => sent.is_ok(),
+                _ = &mut over => false,
+            };
+        }
     }
     sender.finish();
     Ok(hex::encode(hash.finalize()))
@@ -256,6 +289,10 @@ pub(crate) async fn tee(
 
 #[async_trait]
 impl Sink for AssetsSink {
+    fn identity(&self) -> Option<String> {
+        Some(self.0.base_url().to_owned())
+    }
+
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError> {
         self.put_any(file).await.map_err(|error| match error {
             AssetsError::Interrupted(_) => SinkError::Interrupted,

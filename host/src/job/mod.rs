@@ -166,12 +166,17 @@ impl Job {
                 });
             }
         };
-        if let Some(journal) = &journal {
+        let _active = match &journal {
+            Some(journal) => Some(journal.enter().await),
+            None => None,
+        };
+        if let Some(journal) = journal.clone() {
             if let Some(report) = journal.done() {
                 (self.observer)(Event::Known(&report));
                 return Ok(report);
             }
-            if journal.begin() {
+            let begun = tokio::task::spawn_blocking(move || journal.begin());
+            if begun.await.unwrap_or_default() {
                 (self.observer)(Event::Changed(&source.name));
             }
         }
@@ -207,8 +212,9 @@ impl Job {
             elapsed: started.elapsed(),
         };
         if errors.is_empty() {
-            if let Some(journal) = &journal {
-                journal.finish(&report);
+            if let Some(journal) = journal {
+                let report = report.clone();
+                let _ = tokio::task::spawn_blocking(move || journal.finish(&report)).await;
             }
             Ok(report)
         } else {
@@ -227,14 +233,19 @@ impl Job {
     ) -> impl Future<Output = Result<Option<JobJournal>, Error>> + Send + use<> {
         let (file, state) = (self.source.name().to_owned(), self.source.state());
         let (journal, pipeline) = (self.journal.clone(), self.pipeline.clone());
+        let sink = self.sink.identity();
         async move {
             let Some(journal) = journal else {
                 return Ok(None);
             };
+            let Some(sink) = sink else {
+                let reason = std::io::Error::other("a journal notes uploads, and nothing else");
+                return Err(Error::Source { file, reason });
+            };
             let (place, state) = state
                 .await
                 .map_err(|reason| Error::Source { file, reason })?;
-            Ok(Some(journal.job(&pipeline, &place, &state)))
+            Ok(Some(journal.job(&pipeline, &sink, &place, &state)))
         }
     }
 }

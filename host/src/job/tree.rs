@@ -165,6 +165,10 @@ impl Run {
         if stages > most {
             return self.fail(crate::error::PipelineError::TooLong { stages, most }.into());
         }
+        // Before anything is opened: however many jobs wait, they hold nothing.
+        let Some(lane) = self.lane().await else {
+            return;
+        };
         let scratch = match Scratch::new(&self.host.scratch) {
             Ok(scratch) => scratch,
             Err(reason) => return self.fail(Error::Scratch { file, reason }),
@@ -172,9 +176,6 @@ impl Run {
         let opened = match source.open().await {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::Source { file, reason }),
-        };
-        let Some(lane) = self.lane().await else {
-            return;
         };
         let (sender, content) = channel(self.host.budget());
         let info = FileInfo {

@@ -52,6 +52,19 @@ impl Pipeline {
         workflow.after(self)
     }
 
+    /// The stages of this pipeline and those of another after them.
+    pub(crate) fn and(&self, later: &Self) -> Self {
+        Self(Arc::new(Inner {
+            name: self.0.name.clone(),
+            stages: self
+                .stages()
+                .iter()
+                .chain(later.stages())
+                .cloned()
+                .collect(),
+        }))
+    }
+
     /// A stage as messages name it, by place and name: `2 image-resize`.
     pub(crate) fn label(&self, at: usize) -> String {
         label(&self.0.stages, at)

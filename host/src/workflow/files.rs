@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     Access, Destination, HasSelf, Resource, StreamProducer, StreamReader, StreamResult,
@@ -63,8 +64,9 @@ impl files::HostFileWithStore<StageState> for HasSelf<StageState> {
         mut access: Access<'_, StageState, Self>,
         file: Resource<Handle>,
     ) -> wasmtime::Result<StreamReader<u8>> {
-        let file = access.get().held(&file)?;
-        StreamReader::new(access, FileStream::new(file))
+        let state = access.get();
+        let (file, readings) = (state.held(&file)?, state.session()?.readings.clone());
+        StreamReader::new(access, FileStream::new(file, readings))
     }
 }
 
@@ -72,14 +74,16 @@ impl files::HostFileWithStore<StageState> for HasSelf<StageState> {
 /// it apart again.
 pub(super) struct FileStream {
     file: Arc<Held>,
-    reading: Option<Reading>,
+    readings: Arc<Semaphore>,
+    reading: Option<(Reading, OwnedSemaphorePermit)>,
     piece: Bytes,
 }
 
 impl FileStream {
-    fn new(file: Arc<Held>) -> Self {
+    fn new(file: Arc<Held>, readings: Arc<Semaphore>) -> Self {
         Self {
             file,
+            readings,
             reading: None,
             piece: Bytes::new(),
         }
@@ -89,10 +93,19 @@ impl FileStream {
 /// The next piece; the first call begins the reading.
 fn poll_piece(
     file: &Arc<Held>,
-    reading: &mut Option<Reading>,
+    readings: &Arc<Semaphore>,
+    reading: &mut Option<(Reading, OwnedSemaphorePermit)>,
     cx: &mut Context<'_>,
 ) -> Poll<wasmtime::Result<Option<Bytes>>> {
-    let Reading { content, reader } = reading.get_or_insert_with(|| file.read());
+    let (Reading { content, reader }, _) = match reading {
+        Some(reading) => reading,
+        None => {
+            let place = readings.clone().try_acquire_owned();
+            let place = place
+                .map_err(|_| StageCause::Host("too many files are being read at once".into()))?;
+            reading.insert((file.read(), place))
+        }
+    };
     match ready!(content.poll_piece(cx)) {
         Ok(piece) => Poll::Ready(Ok(piece)),
         Err(Interrupted) => {
@@ -120,10 +133,11 @@ impl StreamProducer<StageState> for FileStream {
         let this = &mut *self;
         let Self {
             file,
+            readings,
             reading,
             piece,
         } = this;
-        let next = || poll_piece(file, reading, cx);
+        let next = || poll_piece(file, readings, reading, cx);
         produce(piece, next, store, destination, finish).map_ok(|(result, _)| result)
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ use crate::stage::Stage;
 
 pub use run::WorkflowJob;
 pub(crate) use session::Session;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs
 /// any number of times.
@@ -60,14 +63,14 @@ struct Inner {
 }
 
 impl Workflow {
-    /// Starts a workflow with an empty config, the default limits, no grants and no stages; `name` is what messages and
-    /// reports show.
+    /// Starts a workflow with an empty config, no grants and no stages, and with the default limits but for a day of wall
+    /// clock: it waits for all of its uploads. `name` is what messages and reports show.
     pub fn builder(name: impl Into<String>, plugin: &Plugin) -> WorkflowBuilder {
         WorkflowBuilder(Inner {
             name: name.into(),
             plugin: plugin.clone(),
             config: Value::Object(serde_json::Map::new()),
-            limits: Limits::default(),
+            limits: Limits::default().wall_clock(DAY),
             grants: Grants::none(),
             lent: BTreeMap::new(),
             before: None,
@@ -105,7 +108,11 @@ impl Workflow {
     /// This workflow as the last step of a pipeline: its inputs are what comes out of that.
     pub(crate) fn after(&self, pipeline: &Pipeline) -> Self {
         Self(Arc::new(Inner {
-            before: Some(pipeline.clone()),
+            // Before that pipeline, should there be one already.
+            before: Some(match &self.0.before {
+                Some(later) => pipeline.and(later),
+                None => pipeline.clone(),
+            }),
             ..(*self.0).clone()
         }))
     }

@@ -24,8 +24,8 @@ use crate::stage::{FileInfo, Guest, StageEnd};
 /// Sources that are taken in at a time.
 const TAKEN_IN: usize = 4;
 
-/// Longest result that is taken, in bytes: twenty file inputs of a megabyte each in base64, with room to spare.
-const MAX_RESULT: usize = 64 << 20;
+/// Longest result that is taken, in bytes. Assets are named by their ids; a few small files may stand in it as they are.
+const MAX_RESULT: usize = 16 << 20;
 
 /// A run that is ready to go. [`Host::run_workflow`](crate::Host::run_workflow) is the short form.
 #[must_use = "a workflow does nothing until it is run"]
@@ -67,10 +67,13 @@ impl WorkflowJob {
     /// nothing is left with the service.
     pub async fn run(self) -> Result<WorkflowReport, WorkflowError> {
         // In a task of its own, as jobs are.
-        AbortOnDrop(tokio::spawn(self.go())).wait().await
+        let (mut report, session) = AbortOnDrop(tokio::spawn(self.go())).wait().await?;
+        // Here and not in the task: whoever gets the report keeps the assets, and nobody else does.
+        report.files = session.keep();
+        Ok(report)
     }
 
-    async fn go(self) -> Result<WorkflowReport, WorkflowError> {
+    async fn go(self) -> Result<(WorkflowReport, Arc<Session>), WorkflowError> {
         let started = Instant::now();
         let _last_to_go = self.assets.under_way();
         let scratch = Scratch::new(&self.host.scratch).map_err(|reason| Error::Scratch {
@@ -94,13 +97,14 @@ impl WorkflowJob {
             self.observer,
         ));
         // A host that is being torn down has no places left; then nothing waits for this either.
-        let _place = session.host.workflows.acquire().await;
+        let host = session.host.clone();
+        let place = host.workflows.acquire().await;
         match run(&session).await {
             Ok((result, mut report)) => {
                 report.result = result;
-                report.files = session.keep();
                 report.elapsed = started.elapsed();
-                Ok(report)
+                drop(place);
+                Ok((report, session))
             }
             Err(cause) => {
                 let error = Error::Workflow {

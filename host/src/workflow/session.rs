@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use super::Workflow;
 use crate::assets::{Asset, Assets, DeleteOnDrop, Flow};
 use crate::grants::Grants;
@@ -14,6 +16,12 @@ use crate::scratch::Scratch;
 use crate::sink::Place;
 use crate::stage::FileInfo;
 
+/// Stages that a workflow may have running at a time; further calls wait.
+const STAGES: usize = 16;
+
+/// Files that a workflow may be reading at a time. Each holds an open file and up to a MiB: one more ends the workflow.
+const READINGS: usize = 128;
+
 /// The workflow's side of the host. Its end deletes every asset that was not kept.
 pub(crate) struct Session {
     pub(super) host: Arc<Shared>,
@@ -22,6 +30,10 @@ pub(crate) struct Session {
     pub(super) assets: Assets,
     pub(super) scratch: Scratch,
     pub(super) observer: Observer,
+    /// Places for stages that run.
+    pub(super) stages: Semaphore,
+    /// Places for files that the plugin reads.
+    pub(super) readings: Arc<Semaphore>,
     deliveries: AtomicU64,
     spent: Arc<Mutex<Spent>>,
     made: Mutex<Vec<(FileReport, DeleteOnDrop)>>,
@@ -72,6 +84,8 @@ impl Session {
             assets,
             scratch,
             observer,
+            stages: Semaphore::new(STAGES),
+            readings: Arc::new(Semaphore::new(READINGS)),
             deliveries: AtomicU64::new(0),
             spent: Arc::default(),
             made: Mutex::default(),

@@ -23,6 +23,9 @@ use crate::source::Source;
 use crate::stage::state::{StageState, Tally};
 use crate::stage::{FileInfo, Stage};
 
+/// Longest config that is taken from a workflow, in bytes.
+const MAX_CONFIG: usize = 1 << 20;
+
 impl transforms::Host for StageState {
     fn stages(&mut self) -> wasmtime::Result<Vec<String>> {
         let session = self.session()?;
@@ -85,6 +88,14 @@ impl Session {
                 lent.join(", ")
             )));
         };
+        if config.len() > MAX_CONFIG {
+            return Err(TransformError::Stage(GuestError::InvalidConfig(format!(
+                "has {} bytes, at most {MAX_CONFIG} are taken",
+                config.len()
+            ))));
+        }
+        // Only ever closed with the session.
+        let _place = self.stages.acquire().await;
         let stage = merge(stage, config)
             .map_err(|problem| TransformError::Stage(GuestError::InvalidConfig(problem)))?;
         let pipeline = Pipeline::builder(name).stage(stage).build();
@@ -140,13 +151,18 @@ fn in_guest_words(error: JobError) -> GuestError {
         return GuestError::Failed("the stage failed".into());
     };
     let Error::Stage(stage) = first else {
-        return GuestError::Failed(first.to_string());
+        tracing::warn!("a stage of a workflow: {first}");
+        return GuestError::Failed("the host could not run the stage".into());
     };
     match stage.cause {
         StageCause::Plugin(PluginError::Unsupported(text)) => GuestError::Unsupported(text),
         StageCause::Plugin(PluginError::InvalidInput(text)) => GuestError::InvalidInput(text),
         StageCause::Plugin(PluginError::InvalidConfig(text)) => GuestError::InvalidConfig(text),
         StageCause::Plugin(PluginError::Failed(text)) => GuestError::Failed(text),
+        StageCause::Host(reason) => {
+            tracing::warn!("a stage of a workflow: {reason}");
+            GuestError::Failed("the host could not run the stage".into())
+        }
         cause @ StageCause::NotAccepted { .. } => GuestError::Unsupported(cause.to_string()),
         cause => GuestError::Failed(cause.to_string()),
     }

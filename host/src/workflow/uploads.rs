@@ -11,7 +11,7 @@ use super::files::{Handle, WholeFile};
 use super::session::{MadeFile, Spending};
 use crate::assets::{
     Asset as ServiceAsset, AssetsError, DeleteOnDrop, DirectUpload, Flow, MULTIPART_MAX, NewUpload,
-    Notes, Uploaded, Watch, tee,
+    Notes, Uploaded, Watch, put_and_tee,
 };
 use crate::bindings;
 use crate::bindings::workflow::forebay::plugin::uploads::{self, Asset, ServiceError, UploadError};
@@ -253,9 +253,7 @@ impl Session {
         let media_type = media::settle(media::sniff(&head), announced);
         let progress = self.begin(reserved, phase, media_type)?;
         let watch = Watch::telling(&progress);
-        let (sender, passing) = channel(BUDGET);
-        let put = reserved.direct.put(passing, &watch);
-        let (put, sha256) = futures::join!(put, tee(content, None, sender));
+        let (put, sha256) = put_and_tee(&reserved.direct, content, None, &watch).await;
         phase.put = Some(Put {
             sha256: put.and(sha256).map_err(in_guest_words)?,
             held: None,
