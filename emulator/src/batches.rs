@@ -130,14 +130,25 @@ impl Batches {
     }
 
     /// Completes what can be completed; each item for itself. A repeated call tries the others again.
-    pub(crate) fn complete(&self, app: &App, id: &str) -> Result<(), ApiError> {
+    pub(crate) async fn complete(&self, app: &App, id: &str) -> Result<(), ApiError> {
+        let asset_ids: Vec<String> = {
+            let table = self.lock();
+            let batch = table.get(id).ok_or_else(|| unknown(app, id))?;
+            batch
+                .items
+                .iter()
+                .map(|item| item.asset_id.clone())
+                .collect()
+        };
+        let mut errors = Vec::with_capacity(asset_ids.len());
+        for asset_id in &asset_ids {
+            let done = app.complete(asset_id, None).await;
+            errors.push(done.err().map(ApiError::of_item));
+        }
         let mut table = self.lock();
         let batch = table.get_mut(id).ok_or_else(|| unknown(app, id))?;
-        for item in &mut batch.items {
-            let done = app
-                .assets
-                .complete(&app.store, &app.config, &item.asset_id, None);
-            item.error = done.err().map(|error| error.of_item());
+        for (item, error) in batch.items.iter_mut().zip(errors) {
+            item.error = error;
         }
         self.records
             .put(Kind::Batch, id, batch)

@@ -1,5 +1,6 @@
 //! Starting, watching and stopping an emulator.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::assets::{Assets, StoredAsset};
 use crate::auth::Keys;
 use crate::batches::Batches;
+use crate::bucket::{Bucket, S3};
 use crate::config::Config;
 use crate::fault::{Fault, Faults};
 use crate::idempotency::Answers;
@@ -55,19 +57,36 @@ pub enum StartError {
     /// The records of an earlier run cannot be read, or another emulator uses the folder.
     #[error("opening the records of earlier runs")]
     Records(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The address of the bucket is none.
+    #[error("preparing the bucket for direct uploads")]
+    S3(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The HTTP client for `url` file inputs cannot be made.
     #[error("preparing the HTTP client for url inputs")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The options of an [`Emulator`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     listen: SocketAddr,
     data_dir: Option<PathBuf>,
     api_key: Option<String>,
     config: Config,
     faults: Vec<Fault>,
+    s3: Option<S3>,
+}
+
+/// Leaves the key out.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .field("config", &self.config)
+            .field("faults", &self.faults)
+            .field("s3", &self.s3)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -111,6 +130,14 @@ impl Builder {
         self
     }
 
+    /// A bucket of an S3-compatible store that direct uploads go to, by URLs presigned for it. `complete` reads the object
+    /// and checks it, `url` passes it on, and deleting the asset removes it. [Faults](Fault) of [`Put`](crate::Route::Put)
+    /// do not act there.
+    pub fn s3(mut self, s3: S3) -> Self {
+        self.s3 = Some(s3);
+        self
+    }
+
     /// Starts the emulator on the current tokio runtime. When it returns, the socket accepts connections.
     ///
     /// # Errors
@@ -138,6 +165,8 @@ impl Builder {
         let batches = Batches::load(records.clone()).map_err(unreadable)?;
         let answers = Answers::load(records.clone()).map_err(unreadable)?;
         let signer = Signer::load(&records).map_err(unreadable)?;
+        let bucket = self.s3.map(Bucket::new).transpose();
+        let bucket = bucket.map_err(|error| StartError::S3(error.into()))?;
         let failed = |source| StartError::Listen {
             addr: self.listen,
             source,
@@ -160,6 +189,7 @@ impl Builder {
             base_url: format!("http://{}", reachable(addr)),
             keys: self.api_key.as_deref().map_or(Keys::Any, Keys::one),
             store,
+            bucket,
             assets,
             batches,
             signer,
@@ -190,6 +220,7 @@ impl Emulator {
             api_key: None,
             config: Config::default(),
             faults: Vec::new(),
+            s3: None,
         }
     }
 

@@ -59,11 +59,14 @@
 //! - Memory stays flat however long a body is.
 //! - Every answer, errors included, has the documented envelope (S3's XML behind presigned URLs) and an `X-Request-Id`.
 //! - Keys and signed URLs are never logged.
-//! - It connects to nothing but loopback.
+//! - Secrets are in no `Debug`, and no log.
+//! - It connects to nothing but loopback and the bucket that it was given ([`Builder::s3`]).
 
 mod assets;
 mod auth;
 mod batches;
+mod bucket;
+mod completion;
 mod config;
 mod emulator;
 mod error;
@@ -85,6 +88,7 @@ mod state;
 mod store;
 
 pub use assets::{AssetStatus, Flow, StoredAsset};
+pub use bucket::S3;
 pub use config::{Answer, Config, RateLimit};
 pub use emulator::{Builder, Emulator, StartError};
 pub use fault::{Fault, FaultKind, Route};

@@ -3,6 +3,7 @@
 use crate::assets::{Assets, Ready};
 use crate::auth::Keys;
 use crate::batches::Batches;
+use crate::bucket::Bucket;
 use crate::config::Config;
 use crate::fault::Faults;
 use crate::idempotency::Answers;
@@ -18,6 +19,8 @@ pub(crate) struct App {
     pub(crate) base_url: String,
     pub(crate) keys: Keys,
     pub(crate) store: Store,
+    /// Where direct uploads go, if not to the store.
+    pub(crate) bucket: Option<Bucket>,
     pub(crate) assets: Assets,
     pub(crate) batches: Batches,
     pub(crate) signer: Signer,

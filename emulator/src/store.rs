@@ -52,11 +52,20 @@ pub(crate) struct Received {
     pub(crate) media: Option<MediaType>,
 }
 
-/// A file with a name.
+/// Where an object's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Place {
+    /// A path below the root, so that the folder may be moved between two runs.
+    File(String),
+    /// A key of the [bucket](crate::S3).
+    Bucket(String),
+}
+
+/// Bytes with a name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Object {
-    /// Its path below the root, so that the folder may be moved between two runs.
-    pub(crate) file: String,
+    pub(crate) place: Place,
     pub(crate) size: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) media: Option<MediaType>,
@@ -121,36 +130,38 @@ impl Store {
         received.persist(&self.root, file)
     }
 
-    /// What a direct upload's bytes will be as an asset.
+    /// What a direct upload's bytes will be as an asset. Those in a bucket stay where they are.
     pub(crate) fn as_asset(&self, object: &Object, id: &str) -> Object {
-        Object {
-            file: asset_file(id, object.media),
-            ..object.clone()
-        }
+        object.renamed(|| asset_file(id, object.media))
     }
 
     /// What an asset's bytes were as a direct upload's.
     pub(crate) fn as_incoming(&self, object: &Object, id: &str) -> Object {
-        Object {
-            file: incoming_file(id, &object.sha256),
-            ..object.clone()
-        }
+        object.renamed(|| incoming_file(id, &object.sha256))
     }
 
     /// Moves a completed direct upload among the assets.
     pub(crate) fn promote(&self, incoming: &Object, asset: &Object) -> io::Result<()> {
-        fs::rename(self.path(incoming), self.path(asset))
+        match (self.path(incoming), self.path(asset)) {
+            (Some(from), Some(to)) => fs::rename(from, to),
+            _ => Ok(()),
+        }
     }
 
-    /// Where the bytes are.
-    pub(crate) fn path(&self, object: &Object) -> PathBuf {
-        self.root.join(&object.file)
+    /// Where the bytes are, if not in a bucket.
+    pub(crate) fn path(&self, object: &Object) -> Option<PathBuf> {
+        match &object.place {
+            Place::File(file) => Some(self.root.join(file)),
+            Place::Bucket(_) => None,
+        }
     }
 
-    /// Whether the bytes are there, as far as their number says.
+    /// Whether the bytes are there, as far as their number says. A bucket is taken at its word.
     pub(crate) fn holds(&self, object: &Object) -> bool {
-        fs::metadata(self.path(object))
-            .is_ok_and(|found| found.is_file() && found.len() == object.size)
+        let Some(path) = self.path(object) else {
+            return true;
+        };
+        fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == object.size)
     }
 
     /// Removes the emulator's files that are not among `known`. Others are none of its business, should the folder have
@@ -176,20 +187,21 @@ impl Store {
     }
 
     /// Removes a file, on a thread that may block: a large one takes seconds.
-    pub(crate) async fn remove(&self, object: Object) -> io::Result<()> {
+    pub(crate) async fn remove(&self, file: &str) -> io::Result<()> {
+        let path = self.root.join(file);
         self.work
-            .spawn_blocking({
-                let path = self.path(&object);
-                move || fs::remove_file(path)
-            })
+            .spawn_blocking(move || fs::remove_file(path))
             .await?
     }
 
     /// Takes a file's name away at once, so that another may have it, and removes the file behind the caller's back.
     pub(crate) fn discard(&self, object: &Object) {
+        let Some(path) = self.path(object) else {
+            return;
+        };
         let scrap = format!("{INCOMING}/{PART}{}", Uuid::new_v4().simple());
         let scrap = self.root.join(scrap);
-        let renamed = fs::rename(self.path(object), &scrap);
+        let renamed = fs::rename(path, &scrap);
         self.work.spawn_blocking(move || {
             if let Err(error) = renamed.and_then(|()| fs::remove_file(scrap)) {
                 tracing::warn!(%error, "removing a file");
@@ -208,11 +220,25 @@ impl Received {
     fn persist(self, root: &Path, file: String) -> io::Result<Object> {
         self.file.persist(root.join(&file))?;
         Ok(Object {
-            file,
+            place: Place::File(file),
             size: self.size,
             sha256: self.sha256,
             media: self.media,
         })
+    }
+}
+
+impl Object {
+    /// The same bytes as a file of another name.
+    fn renamed(&self, file: impl FnOnce() -> String) -> Self {
+        let place = match &self.place {
+            Place::File(_) => Place::File(file()),
+            Place::Bucket(key) => Place::Bucket(key.clone()),
+        };
+        Self {
+            place,
+            ..self.clone()
+        }
     }
 }
 
@@ -330,8 +356,9 @@ mod tests {
         );
 
         let object = store.keep_asset(received, "id").unwrap();
-        assert_eq!(object.file, "assets/id.pdf");
-        assert_eq!(fs::read(store.path(&object)).unwrap(), b"%PDF-1.7");
+        assert_eq!(object.place, Place::File("assets/id.pdf".to_owned()));
+        let path = store.path(&object).unwrap();
+        assert_eq!(fs::read(path).unwrap(), b"%PDF-1.7");
         assert_eq!(files(&root.path().join("incoming")), 0);
     }
 

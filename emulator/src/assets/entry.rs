@@ -26,7 +26,7 @@ pub struct StoredAsset {
     pub flow: Flow,
     /// How far it is.
     pub status: AssetStatus,
-    /// Where the bytes are; `None` while there are none.
+    /// Where the bytes are; `None` while there are none, and for those in a bucket.
     pub path: Option<PathBuf>,
 }
 
@@ -176,6 +176,6 @@ pub(super) fn describe(store: &Store, id: &str, entry: &Entry) -> StoredAsset {
         sha256: object.map(|object| hex::encode(object.sha256)),
         flow: entry.flow,
         status,
-        path: object.map(|object| store.path(object)),
+        path: object.and_then(|object| store.path(object)),
     }
 }

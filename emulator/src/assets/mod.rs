@@ -125,7 +125,7 @@ impl Assets {
         // One of the two has no record now, unless they are the same bytes and so the same file.
         let same = before
             .as_ref()
-            .is_some_and(|before| before.file == kept.file);
+            .is_some_and(|before| before.place == kept.place);
         let spare = if written.is_ok() { before } else { Some(kept) };
         if let Some(spare) = spare.filter(|_| !same) {
             store.discard(&spare);
@@ -160,6 +160,13 @@ impl Assets {
                 return Err(ApiError::conflict("the bytes have not arrived yet"));
             }
         };
+        if object.size != declared.size {
+            let message = format!(
+                "declared as {} bytes, there are {}",
+                declared.size, object.size
+            );
+            return Err(ApiError::unverified(&config.mismatch, message).param("size_bytes"));
+        }
         check_sum(config, object, sha256)?;
         check_sum(config, object, declared.sha256)?;
         if object.media != Some(declared.media) {
@@ -191,6 +198,30 @@ impl Assets {
             return Err(ApiError::internal(error));
         }
         Ok(ready)
+    }
+
+    /// Takes note of what is in a bucket.
+    pub(crate) fn arrive(&self, id: &str, found: Object) -> Result<(), ApiError> {
+        let mut table = self.lock();
+        let Some(mut entry) = table.entries.get(id).cloned() else {
+            return Ok(());
+        };
+        let State::Pending { object, .. } = &mut entry.state else {
+            return Ok(());
+        };
+        *object = Some(Arrived {
+            object: found,
+            settled: SystemTime::now(),
+        });
+        self.keep(&mut table, id, entry).map_err(ApiError::internal)
+    }
+
+    /// What was declared of an upload that is not completed.
+    pub(crate) fn pending(&self, id: &str) -> Option<Declared> {
+        match &self.lock().entries.get(id)?.state {
+            State::Pending { declared, .. } => Some(declared.clone()),
+            State::Ready(_) => None,
+        }
     }
 
     /// A usable asset; one that is pending is not found.

@@ -11,7 +11,7 @@ use super::entry::{Entry, State};
 use super::{Assets, Table};
 use crate::feed::Feed;
 use crate::records::{Kind, RecordError, Records};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 impl Assets {
     /// Reads the records and makes files and records agree.
@@ -76,9 +76,13 @@ fn mend(store: &Store, id: &str, entry: &mut Entry) -> Mended {
 
 impl State {
     fn file(&self) -> Option<&str> {
-        match self {
-            Self::Ready(ready) => Some(&ready.object.file),
-            Self::Pending { object, .. } => Some(&object.as_ref()?.object.file),
+        let object = match self {
+            Self::Ready(ready) => Some(&ready.object),
+            Self::Pending { object, .. } => object.as_ref().map(|arrived| &arrived.object),
+        };
+        match &object?.place {
+            Place::File(file) => Some(file),
+            Place::Bucket(_) => None,
         }
     }
 }

@@ -123,8 +123,6 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Id(id): Id,
 ) -> Result<Data<Deleted>, ApiError> {
-    if let Some(object) = app.assets.remove(&id)? {
-        app.store.remove(object).await.map_err(ApiError::internal)?;
-    }
+    app.delete(&id).await?;
     Ok(Data(Deleted { id }))
 }

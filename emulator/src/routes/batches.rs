@@ -76,7 +76,7 @@ pub(super) async fn complete(
     State(app): State<Arc<App>>,
     JsonBody(wish): JsonBody<Complete>,
 ) -> Result<(StatusCode, Data<Complete>), ApiError> {
-    app.batches.complete(&app, &wish.batch_id)?;
+    app.batches.complete(&app, &wish.batch_id).await?;
     Ok((StatusCode::ACCEPTED, Data(wish)))
 }
 

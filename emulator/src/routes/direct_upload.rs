@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::assets::Uploaded;
 use super::{Data, Id, required};
 use crate::assets::{Declared, clean_name, unix_now};
+use crate::completion::object_key;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::fault::FaultKind;
@@ -103,19 +104,28 @@ pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Resul
     let signed = signed_headers(content_type, declared.size, checksum);
 
     let config = &app.config;
-    let asset_id = app.assets.declare(declared)?;
-    let path = format!("/bucket/{asset_id}");
-    let lifetime = config.upload_expiry.as_secs();
-    let expires = match fault {
-        Some(FaultKind::ExpiredUrl) => 0,
-        _ => unix_now().saturating_add(lifetime),
+    let asset_id = app.assets.declare(declared.clone())?;
+    let expired = matches!(fault, Some(FaultKind::ExpiredUrl));
+    let upload_url = match &app.bucket {
+        Some(bucket) => {
+            let key = object_key(&asset_id, &declared);
+            bucket.presign_put(&key, &signed, config.upload_expiry, expired)
+        }
+        None => {
+            let path = format!("/bucket/{asset_id}");
+            let expires = match expired {
+                true => 0,
+                false => unix_now().saturating_add(config.upload_expiry.as_secs()),
+            };
+            let query = app.signer.sign("PUT", &path, expires, &signed);
+            format!("{}{path}?{query}", app.base_url)
+        }
     };
-    let query = app.signer.sign("PUT", &path, expires, &signed);
     Ok(Slot {
         asset_id,
-        upload_url: format!("{}{path}?{query}", app.base_url),
+        upload_url,
         upload_headers,
-        expires_in_seconds: lifetime,
+        expires_in_seconds: config.upload_expiry.as_secs(),
         max_bytes: config.max_bytes,
         status: "pending_upload",
     })
@@ -141,7 +151,7 @@ pub(super) async fn complete(
     JsonBody(wish): JsonBody<Complete>,
 ) -> Result<Data<Completed>, ApiError> {
     let sha256 = parse_checksum(wish.checksum_sha256.as_deref())?;
-    let asset = app.assets.complete(&app.store, &app.config, &id, sha256)?;
+    let asset = app.complete(&id, sha256).await?;
     Ok(Data(Completed {
         uploaded: Uploaded::new(&app, &asset),
         status: "processing",

@@ -17,4 +17,5 @@ mod kill;
 mod lifecycle;
 mod page;
 mod restart;
+mod s3;
 mod upload;
