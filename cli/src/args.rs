@@ -249,6 +249,18 @@ pub(crate) struct EmulatorArgs {
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     pub(crate) faults: Vec<forebay_emulator::Fault>,
 
+    /// Presign direct uploads for this S3-compatible store, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long, value_name = "URL", requires = "s3_bucket")]
+    pub(crate) s3_endpoint: Option<String>,
+
+    /// The store's bucket
+    #[arg(long, value_name = "NAME", requires = "s3_endpoint")]
+    pub(crate) s3_bucket: Option<String>,
+
+    /// The store's region
+    #[arg(long, value_name = "NAME", default_value = "us-east-1", requires = "s3_endpoint")]
+    pub(crate) s3_region: String,
+
     /// Answer 429 to more requests a second than this
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<u32>,

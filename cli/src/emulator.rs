@@ -1,7 +1,7 @@
 //! `forebay emulator`.
 
-use anyhow::Result;
-use forebay_emulator::{Config, Emulator, RateLimit};
+use anyhow::{Context as _, Result};
+use forebay_emulator::{Config, Emulator, RateLimit, S3};
 
 use crate::Outcome;
 use crate::args::EmulatorArgs;
@@ -17,6 +17,16 @@ pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
     let mut builder = Emulator::builder().listen(args.listen).config(config);
     for fault in args.faults {
         builder = builder.fault(fault);
+    }
+    if let (Some(endpoint), Some(bucket)) = (args.s3_endpoint, args.s3_bucket) {
+        let secret = |name: &str| std::env::var(name).with_context(|| format!("set {name}"));
+        builder = builder.s3(S3 {
+            endpoint,
+            region: args.s3_region,
+            bucket,
+            access_key: secret("AWS_ACCESS_KEY_ID")?,
+            secret_key: secret("AWS_SECRET_ACCESS_KEY")?,
+        });
     }
     if let Some(folder) = args.data {
         builder = builder.data_dir(folder);
