@@ -258,7 +258,12 @@ pub(crate) struct EmulatorArgs {
     pub(crate) s3_bucket: Option<String>,
 
     /// The store's region
-    #[arg(long, value_name = "NAME", default_value = "us-east-1", requires = "s3_endpoint")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "us-east-1",
+        requires = "s3_endpoint"
+    )]
     pub(crate) s3_region: String,
 
     /// Answer 429 to more requests a second than this

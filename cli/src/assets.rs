@@ -34,7 +34,10 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
             let assets = service::connect(&service)?.list(query).take(limit);
             let mut assets = std::pin::pin!(assets);
             while let Some(asset) = assets.next().await {
-                show(&asset?, json);
+                match asset {
+                    Ok(asset) => show(&asset, json),
+                    Err(error) => failed("list", error),
+                }
             }
         }
         AssetsCommand::Get { ids, json, service } => {

@@ -148,6 +148,14 @@ impl AssetsError {
         }
     }
 
+    /// How long the service asks to wait, if it does.
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Service(error) => error.retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the storage refuses the URL itself, or the reservation is gone.
     pub(super) fn is_refusal(&self) -> bool {
         match self {

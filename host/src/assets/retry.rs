@@ -12,6 +12,9 @@ use super::watch::Watch;
 /// No pause is longer, whatever the service asks for.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often a request may be told to wait, beside its other failures.
+const WAITS: usize = 16;
+
 /// How often, and how soon, a request is sent again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retries {
@@ -47,7 +50,7 @@ impl Retries {
     /// As [`run`](Self::run), for the errors that `again` picks.
     pub(super) async fn run_when<T, F>(
         self,
-        again: impl FnMut(&AssetsError) -> bool,
+        mut again: impl FnMut(&AssetsError) -> bool,
         watch: &Watch,
         request: impl FnMut() -> F,
     ) -> Result<T, AssetsError>
@@ -57,16 +60,18 @@ impl Retries {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(self.first_pause)
             .with_max_delay(LONGEST_PAUSE)
-            .with_max_times(self.times)
+            .with_max_times(self.times + WAITS)
             .with_jitter();
+        let mut failures = 0;
         request
             .retry(pauses)
-            .when(again)
+            .when(|error| {
+                // Being asked to wait, among many who were, is no failure.
+                failures += usize::from(error.asked_wait().is_none());
+                again(error) && failures <= self.times
+            })
             .adjust(|error, pause| {
-                let asked = match error {
-                    AssetsError::Service(error) => error.retry_after,
-                    _ => None,
-                };
+                let asked = error.asked_wait();
                 pause.map(|pause| asked.unwrap_or(pause).min(LONGEST_PAUSE))
             })
             .notify(|error, pause| watch.retry(error, pause))

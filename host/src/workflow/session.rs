@@ -19,6 +19,9 @@ use crate::stage::FileInfo;
 /// Stages that a workflow may have running at a time; further calls wait.
 const STAGES: usize = 16;
 
+/// Uploads whose bytes a workflow may be writing at a time; further calls wait.
+const STREAMS: usize = 8;
+
 /// Files that a workflow may be reading at a time. Each holds an open file and up to a MiB: one more ends the workflow.
 const READINGS: usize = 128;
 
@@ -32,6 +35,8 @@ pub(crate) struct Session {
     pub(super) observer: Observer,
     /// Places for stages that run.
     pub(super) stages: Semaphore,
+    /// Places for uploads whose bytes the plugin writes.
+    pub(super) streams: Semaphore,
     /// Places for files that the plugin reads.
     pub(super) readings: Arc<Semaphore>,
     deliveries: AtomicU64,
@@ -85,6 +90,7 @@ impl Session {
             scratch,
             observer,
             stages: Semaphore::new(STAGES),
+            streams: Semaphore::new(STREAMS),
             readings: Arc::new(Semaphore::new(READINGS)),
             deliveries: AtomicU64::new(0),
             spent: Arc::default(),

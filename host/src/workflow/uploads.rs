@@ -245,7 +245,8 @@ impl Session {
         phase: &mut Phase,
         mut content: Content,
     ) -> Result<(), UploadError> {
-        let _place = self.host.uploads.acquire().await;
+        // A place of the workflow's own: should it write nothing more, nobody else waits for it.
+        let _place = self.streams.acquire().await;
         // The service would find out at completion; the bytes tell it now.
         let head = content.peek(media::SNIFF_LEN).await;
         let head = head.map_err(|interrupted| in_guest_words(interrupted.into()))?;
