@@ -637,8 +637,8 @@ fn many_files_and_large_ones_take_bounded_memory_and_connections() {
             peak >> 20
         );
         assert!(peak < most, "{peak} bytes");
-        // 16 jobs, each with one connection, and a few sockets of the runtime.
-        assert!(sockets <= 24, "{sockets} sockets");
+        // Of 16 jobs, each may have a connection at work and one that rests; and the runtime has a few sockets.
+        assert!(sockets <= 48, "{sockets} sockets");
         assert_eq!(
             requests,
             u64::from(count as u32) * if size > 32_000_000 { 3 } else { 1 }
