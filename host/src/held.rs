@@ -4,13 +4,14 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use crate::disk;
+use crate::lock::lock;
 use crate::report::StageReport;
 use crate::scratch::TempFile;
 use crate::stage::FileInfo;
@@ -175,10 +176,6 @@ pub(crate) struct Reading<T = ()> {
     pub(crate) content: Content,
     /// Knows why, should the content be interrupted.
     pub(crate) reader: JoinHandle<io::Result<T>>,
-}
-
-fn lock(passed: &Mutex<(Sha256, u64)>) -> MutexGuard<'_, (Sha256, u64)> {
-    passed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a reading was interrupted.

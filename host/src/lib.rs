@@ -51,6 +51,7 @@ mod host;
 mod job;
 mod journal;
 mod limits;
+mod lock;
 mod pipeline;
 mod plugin;
 mod report;

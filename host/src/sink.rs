@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use crate::error::SinkError;
 use crate::held::Held;
 use crate::job::Progress;
 use crate::journal::FileJournal;
+use crate::lock::lock;
 use crate::scratch::Scratch;
 use crate::stage::FileInfo;
 use crate::stream::Content;
@@ -227,7 +228,7 @@ impl Memory {
 
     /// Takes out what was delivered so far, in the order of arrival.
     pub fn take(&self) -> Vec<(FileInfo, Bytes)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.0))
     }
 }
 
@@ -244,10 +245,7 @@ impl Sink for Memory {
             size: Some(size),
             ..file.info
         };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((info, all.freeze()));
+        lock(&self.0).push((info, all.freeze()));
         Ok(Delivered {
             size,
             sha256,

@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 
+use crate::lock::lock;
 /// Makes a channel that holds up to `budget` bytes.
 pub(crate) fn channel(budget: usize) -> (Sender, Content) {
     let shared = Arc::new(Shared {
@@ -68,7 +69,7 @@ enum End {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, and every state is consistent between statements.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -4,12 +4,13 @@
 //! 429 halves the number and holds new requests back for as long as the service asks; every success then lets one half of
 //! a request more through, so that the number creeps up again (additive increase, multiplicative decrease, as TCP does).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::retry::LONGEST_PAUSE;
+use crate::lock::lock;
 
 /// Admits requests.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

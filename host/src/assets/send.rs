@@ -4,7 +4,7 @@
 //! one whose bytes have gone is seen through to its answer, and the asset that the answer names is deleted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::{Body, Method};
@@ -18,6 +18,7 @@ use super::watch::{Phase, Watch};
 use super::{Asset, Assets, DirectUpload, Flow, MULTIPART_MAX, NewUpload, check_type};
 use crate::held::{Held, Reading, fault};
 use crate::journal::Known;
+use crate::lock::lock;
 use crate::stream::Interrupted;
 
 /// How long a request that nobody waits for may take to its answer.
@@ -281,10 +282,6 @@ impl Assets {
             claim,
         })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The SHA-256 that a reader computed on the way; where the other side did not want all of the bytes, of another reading.

@@ -6,7 +6,7 @@
 //! to be passed on, so lanes are always given back and nothing waits forever.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use crate::error::{Error, SinkError, StageCause, StageError};
 use crate::held::Held;
 use crate::host::Shared;
 use crate::journal::JobJournal;
+use crate::lock::lock;
 use crate::media;
 use crate::pipeline::Pipeline;
 use crate::report::{FileReport, StageReport};
@@ -96,7 +97,7 @@ impl Run {
     }
 
     pub(super) fn results(&self) -> MutexGuard<'_, Results> {
-        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.results)
     }
 
     pub(super) fn fail(&self, error: Error) {

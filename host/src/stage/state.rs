@@ -1,7 +1,7 @@
 //! What a stage's store holds: its WASI context, its counters and its outputs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::Emitted;
 use crate::error::StageCause;
 use crate::limits::{Exceeded, Limits, Memory};
+use crate::lock::lock;
 use crate::media;
 use crate::stream::Sender;
 use crate::workflow::Session;
@@ -163,7 +164,7 @@ const MAX_LINE: usize = 1024;
 
 impl Log {
     fn write_bytes(&self, bytes: &[u8]) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.0);
         if lines.logged >= MAX_LOG {
             return;
         }
@@ -181,7 +182,7 @@ impl Log {
 
     /// The last line that says something; where it panicked, rather than the hint on backtraces that follows.
     pub(crate) fn last_line(&self) -> Option<String> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.0);
         lines.finish_line();
         let said = lines.finished.iter().rev();
         said.clone()
@@ -191,7 +192,7 @@ impl Log {
 
     /// All that was printed, line by line, as far as it was kept.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.0);
         lines.finish_line();
         lines.finished.clone()
     }

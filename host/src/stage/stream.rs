@@ -21,6 +21,7 @@ use crate::bindings::stream::forebay::plugin::outputs::{self, EmitError};
 use crate::bindings::stream::forebay::plugin::types;
 use crate::error::{PluginError, StageCause};
 use crate::limits::Exceeded;
+use crate::lock::lock;
 use crate::stream::{Content, Interrupted, channel};
 
 pub(super) async fn run(
@@ -117,7 +118,7 @@ impl StreamProducer<StageState> for Input {
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let this = &mut *self;
         let next = || {
-            let mut content = this.content.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut content = lock(&this.content);
             content.poll_piece(cx).map_err(Into::into)
         };
         produce(&mut this.piece, next, store, destination, finish).map_ok(|(result, count)| {

@@ -1,7 +1,7 @@
 //! What one run of a workflow shares between the calls of its plugin.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
@@ -11,6 +11,7 @@ use crate::grants::Grants;
 use crate::held::Held;
 use crate::host::Shared;
 use crate::job::{Event, Observer, Progress};
+use crate::lock::lock;
 use crate::report::FileReport;
 use crate::scratch::Scratch;
 use crate::sink::Place;
@@ -179,8 +180,4 @@ pub(super) struct MadeFile<'a> {
     pub(super) asset: &'a Asset,
     pub(super) flow: Flow,
     pub(super) sha256: String,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! `transforms`: the stages that a workflow was lent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::disk::{self, WriteError};
 use crate::error::{Error, JobError, PipelineError, PluginError, SinkError, StageCause};
 use crate::held::Held;
 use crate::job::{Event, Job, Observer};
+use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::report::{FileReport, Report};
 use crate::scratch::Scratch;
@@ -185,7 +186,7 @@ impl Collect {
 
     /// The files, in the order of the job's report, each with the stages that it went through.
     pub(super) fn files(&self, report: &Report) -> Vec<Held> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = lock(&self.files);
         let place = |file: &FileReport| match &file.place {
             Place::Custom { note } => usize::try_from(note.as_u64()?).ok(),
             _ => None,
@@ -219,7 +220,7 @@ impl Sink for Collect {
         };
         let mut held = Held::scratch(info, stored);
         held.sha256 = Some(hex::encode(hash.finalize()));
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = lock(&self.files);
         files.push(Some(held));
         Ok(Delivered::custom(size, (files.len() - 1).into()))
     }
