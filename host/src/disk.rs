@@ -37,9 +37,14 @@ pub(crate) async fn write(
     while let Some(piece) = content.next().await? {
         each(&piece);
         size += piece.len() as u64;
-        file = off_thread(move || file.write_all(&piece).map(|()| file)).await?;
+        file = append(file, piece).await?;
     }
     Ok((file, size))
+}
+
+/// Writes a piece, and gives the file back.
+pub(crate) async fn append(mut file: File, piece: Bytes) -> io::Result<File> {
+    off_thread(move || file.write_all(&piece).map(|()| file)).await
 }
 
 /// Sends a whole file, `chunk` bytes at a time, and finishes only if it has as many bytes as `expected`. Gives early,

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
-use crate::disk;
+use crate::disk::{self, WriteError};
 use crate::lock::lock;
 use crate::report::StageReport;
-use crate::scratch::TempFile;
+use crate::scratch::{Scratch, TempFile};
 use crate::stage::FileInfo;
 use crate::stream::{Content, channel};
 
@@ -58,6 +58,30 @@ impl Held {
         Self::new(info, HeldBytes::Memory(pieces))
     }
 
+    /// Writes a content to scratch until it has ended; `before` is what was read of it already.
+    pub(crate) async fn spool(
+        scratch: &Scratch,
+        info: FileInfo,
+        before: Vec<Bytes>,
+        content: &mut Content,
+    ) -> Result<Self, WriteError> {
+        let (mut file, stored) = scratch.file()?;
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        for piece in before {
+            hash.update(&piece);
+            size += piece.len() as u64;
+            file = disk::append(file, piece).await?;
+        }
+        let (_, rest) = disk::write(content, file, |piece| hash.update(piece)).await?;
+        let info = FileInfo {
+            size: Some(size + rest),
+            ..info
+        };
+        let mut held = Self::scratch(info, stored);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        Ok(held)
+    }
+
     fn new(info: FileInfo, bytes: HeldBytes) -> Self {
         Self {
             info,
@@ -98,8 +122,12 @@ impl Held {
     }
 
     /// As [`read`](Self::read); the reader gives the SHA-256 of the file, in hex, if all of it was read. It is computed
-    /// beside what is done with the bytes.
+    /// beside what is done with the bytes, unless it is known already.
     pub(crate) fn read_and_hash(self: &Arc<Self>) -> Reading<Option<String>> {
+        if self.sha256.is_some() {
+            let file = self.clone();
+            return self.read_each(|_| {}, move || file.sha256.clone());
+        }
         let passed = Arc::new(Mutex::new((Sha256::new(), 0)));
         let (passing, size) = (passed.clone(), self.size());
         let each = move |piece: &Bytes| {

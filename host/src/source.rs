@@ -136,9 +136,7 @@ impl Source {
         let pump = tokio::spawn(opened.pump(SPOOL, sender, |_| {}));
         let written = async {
             let head = content.peek(media::SNIFF_LEN).await?;
-            let (file, stored) = scratch.file()?;
-            let (_, size) = disk::write(&mut content, file, |_| {}).await?;
-            Ok::<_, WriteError>(Held::scratch(info(&head, size), stored))
+            Held::spool(scratch, info(&head, 0), Vec::new(), &mut content).await
         };
         match written.await {
             Ok(held) => Ok(held),

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::check_type;
-use super::client::{Answer, Assets, IDEMPOTENCY_KEY, idempotency_key};
+use super::client::{Assets, IDEMPOTENCY_KEY, idempotency_key};
 use super::direct::{DirectUpload, NewUpload, Slot};
 use super::error::AssetsError;
 use super::manage::Status;
+use super::notes::Notes;
 use super::watch::Watch;
 
 /// Files of one batch.
@@ -92,20 +93,19 @@ impl Assets {
         let (this, key) = (self.clone(), idempotency_key());
         // Seen through to its answer, as a single creation is.
         self.see_through(async move {
-            let attempt = || {
-                let path = ["v3", "assets", "direct-uploads", "batches"];
-                let request = this.request(Method::POST, &path);
-                let request = request.header(IDEMPOTENCY_KEY, &key).json(&body);
-                this.answer("create batch", request.timeout(this.0.answer_timeout))
+            let request = || {
+                this.request(Method::POST, &["v3", "assets", "direct-uploads", "batches"])
+                    .header(IDEMPOTENCY_KEY, &key)
+                    .json(&body)
             };
-            let created: Answer<Created> = this.0.retries.run(&Watch::none(), attempt).await?;
-            let Created { batch_id, items } = created.data;
+            let Created { batch_id, items } = this.call("create batch", request).await?;
             let count = items.len();
             let uploads: Result<Vec<_>, _> = items
                 .into_iter()
                 .zip(&announced)
                 .map(|(slot, (media_type, size))| {
-                    DirectUpload::reserved(&this, slot, media_type.clone(), *size)
+                    let notes = Notes::default();
+                    DirectUpload::reserved(&this, slot, media_type.clone(), *size, &notes)
                 })
                 .collect();
             if count != announced.len() {
@@ -146,17 +146,16 @@ impl Batch {
     /// When the service did not answer. A file that failed is no error here: [`BatchStatus::items`] tells.
     pub async fn complete(self, pause: Duration) -> Result<BatchStatus, AssetsError> {
         let body = json!({ "batch_id": self.batch_id });
-        let attempt = || {
-            let path = ["v3", "assets", "complete", "batches"];
-            let request = self.assets.request(Method::POST, &path).json(&body);
-            let request = request.timeout(self.assets.0.answer_timeout);
-            self.assets.answer("complete batch", request)
+        let request = || {
+            self.assets
+                .request(Method::POST, &["v3", "assets", "complete", "batches"])
+                .json(&body)
         };
-        let again = |error: &AssetsError| {
-            error.is_transient() || matches!(error, AssetsError::Service(e) if e.status == 409)
-        };
-        let retries = self.assets.0.retries;
-        let _: Answer<serde_json::Value> = retries.run_when(again, &Watch::none(), attempt).await?;
+        let (again, watch) = (AssetsError::may_settle, Watch::none());
+        let completing = self
+            .assets
+            .call_when("complete batch", again, &watch, request);
+        let _: serde_json::Value = completing.await?;
         loop {
             let status = self.assets.batch(&self.batch_id).await?;
             if matches!(status.status, Status::Completed | Status::Failed) {

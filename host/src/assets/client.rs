@@ -117,8 +117,25 @@ impl Assets {
         operation: &'static str,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, AssetsError> {
+        self.call_when(
+            operation,
+            AssetsError::is_transient,
+            &Watch::none(),
+            request,
+        )
+        .await
+    }
+
+    /// As [`call`](Self::call), again for the errors that `again` picks, and told to `watch`.
+    pub(super) async fn call_when<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        again: impl FnMut(&AssetsError) -> bool,
+        watch: &Watch,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<T, AssetsError> {
         let attempt = || self.answer(operation, request().timeout(self.0.answer_timeout));
-        let answer: Answer<T> = self.0.retries.run(&Watch::none(), attempt).await?;
+        let answer: Answer<T> = self.0.retries.run_when(again, watch, attempt).await?;
         Ok(answer.data)
     }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::Outbound;
-use super::client::{Answer, IDEMPOTENCY_KEY, read_body};
+use super::client::{IDEMPOTENCY_KEY, read_body};
 use super::error::AssetsError;
 use super::notes::Notes;
 use super::send::{DeleteOnDrop, hashed};
@@ -100,17 +100,14 @@ impl Assets {
         watch: &Watch,
     ) -> Result<DirectUpload, AssetsError> {
         let key = notes.idempotency_key(size, "");
-        let attempt = || {
-            let request = self.request(Method::POST, &["v3", "assets", "direct-uploads"]);
-            let request = request
+        let request = || {
+            self.request(Method::POST, &["v3", "assets", "direct-uploads"])
                 .header(IDEMPOTENCY_KEY, &key)
-                .timeout(self.0.answer_timeout)
-                .json(&body);
-            self.answer("create", request)
+                .json(&body)
         };
-        let created = self.0.retries.run(watch, attempt).await;
-        let answer: Answer<Slot> = created.inspect_err(|error| notes.refused(error))?;
-        DirectUpload::of_slot(self, answer.data, media_type, size, notes)
+        let created = self.call_when("create", AssetsError::is_transient, watch, request);
+        let slot = created.await.inspect_err(|error| notes.refused(error))?;
+        DirectUpload::reserved(self, slot, media_type, size, notes)
     }
 }
 
@@ -127,15 +124,6 @@ impl NewUpload<'_> {
 
 impl DirectUpload {
     pub(super) fn reserved(
-        assets: &Assets,
-        slot: Slot,
-        media_type: String,
-        size: u64,
-    ) -> Result<Self, AssetsError> {
-        Self::of_slot(assets, slot, media_type, size, &Notes::default())
-    }
-
-    fn of_slot(
         assets: &Assets,
         slot: Slot,
         media_type: String,
@@ -316,19 +304,12 @@ impl Assets {
         watch: &Watch,
     ) -> Result<Asset, AssetsError> {
         let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
-        // 409: the bytes are still settling in the storage.
-        let again = |error: &AssetsError| {
-            error.is_transient() || matches!(error, AssetsError::Service(e) if e.status == 409)
+        let request = || {
+            self.request(Method::POST, &["v3", "assets", asset_id, "complete"])
+                .json(&body)
         };
-        let attempt = || {
-            let request = self.request(Method::POST, &["v3", "assets", asset_id, "complete"]);
-            self.answer(
-                "complete",
-                request.timeout(self.0.answer_timeout).json(&body),
-            )
-        };
-        let answer: Answer<Asset> = self.0.retries.run_when(again, watch, attempt).await?;
-        Ok(answer.data)
+        self.call_when("complete", AssetsError::may_settle, watch, request)
+            .await
     }
 }
 

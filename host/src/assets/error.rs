@@ -185,6 +185,11 @@ impl AssetsError {
             _ => false,
         }
     }
+
+    /// As [`is_transient`](Self::is_transient), of a completion: 409 says that the bytes are still settling in the storage.
+    pub(super) fn may_settle(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Service(error) if error.status == 409)
+    }
 }
 
 /// `{"error": {"code", "message", "param"?}}`

@@ -6,7 +6,7 @@ use futures::{Stream, TryStreamExt as _};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Answer, Assets};
+use super::client::Assets;
 use super::error::AssetsError;
 use super::watch::Watch;
 
@@ -189,18 +189,12 @@ impl Assets {
         for some in asset_ids.chunks(STATUSES) {
             let ids: Vec<&str> = some.iter().map(AsRef::as_ref).collect();
             let ids = ids.join(",");
-            let attempt = || {
-                let request = self.request(Method::GET, &["v3", "assets", "statuses"]);
-                let request = request.query(&[("asset_ids", &ids)]);
-                self.answer("statuses", request.timeout(self.0.answer_timeout))
+            let request = || {
+                self.request(Method::GET, &["v3", "assets", "statuses"])
+                    .query(&[("asset_ids", &ids)])
             };
-            let answer: Answer<Vec<One>> = self.0.retries.run(&Watch::none(), attempt).await?;
-            statuses.extend(
-                answer
-                    .data
-                    .into_iter()
-                    .map(|one| (one.asset_id, one.status)),
-            );
+            let these: Vec<One> = self.call("statuses", request).await?;
+            statuses.extend(these.into_iter().map(|one| (one.asset_id, one.status)));
         }
         Ok(statuses)
     }

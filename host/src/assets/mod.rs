@@ -17,6 +17,7 @@ mod requests;
 mod retry;
 mod send;
 mod sink;
+mod tee;
 mod watch;
 
 use std::fmt;
@@ -39,7 +40,6 @@ pub use watch::{Phase, Retry};
 pub(crate) use file_input::inline_type;
 pub(crate) use notes::Notes;
 pub(crate) use send::{DeleteOnDrop, Uploaded};
-pub(crate) use sink::put_and_tee;
 pub(crate) use watch::Watch;
 
 use crate::held::Held;

@@ -13,10 +13,6 @@ impl Notes {
         Self(journal)
     }
 
-    pub(super) fn is_journaled(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// The Idempotency-Key of a creation, for a file of this size and, where that is known, this content. Without a
     /// journal it is a fresh one.
     pub(super) fn idempotency_key(&self, size: u64, content: &str) -> String {

@@ -6,10 +6,9 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::client::{Answer, Assets, IDEMPOTENCY_KEY, idempotency_key};
+use super::client::{Assets, IDEMPOTENCY_KEY, idempotency_key};
 use super::error::AssetsError;
 use super::file_input::FileInput;
-use super::watch::Watch;
 
 /// Files of one message to a video agent.
 const MOST_FILES: usize = 20;
@@ -258,13 +257,12 @@ impl Assets {
         }
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         let key = idempotency_key();
-        let attempt = || {
-            let post = self.request(Method::POST, &path);
-            let post = post.header(IDEMPOTENCY_KEY, &key).json(&request.body);
-            self.answer("request", post.timeout(self.0.answer_timeout))
+        let post = || {
+            self.request(Method::POST, &path)
+                .header(IDEMPOTENCY_KEY, &key)
+                .json(&request.body)
         };
-        let answer: Answer<Value> = self.0.retries.run(&Watch::none(), attempt).await?;
-        Ok(answer.data)
+        self.call("request", post).await
     }
 }
 

@@ -143,15 +143,27 @@ impl Assets {
         if let Err(error) = &ended
             && error.is_refusal()
         {
-            watch.retry(error, Duration::ZERO);
-            upload.abandon().await;
-            upload = self.create(new, notes, watch).await?;
+            upload = self.renew(upload, error, new, notes, watch).await?;
             ended = steps(&upload).await;
         }
         if ended.is_err() {
             upload.abandon().await;
         }
         ended
+    }
+
+    /// Gives an upload up, for this reason, and begins a new one.
+    pub(super) async fn renew(
+        &self,
+        upload: DirectUpload,
+        reason: &AssetsError,
+        new: NewUpload<'_>,
+        notes: &Notes,
+        watch: &Watch,
+    ) -> Result<DirectUpload, AssetsError> {
+        watch.retry(reason, Duration::ZERO);
+        upload.abandon().await;
+        self.create(new, notes, watch).await
     }
 
     /// Completes a direct upload whose bytes have this SHA-256.
@@ -231,12 +243,8 @@ impl Assets {
     ) -> Result<Uploaded, AssetsError> {
         let size = file.size();
         // A replayed answer stands for the bytes of the first request: other bytes need another key.
-        let content = if notes.is_journaled() {
-            file.sha256().await.map_err(AssetsError::Source)?
-        } else {
-            String::new()
-        };
-        let key = notes.idempotency_key(size, &content);
+        let content = file.sha256.as_deref().unwrap_or_default();
+        let key = notes.idempotency_key(size, content);
         watch.phase(Phase::Upload);
         let attempt = || async {
             let _pass = self.0.gate.pass().await;

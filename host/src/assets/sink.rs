@@ -1,27 +1,22 @@
 //! Files of a job become assets, each by the flow that its final size calls for.
 
-use std::fs::File;
-use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::oneshot;
 
 use super::error::AssetsError;
 use super::notes::Notes;
 use super::send::{DeleteOnDrop, Uploaded};
 use super::watch::Watch;
-use super::{Assets, DirectUpload, Flow, MULTIPART_MAX, NewUpload, check_type};
-use crate::disk;
+use super::{Assets, Flow, MULTIPART_MAX, NewUpload, check_type};
 use crate::error::SinkError;
 use crate::held::Held;
 use crate::journal::Known;
 use crate::sink::{Delivered, Outgoing, Place, Sink};
 use crate::stage::FileInfo;
-use crate::stream::{Content, Sender, channel};
 
 /// Small pieces are joined to about this many bytes.
 const CHUNK: usize = 256 * 1024;
@@ -85,7 +80,13 @@ impl AssetsSink {
         notes: &Notes,
     ) -> Result<Uploaded, AssetsError> {
         let watch = Watch::telling(&file.progress);
-        let held = self.keep(file, Vec::new()).await?;
+        let Outgoing {
+            info,
+            mut content,
+            scratch,
+            ..
+        } = file;
+        let held = Held::spool(&scratch, info, Vec::new(), &mut content).await?;
         let sha256 = held.sha256.clone().unwrap_or_default();
         let asset_id = match known {
             Known::Delivered {
@@ -133,9 +134,12 @@ impl AssetsSink {
     async fn gather(&self, mut file: Outgoing, notes: &Notes) -> Result<Uploaded, AssetsError> {
         let mut pieces = Vec::new();
         let mut small = BytesMut::new();
-        let mut held = 0;
+        let mut size = 0;
+        let mut hash = Sha256::new();
+        let watch = Watch::telling(&file.progress);
         while let Some(piece) = file.content.next().await? {
-            held += piece.len() as u64;
+            size += piece.len() as u64;
+            hash.update(&piece);
             // Small pieces are joined: each would cost more than its bytes.
             if piece.len() < SMALL {
                 small.extend_from_slice(&piece);
@@ -146,17 +150,17 @@ impl AssetsSink {
             if piece.len() >= SMALL {
                 pieces.push(piece);
             }
-            if held > MULTIPART_MAX {
+            if size > MULTIPART_MAX {
                 pieces.push(small.freeze());
-                let watch = Watch::telling(&file.progress);
-                let held = self.keep(file, pieces).await?;
+                let mut content = file.content;
+                let held = Held::spool(&file.scratch, file.info, pieces, &mut content).await?;
                 return self.0.send(&Arc::new(held), notes, &watch).await;
             }
         }
         pieces.push(small.freeze());
-        let watch = Watch::telling(&file.progress);
-        let held = Arc::new(Held::memory(file.info, pieces));
-        self.0.send(&held, notes, &watch).await
+        let mut held = Held::memory(file.info, pieces);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        self.0.send(&Arc::new(held), notes, &watch).await
     }
 
     /// Sends the file as it comes, and its checksum after it. Should that fail for now, it is sent again: from where it
@@ -186,8 +190,7 @@ impl AssetsSink {
                 (Some(spool), Arc::new(Held::scratch(info, stored)))
             }
         };
-        let (put, rest) = put_and_tee(&upload, file.content, spool, &watch).await;
-        match put.and(rest) {
+        match upload.put_and_tee(file.content, spool, &watch).await {
             Ok(sha256) => {
                 let ended = self.0.finish_direct(&upload, sha256, notes, &watch).await;
                 if ended.is_err() {
@@ -196,11 +199,12 @@ impl AssetsSink {
                 ended
             }
             Err(error) if error.is_transient() || error.is_refusal() => {
-                watch.retry(&error, Duration::ZERO);
                 let upload = if error.is_refusal() {
-                    upload.abandon().await;
-                    self.0.create(new.clone(), notes, &watch).await?
+                    self.0
+                        .renew(upload, &error, new.clone(), notes, &watch)
+                        .await?
                 } else {
+                    watch.retry(&error, Duration::ZERO);
                     upload
                 };
                 self.0
@@ -213,78 +217,6 @@ impl AssetsSink {
             }
         }
     }
-
-    /// Writes a file to scratch until it has ended; `before` is what was read of it already.
-    async fn keep(&self, file: Outgoing, before: Vec<Bytes>) -> Result<Held, AssetsError> {
-        let Outgoing {
-            info,
-            mut content,
-            scratch,
-            ..
-        } = file;
-        let (mut spool, stored) = scratch.file()?;
-        let mut hash = Sha256::new();
-        for piece in before {
-            hash.update(&piece);
-            spool = tokio::task::spawn_blocking(move || spool.write_all(&piece).map(|()| spool))
-                .await
-                .map_err(std::io::Error::other)??;
-        }
-        let (mut spool, _) = disk::write(&mut content, spool, |piece| hash.update(piece)).await?;
-        let info = FileInfo {
-            size: Some(spool.stream_position()?),
-            ..info
-        };
-        let mut held = Held::scratch(info, stored);
-        held.sha256 = Some(hex::encode(hash.finalize()));
-        Ok(held)
-    }
-}
-
-/// Sends a content while all of it is written to `copy`; gives how the sending ended, and the content's SHA-256 in hex.
-pub(crate) async fn put_and_tee(
-    upload: &DirectUpload,
-    content: Content,
-    copy: Option<File>,
-    watch: &Watch,
-) -> (Result<(), AssetsError>, Result<String, AssetsError>) {
-    let (sender, passing) = channel(4 * CHUNK);
-    // A connection that hangs may keep its body; what has ended says so itself.
-    let (sending, sent) = oneshot::channel::<()>();
-    let put = async {
-        let put = upload.put(passing, watch).await;
-        drop(sending);
-        put
-    };
-    futures::join!(put, tee(content, copy, sender, sent))
-}
-
-/// Passes a content on until `over`, writes all of it to `copy`, and gives its SHA-256 in hex. Its end is passed on, too.
-async fn tee(
-    mut content: Content,
-    mut copy: Option<File>,
-    mut sender: Sender,
-    mut over: oneshot::Receiver<()>,
-) -> Result<String, AssetsError> {
-    let mut taken = true;
-    let mut hash = Sha256::new();
-    while let Some(piece) = content.next().await? {
-        hash.update(&piece);
-        if let Some(mut file) = copy.take() {
-            let piece = piece.clone();
-            let written =
-                tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
-            copy = Some(written.await.map_err(std::io::Error::other)??);
-        }
-        if taken {
-            taken = tokio::select! {
-                sent = sender.send(piece) => sent.is_ok(),
-                _ = &mut over => false,
-            };
-        }
-    }
-    sender.finish();
-    Ok(hex::encode(hash.finalize()))
 }
 
 #[async_trait]

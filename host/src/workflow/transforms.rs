@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
 use super::Session;
 use super::files::Handle;
 use crate::bindings::GuestError;
 use crate::bindings::workflow::forebay::plugin::transforms::{self, TransformError};
-use crate::disk::{self, WriteError};
+use crate::disk::WriteError;
 use crate::error::{Error, JobError, PipelineError, PluginError, SinkError, StageCause};
 use crate::held::Held;
 use crate::job::{Event, Job, Observer};
@@ -21,8 +20,8 @@ use crate::report::{FileReport, Report};
 use crate::scratch::Scratch;
 use crate::sink::{Delivered, Outgoing, Place, Sink};
 use crate::source::Source;
+use crate::stage::Stage;
 use crate::stage::state::{StageState, Tally};
-use crate::stage::{FileInfo, Stage};
 
 /// Longest config that is taken from a workflow, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
@@ -207,19 +206,12 @@ impl Collect {
 impl Sink for Collect {
     async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
         let scratch = |error: std::io::Error| SinkError::Other(format!("scratch: {error}").into());
-        let (handle, stored) = self.scratch.file().map_err(scratch)?;
-        let mut hash = Sha256::new();
-        let written = disk::write(&mut file.content, handle, |piece| hash.update(piece)).await;
-        let (_, size) = written.map_err(|error| match error {
+        let spooled = Held::spool(&self.scratch, file.info, Vec::new(), &mut file.content).await;
+        let held = spooled.map_err(|error| match error {
             WriteError::Interrupted => SinkError::Interrupted,
             WriteError::Io(error) => scratch(error),
         })?;
-        let info = FileInfo {
-            size: Some(size),
-            ..file.info
-        };
-        let mut held = Held::scratch(info, stored);
-        held.sha256 = Some(hex::encode(hash.finalize()));
+        let size = held.size();
         let mut files = lock(&self.files);
         files.push(Some(held));
         Ok(Delivered::custom(size, (files.len() - 1).into()))

@@ -11,7 +11,7 @@ use super::files::{Handle, WholeFile};
 use super::session::{MadeFile, Spending};
 use crate::assets::{
     Asset as ServiceAsset, AssetsError, DeleteOnDrop, DirectUpload, Flow, MULTIPART_MAX, NewUpload,
-    Notes, Uploaded, Watch, put_and_tee,
+    Notes, Uploaded, Watch,
 };
 use crate::bindings;
 use crate::bindings::workflow::forebay::plugin::uploads::{self, Asset, ServiceError, UploadError};
@@ -254,9 +254,9 @@ impl Session {
         let media_type = media::settle(media::sniff(&head), announced);
         let progress = self.begin(reserved, phase, media_type)?;
         let watch = Watch::telling(&progress);
-        let (put, sha256) = put_and_tee(&reserved.direct, content, None, &watch).await;
+        let put = reserved.direct.put_and_hash(content, &watch).await;
         phase.put = Some(Put {
-            sha256: put.and(sha256).map_err(in_guest_words)?,
+            sha256: put.map_err(in_guest_words)?,
             held: None,
             progress,
         });

@@ -1,0 +1,78 @@
+//! A content that can be had once: hashed, and if need be copied, while it is sent.
+
+use std::fs::File;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+
+use super::DirectUpload;
+use super::error::AssetsError;
+use super::watch::Watch;
+use crate::disk;
+use crate::stream::{Content, Sender, channel};
+
+/// Bytes between what is read and what is sent.
+const BUDGET: usize = 1 << 20;
+
+impl DirectUpload {
+    /// Sends a content, once, and gives its SHA-256 in hex. A sending that fails leaves the rest of the content unread.
+    pub(crate) async fn put_and_hash(
+        &self,
+        content: Content,
+        watch: &Watch,
+    ) -> Result<String, AssetsError> {
+        let (sender, passing) = channel(BUDGET);
+        let put = self.put(passing, watch);
+        let hash = tee(content, None, sender, std::future::pending());
+        let ((), sha256) = futures::try_join!(put, hash)?;
+        Ok(sha256)
+    }
+
+    /// As [`put_and_hash`](Self::put_and_hash), with all of the content written to `copy`. A content that is not whole, or
+    /// could not be copied, is the error to give: only a sending that failed by itself can be taken up from the copy.
+    pub(super) async fn put_and_tee(
+        &self,
+        content: Content,
+        copy: Option<File>,
+        watch: &Watch,
+    ) -> Result<String, AssetsError> {
+        let (sender, passing) = channel(BUDGET);
+        // A connection that hangs may keep its body; what has ended says so itself.
+        let (sending, sent) = oneshot::channel::<()>();
+        let put = async {
+            let put = self.put(passing, watch).await;
+            drop(sending);
+            put
+        };
+        let over = async { drop(sent.await) };
+        let (put, whole) = futures::join!(put, tee(content, copy, sender, over));
+        let sha256 = whole?;
+        put.map(|()| sha256)
+    }
+}
+
+/// Passes a content on until `over`, writes all of it to `copy`, and gives its SHA-256 in hex. Its end is passed on, too.
+async fn tee(
+    mut content: Content,
+    mut copy: Option<File>,
+    mut sender: Sender,
+    over: impl Future<Output = ()>,
+) -> Result<String, AssetsError> {
+    let mut over = std::pin::pin!(over);
+    let mut taken = true;
+    let mut hash = Sha256::new();
+    while let Some(piece) = content.next().await? {
+        hash.update(&piece);
+        if let Some(file) = copy.take() {
+            copy = Some(disk::append(file, piece.clone()).await?);
+        }
+        if taken {
+            taken = tokio::select! {
+                sent = sender.send(piece) => sent.is_ok(),
+                () = &mut over => false,
+            };
+        }
+    }
+    sender.finish();
+    Ok(hex::encode(hash.finalize()))
+}
