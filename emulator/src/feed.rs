@@ -19,6 +19,8 @@ pub(crate) struct Card {
     pub(crate) size_bytes: u64,
     /// `upload` or `direct_upload`.
     pub(crate) flow: Flow,
+    /// The pipeline that made it, if the client named one, or else the client.
+    pub(crate) made_by: Option<String>,
     /// `pending_upload`, `arrived` once the bytes are there, or `completed`.
     pub(crate) status: &'static str,
     /// Unix seconds; none before it is completed.

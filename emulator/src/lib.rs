@@ -36,7 +36,7 @@
 //! | `GET` of an asset's `url` (`/files/asset/…`) | its bytes, whole or in ranges |
 //! | `POST /v3/video-agents`, `POST /v3/video-agents/{id}` | a prompt or message and its file inputs, looked up and then forgotten |
 //! | `POST /v3/avatars`, `/v3/videos`, `/v3/video-translations`, `/v3/lipsyncs` | the same with the file inputs that these take |
-//! | `GET /` | a page that shows the assets as they arrive |
+//! | `GET /` | a page that shows the assets as they arrive, and which pipeline or client made each, by its `User-Agent` |
 //! | `GET /_emulator/assets`, `GET /_emulator/events` | what the page shows, as JSON and as server-sent events; needs no key |
 //! | `GET`, `POST`, `DELETE /_emulator/faults` | [faults](Fault) still to come, as JSON; needs no key |
 //!
@@ -75,6 +75,7 @@ mod feed;
 mod idempotency;
 mod input;
 mod json;
+mod maker;
 mod media;
 mod page;
 mod presign;

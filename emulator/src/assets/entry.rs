@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::feed::Card;
+use crate::maker::UserAgent;
 use crate::media::MediaType;
 use crate::store::{Object, Store};
 
@@ -24,6 +25,8 @@ pub struct StoredAsset {
     pub sha256: Option<String>,
     /// How the asset came.
     pub flow: Flow,
+    /// The `User-Agent` of the request that created it: at most 200 characters, without control characters.
+    pub user_agent: Option<String>,
     /// How far it is.
     pub status: AssetStatus,
     /// Where the bytes are; `None` while there are none, and for those in a bucket.
@@ -97,6 +100,9 @@ pub(super) struct Entry {
     /// Counts up: several assets may come within one second.
     pub(super) serial: u64,
     pub(super) flow: Flow,
+    /// Of the request that created it. Older records lack it.
+    #[serde(default)]
+    pub(super) user_agent: Option<UserAgent>,
     pub(super) state: State,
 }
 
@@ -135,6 +141,7 @@ impl Entry {
             mime_type: media.mime(),
             size_bytes,
             flow: self.flow,
+            made_by: self.user_agent.as_ref().map(UserAgent::short),
             status,
             uploaded_at: ready.map(|ready| ready.uploaded_at),
             file: ready.map(Ready::file_path),
@@ -175,7 +182,28 @@ pub(super) fn describe(store: &Store, id: &str, entry: &Entry) -> StoredAsset {
         size,
         sha256: object.map(|object| hex::encode(object.sha256)),
         flow: entry.flow,
+        user_agent: entry
+            .user_agent
+            .as_ref()
+            .map(|agent| agent.as_str().to_owned()),
         status,
         path: object.and_then(|object| store.path(object)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn a_record_that_names_no_maker_is_read() {
+        let json = r#"{"serial": 7, "flow": "direct_upload", "state": {"pending": {"object": null,
+            "declared": {"name": "a", "media": "png", "size": 1, "sha256": null}}}}"#;
+        let entry: Entry = serde_json::from_str(json).unwrap();
+        assert_eq!(entry.user_agent, None);
+        let json = serde_json::to_string(&entry).unwrap();
+        let again: Entry = serde_json::from_str(&json).unwrap();
+        assert_eq!(again.card("ast_a").made_by, None);
     }
 }

@@ -21,6 +21,7 @@ use crate::batches::Status;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::feed::{Card, Change, Feed};
+use crate::maker::UserAgent;
 use crate::media::MediaType;
 use crate::records::{Kind, RecordError, Records};
 use crate::store::{Object, Received, Store};
@@ -54,6 +55,7 @@ impl Assets {
         name: String,
         media: MediaType,
         received: Received,
+        user_agent: Option<UserAgent>,
     ) -> Result<Ready, ApiError> {
         let mut table = self.lock();
         let id = new_id();
@@ -72,6 +74,7 @@ impl Assets {
         let entry = Entry {
             serial: table.next(),
             flow: Flow::Upload,
+            user_agent,
             state: State::Ready(ready.clone()),
         };
         if let Err(error) = self.keep(&mut table, &ready.id, entry) {
@@ -82,12 +85,17 @@ impl Assets {
     }
 
     /// Makes room for a direct upload and gives its id.
-    pub(crate) fn declare(&self, declared: Declared) -> Result<String, ApiError> {
+    pub(crate) fn declare(
+        &self,
+        declared: Declared,
+        user_agent: Option<UserAgent>,
+    ) -> Result<String, ApiError> {
         let mut table = self.lock();
         let id = new_id();
         let entry = Entry {
             serial: table.next(),
             flow: Flow::DirectUpload,
+            user_agent,
             state: State::Pending {
                 declared,
                 object: None,
@@ -186,6 +194,7 @@ impl Assets {
         let done = Entry {
             serial: entry.serial,
             flow: entry.flow,
+            user_agent: entry.user_agent.clone(),
             state: State::Ready(ready.clone()),
         };
         // The record decides. Killed before the file has moved, the next start moves it.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Data, Id};
 use crate::assets::{Ready, clean_name};
 use crate::error::ApiError;
+use crate::maker::{Maker, UserAgent};
 use crate::state::App;
 use crate::store::ReceiveError;
 
@@ -35,19 +36,24 @@ impl Uploaded {
 /// Takes one `file` part; other parts are passed over.
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
+    Maker(user_agent): Maker,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Data<Uploaded>, ApiError> {
     let mut form = form.map_err(|error| ApiError::invalid(error.body_text()).param("file"))?;
     while let Some(part) = form.next_field().await.map_err(broken_form)? {
         if part.name() == Some("file") {
-            let asset = take_file(&app, part).await?;
+            let asset = take_file(&app, part, user_agent).await?;
             return Ok(Data(Uploaded::new(&app, &asset)));
         }
     }
     Err(ApiError::invalid("the form has no part named file").param("file"))
 }
 
-async fn take_file(app: &App, part: Field<'_>) -> Result<Ready, ApiError> {
+async fn take_file(
+    app: &App,
+    part: Field<'_>,
+    user_agent: Option<UserAgent>,
+) -> Result<Ready, ApiError> {
     let name = clean_name(part.file_name().unwrap_or_default());
     let config = &app.config;
     let received = app
@@ -67,7 +73,8 @@ async fn take_file(app: &App, part: Field<'_>) -> Result<Ready, ApiError> {
         ApiError::unverified(&config.unsupported_type, "the file is of no supported type")
             .param("file")
     })?;
-    app.assets.add(&app.store, name, media, received)
+    app.assets
+        .add(&app.store, name, media, received, user_agent)
 }
 
 /// axum does not tell a form that is malformed from one that broke off on the way.

@@ -16,6 +16,7 @@ use crate::batches::{ItemStatus, Status};
 use crate::error::ApiError;
 use crate::fault::FaultKind;
 use crate::json::JsonBody;
+use crate::maker::Maker;
 use crate::page::{PageQuery, token_after};
 use crate::state::App;
 
@@ -40,6 +41,7 @@ pub(super) struct Created {
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     fault: Option<Extension<FaultKind>>,
+    Maker(user_agent): Maker,
     JsonBody(wish): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
     let most = app.config.batch_limit;
@@ -56,7 +58,7 @@ pub(super) async fn create(
     let fault = fault.as_deref();
     let slots = checked
         .into_iter()
-        .map(|file| open(&app, file, fault))
+        .map(|file| open(&app, file, fault, user_agent.clone()))
         .collect::<Result<Vec<Slot>, _>>()?;
     let asset_ids = slots.iter().map(|slot| slot.asset_id.clone()).collect();
     Ok(Data(Created {

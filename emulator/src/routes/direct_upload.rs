@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::fault::FaultKind;
 use crate::json::JsonBody;
+use crate::maker::{Maker, UserAgent};
 use crate::media::MediaType;
 use crate::presign::{CHECKSUM, signed_headers};
 use crate::state::App;
@@ -46,10 +47,11 @@ pub(super) struct Slot {
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     fault: Option<Extension<FaultKind>>,
+    Maker(user_agent): Maker,
     JsonBody(wish): JsonBody<Wish>,
 ) -> Result<Data<Slot>, ApiError> {
     let checked = check(&app.config, wish)?;
-    Ok(Data(open(&app, checked, fault.as_deref())?))
+    Ok(Data(open(&app, checked, fault.as_deref(), user_agent)?))
 }
 
 /// A wish that can be granted.
@@ -86,7 +88,12 @@ pub(super) fn check(config: &Config, wish: Wish) -> Result<Checked, ApiError> {
 }
 
 /// Makes room for one file and signs its URL.
-pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Result<Slot, ApiError> {
+pub(super) fn open(
+    app: &App,
+    file: Checked,
+    fault: Option<&FaultKind>,
+    user_agent: Option<UserAgent>,
+) -> Result<Slot, ApiError> {
     let Checked {
         declared,
         content_type,
@@ -104,7 +111,7 @@ pub(super) fn open(app: &App, file: Checked, fault: Option<&FaultKind>) -> Resul
     let signed = signed_headers(content_type, declared.size, checksum);
 
     let config = &app.config;
-    let asset_id = app.assets.declare(declared.clone())?;
+    let asset_id = app.assets.declare(declared.clone(), user_agent)?;
     let expired = matches!(fault, Some(FaultKind::ExpiredUrl));
     let upload_url = match &app.bucket {
         Some(bucket) => {

@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Fixture, PDF, PNG};
+use crate::common::{Answer, Fixture, PDF, PNG, form};
 
 async fn events(f: &Fixture) -> Response {
     let response = f.client.get(f.url("/_emulator/events")).send().await;
@@ -64,15 +64,60 @@ async fn assets_are_listed_at_a_glance() {
     let at = list[0]["uploaded_at"].as_u64().unwrap();
     let uploaded = json!({
         "serial": list[0]["serial"], "id": id, "name": name, "mime_type": "image/png",
-        "size_bytes": PNG.len(), "flow": "upload", "status": "completed", "uploaded_at": at,
+        "size_bytes": PNG.len(), "flow": "upload", "made_by": null, "status": "completed", "uploaded_at": at,
         "file": format!("/files/asset/{id}.png"),
     });
     let pending = json!({
         "serial": list[1]["serial"], "id": slot.id, "name": "a", "mime_type": "application/pdf",
-        "size_bytes": PDF.len(), "flow": "direct_upload", "status": "pending_upload",
-        "uploaded_at": null, "file": null,
+        "size_bytes": PDF.len(), "flow": "direct_upload", "made_by": null,
+        "status": "pending_upload", "uploaded_at": null, "file": null,
     });
     assert_eq!(list, json!([uploaded, pending]));
+}
+
+#[tokio::test]
+async fn each_asset_has_its_maker_in_all_flows_and_after_a_restart() {
+    let f = Fixture::start().await;
+    let named = |path: &str, pipeline: &str| {
+        let request = f.request(Method::POST, path);
+        request.header("user-agent", format!("forebay/0.1.0 (pipeline {pipeline})"))
+    };
+    let upload = named("/v3/assets", "one").multipart(form("a.png", PNG.to_vec()));
+    let upload = Answer::of(upload.send().await.unwrap()).await;
+    let file = json!({"filename": "a", "content_type": "image/png", "size_bytes": PNG.len()});
+    let create = named("/v3/assets/direct-uploads", "two").json(&file);
+    let slot = Answer::of(create.send().await.unwrap()).await;
+    let batch = named("/v3/assets/direct-uploads/batches", "three");
+    let batch = batch.json(&json!({"files": [file, file]})).send().await;
+    Answer::of(batch.unwrap()).await.data();
+
+    // Who puts and completes did not make it.
+    let put = f.client.put(slot.text("upload_url")).body(PNG);
+    let put = put.header("content-type", "image/png");
+    put.header("user-agent", "curl/8.5.0").send().await.unwrap();
+    f.complete(&slot.text("asset_id"), &json!({})).await.data();
+    // The API says nothing of it.
+    let shown = f
+        .get(&format!("/v3/assets/{}", upload.text("asset_id")))
+        .await;
+    let answers = [&upload.body, &slot.body, &shown.body];
+    assert!(
+        answers
+            .iter()
+            .all(|answer| !answer.to_string().contains("pipeline"))
+    );
+
+    let f = f.restart(|_| {}).await;
+    let list = f.client.get(f.url("/_emulator/assets")).send().await;
+    let list = Answer::of(list.unwrap()).await.body;
+    let list = list.as_array().unwrap().iter();
+    let makers: Vec<_> = list
+        .map(|asset| asset["made_by"].as_str().unwrap())
+        .collect();
+    let pipelines = ["one", "two", "three", "three"];
+    assert_eq!(makers, pipelines.map(|name| format!("pipeline {name}")));
+    let agent = f.emulator.assets()[0].user_agent.clone();
+    assert_eq!(agent.as_deref(), Some("forebay/0.1.0 (pipeline one)"));
 }
 
 #[tokio::test]
