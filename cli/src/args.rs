@@ -19,6 +19,7 @@ Examples:
   forebay run -s pdf-split:ranges='1-3,5,9-' -u document.pdf
   cat video.mp4 | forebay run -s identity -o out -
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER
+  forebay run -p pipelines.toml#photos --locked --report report.json -o out photos/
 
 Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong."
 )]
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     Plugins(PluginsArgs),
     /// Show what a plugin is, takes, gives and imports
     Inspect(InspectArgs),
+    /// Write the digests of plugins to forebay.lock, for `run --locked`
+    Lock(LockArgs),
+    /// Say what touched files, by a report of `run --report`
+    Verify(VerifyArgs),
     /// List, show and delete what the service holds
     Assets(AssetsArgs),
     /// Print a file input, as the body of a request names a file
@@ -75,6 +80,14 @@ pub(crate) struct RunArgs {
     /// Lend the workflow another stage, or a bundled plugin with a config of your own, by this name
     #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
     pub(crate) lend: Vec<String>,
+
+    /// Run only plugins that are in forebay.lock, beside the pipeline file or in the present folder, with the same digest
+    #[arg(long)]
+    pub(crate) locked: bool,
+
+    /// Stop the clock and seed the random numbers of all plugins: the same inputs give the same bytes
+    #[arg(long, conflicts_with = "pipeline")]
+    pub(crate) deterministic: bool,
 
     /// Deliver into this folder; `-` writes the one result to standard output
     #[arg(short, long, value_name = "DIR")]
@@ -127,6 +140,13 @@ pub(crate) struct Common {
 
     #[command(flatten)]
     pub(crate) service: Service,
+}
+
+impl Common {
+    /// Whether someone will read reports: then they tell the SHA-256 of every file between two stages.
+    pub(crate) fn reports(&self) -> bool {
+        self.json || self.report.is_some()
+    }
 }
 
 /// The service. Its key comes from the environment alone: a flag would show in the list of processes.
@@ -223,7 +243,46 @@ pub(crate) struct InspectArgs {
     /// A bundled plugin, or the path of a component
     pub(crate) plugin: String,
 
+    /// Show what this pipeline grants it, too
+    #[arg(short, long, value_name = "FILE[#NAME]")]
+    pub(crate) pipeline: Option<String>,
+
     /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "plugins"])),
+    after_help = "\
+The lock names each plugin, where it comes from, and the SHA-256 of its component. Keep it with the pipeline file, and look
+at its changes as at those of code: `forebay run --locked` runs nothing else."
+)]
+pub(crate) struct LockArgs {
+    /// The plugins of this file: of one pipeline, or of all
+    #[arg(short, long, value_name = "FILE[#NAME]")]
+    pub(crate) pipeline: Option<String>,
+
+    /// Plugins by name or by path
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugins: Vec<String>,
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+A file is found by its bytes, whatever it is called now: as a result, as a source, or on the way between two stages. A report
+is a statement, not a proof: who can change it can change what it says. Exit status: 0 all found; 1 some were not.")]
+pub(crate) struct VerifyArgs {
+    /// What `forebay run --report FILE` wrote
+    #[arg(value_name = "REPORT")]
+    pub(crate) report: PathBuf,
+
+    /// The files to look for
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Print one JSON object for each file
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -31,7 +31,7 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
                 limit: u32::try_from(limit.clamp(1, 100)).ok(),
                 token: None,
             };
-            let assets = service::connect(&service)?.list(query).take(limit);
+            let assets = service::connect(&service, None)?.list(query).take(limit);
             let mut assets = std::pin::pin!(assets);
             while let Some(asset) = assets.next().await {
                 match asset {
@@ -41,7 +41,7 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
             }
         }
         AssetsCommand::Get { ids, json, service } => {
-            let assets = service::connect(&service)?;
+            let assets = service::connect(&service, None)?;
             for id in ids {
                 match assets.get(&id).await {
                     Ok(asset) => show(&asset, json),
@@ -50,7 +50,7 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
             }
         }
         AssetsCommand::Delete { ids, json, service } => {
-            let assets = service::connect(&service)?;
+            let assets = service::connect(&service, None)?;
             for id in ids {
                 match assets.delete(&id).await {
                     Ok(()) if json => say!("{}", json!({ "deleted": id })),

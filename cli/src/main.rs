@@ -13,11 +13,13 @@ mod assets;
 mod demo;
 mod emulator;
 mod inspect;
+mod lock;
 mod plugins;
 mod progress;
 mod run;
 mod service;
 mod stage_arg;
+mod verify;
 mod workflow;
 
 use std::io::IsTerminal as _;
@@ -103,6 +105,8 @@ async fn command(args: Args) -> anyhow::Result<Outcome> {
         Command::Upload(args) => run::upload(args).await,
         Command::Plugins(args) => inspect::plugins(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Lock(args) => lock::lock(&args).await,
+        Command::Verify(args) => verify::verify(&args),
         Command::Assets(args) => assets::assets(args).await,
         Command::FileInput(args) => assets::file_input(&args),
         Command::Emulator(args) => emulator::serve(args).await,

@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use forebay::{Host, Plugin};
 
+use crate::lock::Lock;
+
 /// A host and the plugins that it has loaded.
 pub(crate) struct Plugins {
     pub(crate) host: Host,
     loaded: HashMap<String, Plugin>,
+    lock: Option<Lock>,
 }
 
 impl Plugins {
@@ -21,7 +24,14 @@ impl Plugins {
         Ok(Self {
             host: builder.build()?,
             loaded: HashMap::new(),
+            lock: None,
         })
+    }
+
+    /// Loads only what is in this lock.
+    pub(crate) fn locked(mut self, lock: Lock) -> Self {
+        self.lock = Some(lock);
+        self
     }
 
     /// A bundled plugin by its name, or a component by its path. What names a file that is there is a path.
@@ -31,10 +41,19 @@ impl Plugins {
         }
         let looks_like_path = name.contains(['/', '\\']) || name.ends_with(".wasm");
         let plugin = match forebay_bundled::find(name) {
-            Some(component) => self.host.load(name, component).await?,
-            None if looks_like_path || PathBuf::from(name).is_file() => {
-                self.host.load_file(name).await?
+            Some(component) => {
+                self.check(name, component)?;
+                self.host.load(name, component).await?
             }
+            None if looks_like_path || PathBuf::from(name).is_file() => match &self.lock {
+                None => self.host.load_file(name).await?,
+                Some(_) => {
+                    let component =
+                        std::fs::read(name).with_context(|| format!("plugin {name}"))?;
+                    self.check(name, &component)?;
+                    self.host.load(name, component).await?
+                }
+            },
             None => {
                 let known: Vec<&str> = forebay_bundled::PLUGINS
                     .iter()
@@ -48,6 +67,13 @@ impl Plugins {
         };
         self.loaded.insert(name.to_owned(), plugin.clone());
         Ok(plugin)
+    }
+
+    fn check(&self, name: &str, component: &[u8]) -> Result<()> {
+        match &self.lock {
+            Some(lock) => lock.check(name, component),
+            None => Ok(()),
+        }
     }
 }
 

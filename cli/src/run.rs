@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use forebay::{
-    Assets, Delivered, Error, FileReport, Folder, Host, Journal, Outgoing, Pipeline, PipelineFile,
-    Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
+    Assets, Delivered, Error, FileReport, Folder, Grants, Host, Journal, Outgoing, Pipeline,
+    PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
@@ -16,19 +16,31 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
+use crate::lock::Lock;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::stage_arg::StageArg;
-use crate::{service, workflow};
+use crate::{lock, service, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let mut plugins = Plugins::new()?;
+    if args.locked {
+        plugins = plugins.locked(Lock::read(lock::place(args.pipeline.as_deref()))?);
+    }
+    let grants = if args.deterministic {
+        Grants::none().deterministic()
+    } else {
+        Grants::none()
+    };
     let (pipeline, last) = match (&args.pipeline, &args.workflow) {
         (Some(file), _) => from_file(&mut plugins, file).await?,
-        (None, None) => (from_stages(&mut plugins, &args.stages).await?, None),
+        (None, None) => (
+            from_stages(&mut plugins, &args.stages, &grants).await?,
+            None,
+        ),
         (None, Some(text)) => {
-            let pipeline = from_stages(&mut plugins, &args.stages).await?;
-            let workflow = workflow::from_arg(&mut plugins, text, &args.lend).await?;
+            let pipeline = from_stages(&mut plugins, &args.stages, &grants).await?;
+            let workflow = workflow::from_arg(&mut plugins, text, &args.lend, &grants).await?;
             (pipeline, Some(workflow))
         }
     };
@@ -37,7 +49,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             args.upload,
             "a workflow uploads what it makes itself: give -u in place of -o"
         );
-        let assets = service::connect(&args.common.service)?;
+        let assets = service::connect(&args.common.service, Some(last.name()))?;
         return workflow::run(&plugins, &pipeline, &last, &assets, &args.common).await;
     }
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
@@ -55,13 +67,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             path: out,
             replace: args.force,
         },
-        None => Target::Assets(service::connect(&args.common.service)?),
+        None => {
+            let assets = service::connect(&args.common.service, Some(pipeline.name()))?;
+            Target::Assets(assets)
+        }
     };
     jobs(&plugins.host, &pipeline, &target, &args.common).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
-    let target = Target::Assets(service::connect(&args.common.service)?);
+    let target = Target::Assets(service::connect(&args.common.service, None)?);
     let host = Plugins::new()?.host;
     jobs(
         &host,
@@ -74,15 +89,11 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
 
 /// A pipeline from a file, with the workflow that is its last step.
 async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<(Pipeline, Option<Workflow>)> {
-    let (path, name) = match reference.rsplit_once('#') {
-        Some((path, name)) => (path, Some(name)),
-        None => (reference, None),
-    };
-    let text = std::fs::read_to_string(path).with_context(|| format!("pipeline {path}"))?;
-    let file = PipelineFile::parse(&text).with_context(|| format!("pipeline {path}"))?;
+    let (path, name) = pipeline_reference(reference);
+    let file = PipelineFile::read(path)?;
     let spec = file.pipeline(name);
     let spec = spec.with_context(|| format!("pipeline {path}"))?.clone();
-    let mut pipeline = Pipeline::builder(spec.name);
+    let mut pipeline = Pipeline::builder(spec.name).limits(spec.limits);
     for spec in spec.stages {
         let plugin = plugins.load(&spec.plugin).await?;
         pipeline = pipeline.stage(spec.stage(&plugin));
@@ -100,13 +111,26 @@ async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<(Pipeline, 
     Ok((pipeline, last))
 }
 
-async fn from_stages(plugins: &mut Plugins, stages: &[String]) -> Result<Pipeline> {
+/// A pipeline file, and the name of one of its pipelines.
+pub(crate) fn pipeline_reference(reference: &str) -> (&str, Option<&str>) {
+    match reference.rsplit_once('#') {
+        Some((path, name)) => (path, Some(name)),
+        None => (reference, None),
+    }
+}
+
+async fn from_stages(
+    plugins: &mut Plugins,
+    stages: &[String],
+    grants: &Grants,
+) -> Result<Pipeline> {
     let mut pipeline = Pipeline::builder(stages.join(" "));
     for text in stages {
         let arg = StageArg::parse(text)?;
         let plugin = plugins.load(&arg.plugin).await?;
         let mut spec = StageSpec::new(&arg.plugin);
         spec.config = arg.config(plugin.descriptor().config_schema.as_ref());
+        spec.grants = grants.clone();
         pipeline = pipeline.stage(spec.stage(&plugin));
     }
     Ok(pipeline.build()?)
@@ -222,7 +246,8 @@ async fn jobs(
             let observer = progress.clone();
             let mut job = host
                 .job(pipeline, source, sink)
-                .observe(move |event| observer.on(&event));
+                .observe(move |event| observer.on(&event))
+                .hash_files(common.reports());
             if let Some(journal) = journal {
                 job = job.journal(journal);
             }

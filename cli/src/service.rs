@@ -10,17 +10,18 @@ use crate::args::Service;
 
 static CLIENT: OnceLock<Assets> = OnceLock::new();
 
-/// A client with the key from the environment.
-pub(crate) fn connect(service: &Service) -> Result<Assets> {
+/// A client with the key from the environment, for this pipeline if it is for one.
+pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Assets> {
     let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
     ensure!(
         !key.trim().is_empty(),
         "set HEYGEN_API_KEY to your API key (any will do for an emulator, with HEYGEN_BASE_URL set to its address)"
     );
-    let assets = Assets::builder()
-        .api_key(key)
-        .base_url(&service.base_url)
-        .build()?;
+    let mut assets = Assets::builder().api_key(key).base_url(&service.base_url);
+    if let Some(name) = pipeline {
+        assets = assets.pipeline(name);
+    }
+    let assets = assets.build()?;
     Ok(CLIENT.get_or_init(|| assets).clone())
 }
 

@@ -32,16 +32,18 @@ pub(crate) async fn from_arg(
     plugins: &mut Plugins,
     text: &str,
     lend: &[String],
+    grants: &Grants,
 ) -> Result<Workflow> {
     let arg = StageArg::parse(text)?;
     let plugin = plugins.load(&arg.plugin).await?;
     let mut workflow = Workflow::builder(plugin.name(), &plugin)
         .config(arg.config(plugin.descriptor().config_schema.as_ref()))
-        .grants(Grants::all());
+        .grants(grants.clone().upload().direct_upload().file_inputs());
     for (name, _) in forebay_bundled::PLUGINS {
         let bundled = plugins.load(name).await?;
         if bundled.world() != World::Workflow {
-            workflow = workflow.lend(*name, Stage::new(&bundled));
+            let stage = Stage::new(&bundled).grants(grants.clone());
+            workflow = workflow.lend(*name, stage);
         }
     }
     for text in lend {
@@ -52,7 +54,8 @@ pub(crate) async fn from_arg(
         let arg = StageArg::parse(stage)?;
         let plugin = plugins.load(&arg.plugin).await?;
         let config = arg.config(plugin.descriptor().config_schema.as_ref());
-        workflow = workflow.lend(name, Stage::new(&plugin).config(config).name(name));
+        let stage = Stage::new(&plugin).config(config).name(name);
+        workflow = workflow.lend(name, stage.grants(grants.clone()));
     }
     Ok(workflow.build()?)
 }
@@ -93,29 +96,40 @@ pub(crate) async fn run(
         .host
         .workflow_job(&workflow, sources, assets)
         .observe(move |event| observer.on(&event))
+        .hash_files(common.reports())
         .run()
         .await;
     progress.finish();
-    let report = match ended {
-        Ok(report) => report,
-        Err(error) => {
-            for error in &error.errors {
-                progress.failed(&error.to_string());
-            }
-            return Ok(Outcome::SomeFailed);
-        }
+    let (report, errors) = match ended {
+        Ok(report) => (Some(report), Vec::new()),
+        Err(error) => (error.report.map(|report| *report), error.errors),
     };
-    tell(&report, &progress);
+    if let Some(report) = &report {
+        tell(report, &progress);
+    }
+    for error in &errors {
+        progress.failed(&error.to_string());
+    }
+    let failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if common.json {
-        say!("{}", serde_json::to_string(&report)?);
-    } else {
+        let mut entry = serde_json::to_value(&report)?;
+        entry["failures"] = failures.clone().into();
+        say!("{entry}");
+    } else if let (Some(report), []) = (&report, errors.as_slice()) {
         say!("{}", serde_json::to_string_pretty(&report.result)?);
     }
     if let Some(path) = &common.report {
-        let report = Map::from_iter([("workflow".into(), serde_json::to_value(&report)?)]);
-        write_report(path, report).with_context(|| format!("report {}", path.display()))?;
+        let mut entries = Map::from_iter([("failures".into(), failures.into())]);
+        if let Some(report) = &report {
+            entries.insert("workflow".into(), serde_json::to_value(report)?);
+        }
+        write_report(path, entries).with_context(|| format!("report {}", path.display()))?;
     }
-    Ok(Outcome::Done)
+    Ok(if errors.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
 }
 
 /// What the workflow made and said, for a person.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::error::Error;
-use crate::limits::MAX_TABLE_ELEMENTS;
+use crate::limits::STACK;
 
 /// How often running guests look up: the grain of `cpu_time`, and the longest that one may keep a thread to itself.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -22,6 +22,9 @@ const MODULES_PER_COMPONENT: u32 = 50;
 
 /// Address space for one linear memory: all that 32 bits can name. How much of it a stage may use is its own limit.
 const MEMORY_SIZE: usize = 4 << 30;
+
+/// Elements that one table may have.
+const TABLE_ELEMENTS: usize = 200_000;
 
 /// Memory that a pooled slot keeps when its instance ends, so that the next one starts without page faults.
 const KEEP_RESIDENT: usize = 1 << 20;
@@ -39,7 +42,8 @@ impl Engine {
         let mut config = Config::new();
         config
             .wasm_component_model_async(true)
-            .epoch_interruption(true);
+            .epoch_interruption(true)
+            .max_wasm_stack(STACK);
         if let Some(folder) = cache {
             let mut settings = CacheConfig::new();
             settings.with_directory(folder);
@@ -86,7 +90,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_memories_per_component(MODULES_PER_COMPONENT)
         .max_tables_per_component(MODULES_PER_COMPONENT)
         .max_memory_size(MEMORY_SIZE)
-        .table_elements(MAX_TABLE_ELEMENTS)
+        .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT);
     pool
 }

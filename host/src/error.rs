@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::assets::AssetsError;
 use crate::limits::Exceeded;
-use crate::report::Report;
+use crate::report::{Report, WorkflowReport};
 
 /// What can go wrong before or within a job.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,14 @@ pub enum Error {
         /// The file's name.
         file: String,
     },
+    /// A job reached one of its own limits. What it had in work is broken off.
+    #[error("{file}: the job {limit}")]
+    Job {
+        /// The source's name, or the workflow's.
+        file: String,
+        /// Which.
+        limit: Exceeded,
+    },
     /// A workflow does not take a file.
     #[error("{file}: workflow {workflow}: the file is {media_type}; it takes {accepts}")]
     Input {
@@ -85,6 +93,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// A fault of the scratch folder; a limit that was reached there is one of the job's own.
+    pub(crate) fn scratch(file: String, reason: std::io::Error) -> Self {
+        match Exceeded::within(&reason) {
+            Some(limit) => Self::Job { file, limit },
+            None => Self::Scratch { file, reason },
+        }
+    }
+}
+
 /// Why a plugin could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -100,8 +118,18 @@ pub enum LoadError {
         "exports no plugin world; a plugin exports `transform`, `file-transform` or `workflow` of `forebay:plugin`"
     )]
     NoWorld,
-    /// It imports what no stage can be granted.
-    #[error("imports what forebay never grants: {}", .0.join(", "))]
+    /// It has more bytes than the host takes of a component.
+    #[error("larger than the {} that a component may have", bytesize::ByteSize(*.0))]
+    TooLarge(u64),
+    /// It was not compiled within the time that the host gives it.
+    #[error("not compiled within {}", humantime::format_duration(*.0))]
+    CompileTime(std::time::Duration),
+    /// It imports what no stage can be granted: what that is in words, with the interfaces.
+    #[error(
+        "asks for {}, which forebay never grants; what a plugin imports without using it can be left out when it is built \
+         (Python: `componentize-py --stub-wasi`; Rust: no `std::net`)",
+        .0.join(" and ")
+    )]
     Imports(Vec<String>),
     /// It could not be asked what it is.
     #[error("`describe` failed: {0}")]
@@ -144,6 +172,16 @@ pub enum PipelineError {
         plugin: String,
         /// What it is or is not.
         problem: &'static str,
+    },
+    /// A plugin imports more than it is granted, or is granted what it cannot be given.
+    #[error("{place}: plugin {plugin}: {problem}")]
+    Grants {
+        /// The stage or the workflow.
+        place: String,
+        /// The plugin's own name.
+        plugin: String,
+        /// The import or the grant, and what is wrong with it.
+        problem: String,
     },
     /// More stages than the host has instances for.
     #[error("{stages} stages, but this host runs at most {most} instances at a time")]
@@ -312,12 +350,15 @@ fn summarize(errors: &[Error], f: &mut std::fmt::Formatter<'_>) -> std::fmt::Res
 pub struct WorkflowError {
     /// What failed: never empty. Several only where several sources could not be taken in.
     pub errors: Vec<Error>,
+    /// What the plugin did, printed and used, if it was run.
+    pub report: Option<Box<WorkflowReport>>,
 }
 
 impl From<Error> for WorkflowError {
     fn from(error: Error) -> Self {
         Self {
             errors: vec![error],
+            report: None,
         }
     }
 }

@@ -65,14 +65,14 @@ impl Held {
         before: Vec<Bytes>,
         content: &mut Content,
     ) -> Result<Self, WriteError> {
-        let (mut file, stored) = scratch.file()?;
+        let (mut spool, stored) = scratch.file()?;
         let (mut hash, mut size) = (Sha256::new(), 0);
         for piece in before {
             hash.update(&piece);
             size += piece.len() as u64;
-            file = disk::append(file, piece).await?;
+            spool = spool.append(piece).await?;
         }
-        let (_, rest) = disk::write(content, file, |piece| hash.update(piece)).await?;
+        let rest = spool.fill(content, |piece| hash.update(piece)).await?;
         let info = FileInfo {
             size: Some(size + rest),
             ..info

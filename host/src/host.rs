@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -10,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, JobError, WorkflowError};
 use crate::job::Job;
 use crate::pipeline::Pipeline;
-use crate::plugin::{self, Plugin};
+use crate::plugin::{self, Bounds, Plugin};
 use crate::report::{Report, WorkflowReport};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) chunk: usize,
     /// Where the jobs' scratch folders are made.
     pub(crate) scratch: PathBuf,
+    bounds: Bounds,
 }
 
 impl Shared {
@@ -56,6 +58,10 @@ impl Host {
             chunk: 256 * 1024,
             scratch: std::env::temp_dir(),
             cache: None,
+            bounds: Bounds {
+                component_bytes: 128 << 20,
+                compile_time: Duration::from_secs(300),
+            },
         }
     }
 
@@ -67,7 +73,7 @@ impl Host {
     pub async fn load_file(&self, path: impl AsRef<Path>) -> Result<Plugin, Error> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        match plugin::read(path).await {
+        match plugin::read(path, self.0.bounds).await {
             Ok(bytes) => self.load(&name, bytes).await,
             Err(reason) => Err(Error::Load {
                 plugin: name,
@@ -83,7 +89,7 @@ impl Host {
     pub async fn load(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Plugin, Error> {
         // The plugin is asked what it is: that takes an instance.
         let _instance = self.0.instances.acquire().await;
-        Plugin::load(&self.0.engine, bytes.into())
+        Plugin::load(&self.0.engine, bytes.into(), self.0.bounds)
             .await
             .map_err(|reason| Error::Load {
                 plugin: name.to_owned(),
@@ -157,6 +163,7 @@ pub struct HostBuilder {
     chunk: usize,
     scratch: PathBuf,
     cache: Option<PathBuf>,
+    bounds: Bounds,
 }
 
 impl HostBuilder {
@@ -182,6 +189,21 @@ impl HostBuilder {
         self
     }
 
+    /// The most bytes that a component may have; 128 MiB unless set. One built from CPython has some 20 MiB.
+    #[must_use]
+    pub fn component_bytes(mut self, most: u64) -> Self {
+        self.bounds.component_bytes = most;
+        self
+    }
+
+    /// How long a component may take to compile; 5 minutes unless set. A compilation cannot be broken off: one that takes
+    /// longer is given up, and ends in the background.
+    #[must_use]
+    pub fn compile_time(mut self, most: Duration) -> Self {
+        self.bounds.compile_time = most;
+        self
+    }
+
     /// Where jobs make their scratch folders. It needs room for what plugins write there, and for uploads whose size is
     /// not known in advance.
     #[must_use]
@@ -203,6 +225,13 @@ impl HostBuilder {
     /// # Errors
     /// [`Error::Engine`] when this machine cannot run it, or the cache folder cannot be used.
     pub fn build(self) -> Result<Host, Error> {
+        let scratch = self.scratch.clone();
+        // Beside the rest: what was left may be large.
+        std::thread::spawn(move || {
+            if let Err(error) = crate::scratch::sweep(&scratch) {
+                tracing::debug!("scratch folder {}: {error}", scratch.display());
+            }
+        });
         Ok(Host(Arc::new(Shared {
             engine: Engine::new(self.instances.saturating_add(WORKFLOWS), self.cache)?,
             instances: Arc::new(Semaphore::new(self.instances as usize)),
@@ -211,6 +240,7 @@ impl HostBuilder {
             uploads: Semaphore::new(self.uploads),
             chunk: self.chunk,
             scratch: self.scratch,
+            bounds: self.bounds,
         })))
     }
 }

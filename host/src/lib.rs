@@ -60,6 +60,7 @@ mod sink;
 mod source;
 mod stage;
 mod stream;
+mod text;
 mod workflow;
 
 pub mod assets;
@@ -70,16 +71,16 @@ pub use error::{
     Error, JobError, LoadError, PipelineError, PluginError, SinkError, StageCause, StageError,
     WorkflowError,
 };
-pub use grants::Grants;
+pub use grants::{Clock, Grants, Random};
 pub use host::{Host, HostBuilder};
 pub use job::{Event, Job, Progress};
 pub use journal::{Journal, JournalError};
-pub use limits::{Exceeded, Limits};
+pub use limits::{Exceeded, JobLimits, Limits};
 pub use pipeline::{
     Pipeline, PipelineBuilder, PipelineFile, PipelineSpec, StageSpec, WorkflowSpec,
 };
 pub use plugin::{Descriptor, Plugin, World};
-pub use report::{FileReport, Report, StageReport, Usage, WorkflowReport};
+pub use report::{FileReport, InputReport, Report, StageReport, Usage, WorkflowReport};
 pub use sink::{Delivered, Folder, Memory, Outgoing, Place, Sink};
 pub use source::Source;
 pub use stage::{FileInfo, Stage};

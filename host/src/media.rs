@@ -5,12 +5,17 @@
 
 use std::fmt;
 
+use crate::text::is_plain;
+
 /// Leading bytes that [`sniff`] wants to see; it makes do with less when a file has less. WebM and TIFF need a few
 /// hundred, and a text is judged by its first page.
 pub(crate) const SNIFF_LEN: usize = 4096;
 
 /// Longest name, in bytes: what the common file systems take.
 const MAX_NAME: usize = 255;
+
+/// Longest media type that a plugin may claim, in bytes.
+const MAX_TYPE: usize = 128;
 
 /// Said of bytes that show no known signature and are no text.
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
@@ -44,7 +49,8 @@ fn is_certain(media_type: &str) -> bool {
 /// The type of an output: what its bytes show. Formats without a signature (plain text of some kind, raw data) are the
 /// only case in which the plugin's own word counts.
 pub(crate) fn settle<'a>(sniffed: &'a str, claimed: &'a str) -> &'a str {
-    let claim_is_checkable = infer::is_mime_supported(claimed) || !claimed.contains('/');
+    let is_type = claimed.len() <= MAX_TYPE && is_range(claimed) && !claimed.contains('*');
+    let claim_is_checkable = infer::is_mime_supported(claimed) || !is_type;
     if is_certain(sniffed) || claimed == UNKNOWN || claim_is_checkable {
         sniffed
     } else {
@@ -126,7 +132,7 @@ impl fmt::Display for NameProblem {
             Self::Empty => "is empty",
             Self::TooLong => "is longer than 255 bytes",
             Self::Separator => "holds a directory separator",
-            Self::Control => "holds a control character",
+            Self::Control => "holds a control character, or one that turns the text around",
             Self::Reserved => "is reserved",
         })
     }
@@ -139,9 +145,30 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameProblem> {
         "." | ".." => Err(NameProblem::Reserved),
         _ if name.len() > MAX_NAME => Err(NameProblem::TooLong),
         _ if name.contains(['/', '\\']) => Err(NameProblem::Separator),
-        _ if name.chars().any(char::is_control) => Err(NameProblem::Control),
+        _ if !name.chars().all(is_plain) => Err(NameProblem::Control),
+        _ if cfg!(windows) && is_device(name) => Err(NameProblem::Reserved),
         _ => Ok(()),
     }
+}
+
+/// Whether Windows takes this for a device, or for another name: whatever follows the first dot, and without the dots and
+/// spaces at its end.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let numbered = |kind: &str| {
+        let number = stem
+            .get(..3)
+            .filter(|start| start.eq_ignore_ascii_case(kind));
+        number.is_some()
+            && matches!(stem.get(3..), Some(rest) if rest.len() == 1 && rest != "0" && rest.parse::<u8>().is_ok())
+    };
+    ["con", "prn", "aux", "nul"]
+        .iter()
+        .any(|device| stem.eq_ignore_ascii_case(device))
+        || numbered("com")
+        || numbered("lpt")
+        || name.ends_with(['.', ' '])
+        || name.contains(':')
 }
 
 /// Gives a name the extension of its media type, unless it has a usual one already.
@@ -217,6 +244,33 @@ mod tests {
         assert_eq!(settle("text/plain", "image/jpeg"), "text/plain");
         assert_eq!(settle("text/plain", "text/vtt"), "text/vtt");
         assert_eq!(settle(UNKNOWN, "application/x-own"), "application/x-own");
+        for nonsense in [
+            "text/\x1b[31m",
+            "text",
+            "text/*",
+            &format!("a/{}", "b".repeat(200)),
+        ] {
+            assert_eq!(settle("text/plain", nonsense), "text/plain");
+        }
+    }
+
+    #[test]
+    fn windows_has_names_of_its_own() {
+        for device in [
+            "CON",
+            "nul.txt",
+            "Com1",
+            "lpt9.tar.gz",
+            "aux .x",
+            "a.",
+            "a ",
+            "a:b",
+        ] {
+            assert!(is_device(device), "{device}");
+        }
+        for name in ["console.txt", "com0", "com10", "null", "a.con"] {
+            assert!(!is_device(name), "{name}");
+        }
     }
 
     #[test]
@@ -258,6 +312,7 @@ mod tests {
             "a\\b",
             "a\0b",
             "a\nb",
+            "a\u{202e}gpj.exe",
             &"x".repeat(256),
         ] {
             assert!(check_name(bad).is_err(), "{bad:?}");

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use crate::limits::Limits;
 use crate::sink::Place;
-use crate::stage::FileInfo;
+use crate::stage::{FileInfo, Stage};
 
 /// The report of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,20 +60,41 @@ pub struct WorkflowReport {
     pub version: String,
     /// SHA-256 of the component, in hex.
     pub digest: String,
+    /// SHA-256 of its config, a JSON object without spaces and with its keys sorted, in hex.
+    pub config_sha256: String,
     /// The files that it was given.
-    pub inputs: Vec<FileInfo>,
+    pub inputs: Vec<InputReport>,
     /// The assets that it made, in the order in which they were complete.
     pub files: Vec<FileReport>,
     /// What it handed back.
-    pub result: serde_json::Value,
+    pub result: Value,
     /// What it printed, line by line.
     pub messages: Vec<String>,
     /// What the plugin itself used; the stages that it ran stand with their files.
     #[serde(flatten)]
     pub usage: Usage,
+    /// What it was allowed to use.
+    pub limits: Limits,
+    /// What it was granted, in the words of a pipeline file; of its environment only the names.
+    pub grants: Value,
     /// From start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
+}
+
+/// A file that a workflow was given.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct InputReport {
+    /// Name, type and size.
+    #[serde(flatten)]
+    pub info: FileInfo,
+    /// SHA-256 in hex, where the run was told to hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The stages that it went through first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
 }
 
 /// A file that reached the sink.
@@ -105,11 +129,50 @@ pub struct StageReport {
     pub version: String,
     /// SHA-256 of the component, in hex.
     pub digest: String,
+    /// SHA-256 of its config, a JSON object without spaces and with its keys sorted, in hex.
+    #[serde(default)]
+    pub config_sha256: String,
     /// The file that the stage was given, by name.
     pub input: String,
+    /// SHA-256 of that file, in hex, where the job was told to [hash](crate::Job::hash_files).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_sha256: Option<String>,
+    /// SHA-256 of what it made for this file, in hex, where the job was told to hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_sha256: Option<String>,
     /// What it used.
     #[serde(flatten)]
     pub usage: Usage,
+    /// What it was allowed to use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What it was granted, in the words of a pipeline file; of its environment only the names.
+    #[serde(default)]
+    pub grants: Value,
+}
+
+impl StageReport {
+    /// What a stage did, but for the files' digests.
+    pub(crate) fn new(label: String, stage: &Stage, input: String, usage: Usage) -> Self {
+        let descriptor = stage.plugin.descriptor();
+        Self {
+            stage: label,
+            plugin: descriptor.name.clone(),
+            version: descriptor.version.clone(),
+            digest: stage.plugin.digest().to_owned(),
+            config_sha256: config_sha256(&stage.config),
+            input,
+            input_sha256: None,
+            output_sha256: None,
+            usage,
+            limits: stage.limits.clone(),
+            grants: serde_json::json!(stage.grants),
+        }
+    }
+}
+
+pub(crate) fn config_sha256(config: &Value) -> String {
+    hex::encode(Sha256::digest(config.to_string()))
 }
 
 /// What a stage used on one file.
@@ -131,14 +194,14 @@ pub struct Usage {
 }
 
 /// Times as seconds. Microseconds are as exact as anything here is measured.
-mod seconds {
+pub(crate) mod seconds {
     use super::{Deserialize as _, Deserializer, Duration, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e6)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(from)?;
         Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
     }

@@ -1,19 +1,27 @@
 //! Bytes between stages.
 //!
-//! Promise: a channel holds no more than its budget in bytes, plus one piece that may be larger; an end is passed on only
+//! Promise: a channel holds no more than its budget in bytes, each piece counted as 512 at least, plus one piece that may be
+//! larger; an end is passed on only
 //! when the writer says so with [`Sender::finish`], and a writer that goes without it interrupts the reader. Bytes are
 //! handed on by reference, never copied.
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
+use sha2::{Digest as _, Sha256};
 
 use crate::lock::lock;
+
+/// What a piece counts for: many small ones take room, too.
+fn cost(piece: &Bytes) -> usize {
+    piece.len().max(512)
+}
+
 /// Makes a channel that holds up to `budget` bytes.
 pub(crate) fn channel(budget: usize) -> (Sender, Content) {
     let shared = Arc::new(Shared {
@@ -36,6 +44,7 @@ pub(crate) fn channel(budget: usize) -> (Sender, Content) {
             shared,
             head: VecDeque::new(),
             ended: false,
+            hash: None,
         },
     )
 }
@@ -109,7 +118,7 @@ impl Sender {
         if piece.is_empty() || state.closed {
             return;
         }
-        state.queued += piece.len();
+        state.queued += cost(&piece);
         state.queue.push_back(piece);
         let reader = state.reader.take();
         drop(state);
@@ -155,7 +164,12 @@ pub struct Content {
     /// Pieces that were looked at and are still to be given.
     head: VecDeque<Bytes>,
     ended: bool,
+    /// What is read is hashed, where someone wants to know.
+    hash: Option<(Sha256, Fingerprint)>,
 }
+
+/// SHA-256 of a content in hex, once all of it was read.
+pub(crate) type Fingerprint = Arc<OnceLock<String>>;
 
 impl Content {
     /// The next piece; `None` once the file is whole.
@@ -170,16 +184,33 @@ impl Content {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Interrupted>> {
-        if let Some(piece) = self.head.pop_front() {
-            return Poll::Ready(Ok(Some(piece)));
+        let polled = match self.head.pop_front() {
+            Some(piece) => Poll::Ready(Ok(Some(piece))),
+            None => self.poll_queue(cx),
+        };
+        match (&polled, &mut self.hash) {
+            (Poll::Ready(Ok(Some(piece))), Some((hash, _))) => hash.update(piece),
+            (Poll::Ready(Ok(None)), hash) => {
+                if let Some((hash, fingerprint)) = hash.take() {
+                    let _ = fingerprint.set(hex::encode(hash.finalize()));
+                }
+            }
+            _ => {}
         }
-        self.poll_queue(cx)
+        polled
+    }
+
+    /// Hashes what is read from now on.
+    pub(crate) fn hash(&mut self) -> Fingerprint {
+        let fingerprint = Fingerprint::default();
+        self.hash = Some((Sha256::new(), fingerprint.clone()));
+        fingerprint
     }
 
     fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
         let mut state = self.shared.lock();
         if let Some(piece) = state.queue.pop_front() {
-            state.queued -= piece.len();
+            state.queued -= cost(&piece);
             // A writer that waits is woken at half of the budget, so that the two do not take turns piece by piece.
             let writer = if state.queued <= self.shared.budget / 2 {
                 state.writer.take()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use forebay::assets::{AssetInfo, Flow, ListQuery, NewUpload, Request, Status};
 use forebay::{
-    Assets, AssetsError, Error, FileInput, Host, Pipeline, Place, SinkError, Source, Stage,
+    Asset, Assets, AssetsError, Error, FileInput, Host, Pipeline, Place, SinkError, Source, Stage,
 };
 use forebay_emulator::{AssetStatus, Config, Emulator, RateLimit};
 use futures::TryStreamExt as _;
@@ -25,18 +25,35 @@ async fn service() -> (Emulator, Assets) {
         .start()
         .await
         .unwrap();
-    let assets = Assets::builder()
-        .api_key("the-key")
+    let assets = client(&emulator, "the-key");
+    (emulator, assets)
+}
+
+fn client(emulator: &Emulator, key: &str) -> Assets {
+    Assets::builder()
+        .api_key(key)
         .base_url(emulator.base_url())
         .build()
-        .unwrap();
-    (emulator, assets)
+        .unwrap()
 }
 
 fn pdf(size: usize) -> Bytes {
     let mut bytes: Vec<u8> = (0..size).map(|at| (at / 7) as u8).collect();
     bytes[..8].copy_from_slice(b"%PDF-1.7");
     bytes.into()
+}
+
+async fn upload(assets: &Assets) -> Result<Asset, AssetsError> {
+    assets.upload("a.pdf", "application/pdf", pdf(100)).await
+}
+
+fn announced(size: usize) -> NewUpload<'static> {
+    NewUpload {
+        name: "a.pdf",
+        media_type: "application/pdf",
+        size: size as u64,
+        sha256: None,
+    }
 }
 
 async fn pipeline(host: &Host, stages: &[(&[u8], Value)]) -> Pipeline {
@@ -152,15 +169,8 @@ async fn a_chain_that_fails_completes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_says_is_told() {
     let (emulator, assets) = service().await;
-    let wrong = Assets::builder()
-        .api_key("wrong-key")
-        .base_url(emulator.base_url())
-        .build()
-        .unwrap();
-    let error = wrong
-        .upload("a.pdf", "application/pdf", pdf(100))
-        .await
-        .unwrap_err();
+    let wrong = client(&emulator, "wrong-key");
+    let error = upload(&wrong).await.unwrap_err();
     let AssetsError::Service(service) = &error else {
         panic!("{error:?}")
     };
@@ -190,10 +200,7 @@ async fn what_the_service_says_is_told() {
     emulator.shutdown().await;
 
     // No service at all: told after the retries, without its address's path.
-    let gone = assets
-        .upload("a.pdf", "application/pdf", pdf(100))
-        .await
-        .unwrap_err();
+    let gone = upload(&assets).await.unwrap_err();
     assert!(
         matches!(
             gone,
@@ -209,13 +216,7 @@ async fn what_the_service_says_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_three_steps_by_hand() {
     let (emulator, assets) = service().await;
-    let new = NewUpload {
-        name: "a.pdf",
-        media_type: "application/pdf",
-        size: 1000,
-        sha256: None,
-    };
-    let upload = assets.direct_upload(new).await.unwrap();
+    let upload = assets.direct_upload(announced(1000)).await.unwrap();
     assert!(upload.max_bytes() >= 1000 && upload.expires_in().as_secs() > 0);
     let early = upload.complete(None).await.unwrap_err();
     assert!(
@@ -294,13 +295,7 @@ async fn assets_are_listed_shown_and_deleted() {
 async fn a_batch_is_created_filled_and_completed() {
     let (emulator, assets) = service().await;
     let sizes = [1000, 2000, 3000];
-    let new = |size: &usize| NewUpload {
-        name: "a.pdf",
-        media_type: "application/pdf",
-        size: *size as u64,
-        sha256: None,
-    };
-    let files: Vec<NewUpload> = sizes.iter().map(new).collect();
+    let files = sizes.map(announced);
     let batch = assets.create_batch(Some("three"), &files).await.unwrap();
     assert_eq!(batch.uploads.len(), 3);
     for (upload, size) in batch.uploads.iter().zip(sizes).take(2) {
@@ -328,7 +323,7 @@ async fn a_batch_is_created_filled_and_completed() {
             .all(|asset| asset.status == AssetStatus::Completed)
     );
 
-    let many = vec![new(&1); 101];
+    let many = vec![announced(1); 101];
     for files in [&many[..], &[]] {
         let refused = assets.create_batch(None, files).await.unwrap_err();
         assert!(matches!(refused, AssetsError::Request { .. }), "{refused}");
@@ -345,10 +340,7 @@ async fn a_batch_is_created_filled_and_completed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_that_names_files_is_taken() {
     let (_emulator, assets) = service().await;
-    let asset = assets
-        .upload("a.pdf", "application/pdf", pdf(100))
-        .await
-        .unwrap();
+    let asset = upload(&assets).await.unwrap();
     let file = || asset.file_input();
     let video = || FileInput::bytes(b"\0\0\0\x20ftypisom\0\0\0\0").unwrap();
     let sent = async |request: Request| assets.send_request(request).await.unwrap();
@@ -386,19 +378,13 @@ async fn a_token_does_in_place_of_a_key_and_neither_shows() {
         .base_url(emulator.base_url());
     let shown = format!("{builder:?}");
     let assets = builder.build().unwrap();
-    assets
-        .upload("a.pdf", "application/pdf", pdf(100))
-        .await
-        .unwrap();
+    upload(&assets).await.unwrap();
     let wrong = Assets::builder()
         .bearer_token("s3cr3t")
         .base_url(emulator.base_url())
         .build()
         .unwrap();
-    let error = wrong
-        .upload("a.pdf", "application/pdf", pdf(100))
-        .await
-        .unwrap_err();
+    let error = upload(&wrong).await.unwrap_err();
     for text in [shown, format!("{assets:?} {wrong:?} {error:?} {error}")] {
         assert!(
             !text.contains("the-key") && !text.contains("s3cr3t"),
@@ -427,12 +413,8 @@ async fn a_service_that_says_too_many_gets_fewer() {
         .start()
         .await
         .unwrap();
-    let assets = Assets::builder()
-        .api_key("k")
-        .base_url(emulator.base_url())
-        .build()
-        .unwrap();
-    let uploads = (0..60).map(|_| assets.upload("a.pdf", "application/pdf", pdf(100)));
+    let assets = client(&emulator, "k");
+    let uploads = (0..60).map(|_| upload(&assets));
     let uploaded: Vec<_> = futures::future::join_all(uploads).await;
     assert!(uploaded.iter().all(Result::is_ok), "{uploaded:?}");
     assert_eq!(emulator.assets().len(), 60);

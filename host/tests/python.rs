@@ -202,9 +202,14 @@ fn direct_upload(tool: &Path) -> Result<(), Failed> {
         let input = json!({ "type": "asset_id", "asset_id": stored[0].id });
         assert_eq!(report.result, json!({ "file": input, "sha256": sha256 }));
 
-        let none = workflow(Grants::none())?;
+        let Err(error) = workflow(Grants::none()) else {
+            return Err("it imports uploads, and was built without them".into());
+        };
+        assert!(error.to_string().contains("`direct_upload`"), "{error}");
+        // Granted in part: what is missing comes back to it as a value.
+        let some = workflow(Grants::none().upload().file_inputs())?;
         let error = host
-            .run_workflow(&none, source(), &assets)
+            .run_workflow(&some, source(), &assets)
             .await
             .unwrap_err();
         assert!(

@@ -12,9 +12,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 7] = [
+const GUESTS: [&str; 9] = [
     "drill",
     "hostile",
+    "hostile-describe",
+    "hostile-file",
     "identity",
     "image-resize",
     "media-kit",

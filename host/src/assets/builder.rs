@@ -15,6 +15,9 @@ use super::error::AssetsError;
 use super::gate::Gate;
 use super::retry::Retries;
 
+/// Characters of a pipeline's name that the service is told.
+const MAX_PIPELINE: usize = 120;
+
 /// Sets up an [`Assets`].
 ///
 /// ```
@@ -39,6 +42,7 @@ pub struct AssetsBuilder {
     stall_timeout: Duration,
     retries: Retries,
     proxy: ProxyChoice,
+    pipeline: Option<String>,
 }
 
 #[derive(Clone)]
@@ -65,6 +69,7 @@ impl Default for AssetsBuilder {
             stall_timeout: Duration::from_secs(60),
             retries: Retries::default(),
             proxy: ProxyChoice::System,
+            pipeline: None,
         }
     }
 }
@@ -152,6 +157,14 @@ impl AssetsBuilder {
         self
     }
 
+    /// Names the pipeline to the service, as a comment in the `User-Agent` of every request: `forebay/0.1.0 (pipeline photos)`.
+    /// Unless set, nothing is told of it.
+    #[must_use]
+    pub fn pipeline(mut self, name: impl Into<String>) -> Self {
+        self.pipeline = Some(name.into());
+        self
+    }
+
     /// Makes the client. Nothing is sent yet.
     ///
     /// # Errors
@@ -180,7 +193,7 @@ impl AssetsBuilder {
             )));
         }
         let mut http = Client::builder()
-            .user_agent(concat!("forebay/", env!("CARGO_PKG_VERSION")))
+            .user_agent(user_agent(self.pipeline.as_deref()))
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.connections)
             // A body may take long, but a peer that has gone is noticed.
@@ -209,5 +222,38 @@ impl AssetsBuilder {
             answer_timeout: self.answer_timeout,
             stall_timeout: self.stall_timeout,
         })))
+    }
+}
+
+/// A product and, of the pipeline, a comment: RFC 9110, sections 10.1.5 and 5.6.5.
+fn user_agent(pipeline: Option<&str>) -> HeaderValue {
+    const PRODUCT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
+    let mut text = PRODUCT.to_owned();
+    if let Some(name) = pipeline {
+        text.push_str(" (pipeline ");
+        for character in name.chars().filter(|c| !c.is_control()).take(MAX_PIPELINE) {
+            if matches!(character, '(' | ')' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        text.push(')');
+    }
+    HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(PRODUCT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pipeline_is_a_comment() {
+        assert_eq!(
+            user_agent(None),
+            concat!("forebay/", env!("CARGO_PKG_VERSION"))
+        );
+        let agent = user_agent(Some("resize (small)\r\nX-Key: a"));
+        let comment = agent.as_bytes().splitn(2, |&byte| byte == b' ').nth(1);
+        assert_eq!(comment, Some(&br"(pipeline resize \(small\)X-Key: a)"[..]));
     }
 }

@@ -1,14 +1,12 @@
 //! A content that can be had once: hashed, and if need be copied, while it is sent.
 
-use std::fs::File;
-
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use super::DirectUpload;
 use super::error::AssetsError;
 use super::watch::Watch;
-use crate::disk;
+use crate::scratch::Spool;
 use crate::stream::{Content, Sender, channel};
 
 /// Bytes between what is read and what is sent.
@@ -33,7 +31,7 @@ impl DirectUpload {
     pub(super) async fn put_and_tee(
         &self,
         content: Content,
-        copy: Option<File>,
+        copy: Option<Spool>,
         watch: &Watch,
     ) -> Result<String, AssetsError> {
         let (sender, passing) = channel(BUDGET);
@@ -54,7 +52,7 @@ impl DirectUpload {
 /// Passes a content on until `over`, writes all of it to `copy`, and gives its SHA-256 in hex. Its end is passed on, too.
 async fn tee(
     mut content: Content,
-    mut copy: Option<File>,
+    mut copy: Option<Spool>,
     mut sender: Sender,
     over: impl Future<Output = ()>,
 ) -> Result<String, AssetsError> {
@@ -63,8 +61,8 @@ async fn tee(
     let mut hash = Sha256::new();
     while let Some(piece) = content.next().await? {
         hash.update(&piece);
-        if let Some(file) = copy.take() {
-            copy = Some(disk::append(file, piece.clone()).await?);
+        if let Some(spool) = copy.take() {
+            copy = Some(spool.append(piece.clone()).await?);
         }
         if taken {
             taken = tokio::select! {

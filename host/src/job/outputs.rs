@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::tree::{Lane, Moving, Origin, Run};
-use crate::disk::{self, WriteError};
+use crate::disk::WriteError;
 use crate::error::Error;
 use crate::scratch::Scratch;
 use crate::stage::{Emitted, FileInfo, StoredFile};
@@ -108,18 +108,15 @@ impl Family {
 /// Takes a file in while no lane is free, and sends it on when one is.
 async fn wait_in_scratch(run: Arc<Run>, mut file: Moving, at: usize, scratch: Scratch) {
     let written = async {
-        let (handle, stored) = scratch.file()?;
-        let (_, size) = disk::write(&mut file.content, handle, |_| {}).await?;
+        let (spool, stored) = scratch.file()?;
+        let size = spool.fill(&mut file.content, |_| {}).await?;
         Ok::<_, WriteError>((stored, size))
     };
     let (stored, size) = match written.await {
         Ok(written) => written,
         Err(WriteError::Interrupted) => return run.interrupted(&file.info.name),
         Err(WriteError::Io(reason)) => {
-            return run.fail(Error::Scratch {
-                file: file.info.name,
-                reason,
-            });
+            return run.fail(Error::scratch(file.info.name, reason));
         }
     };
     file.info.size = Some(size);

@@ -18,6 +18,7 @@ use crate::error::{Error, SinkError, StageCause, StageError};
 use crate::held::Held;
 use crate::host::Shared;
 use crate::journal::JobJournal;
+use crate::limits::Exceeded;
 use crate::lock::lock;
 use crate::media;
 use crate::pipeline::Pipeline;
@@ -36,6 +37,8 @@ pub(super) struct Run {
     observer: Observer,
     fan_out: Arc<Semaphore>,
     journal: Option<JobJournal>,
+    /// Whether reports tell the SHA-256 of every file between two stages.
+    hash_files: bool,
     results: Mutex<Results>,
 }
 
@@ -84,6 +87,7 @@ impl Run {
         observer: Observer,
         fan_out: usize,
         journal: Option<JobJournal>,
+        hash_files: bool,
     ) -> Self {
         Self {
             host,
@@ -92,6 +96,7 @@ impl Run {
             observer,
             fan_out: Arc::new(Semaphore::new(fan_out)),
             journal,
+            hash_files,
             results: Mutex::default(),
         }
     }
@@ -170,9 +175,10 @@ impl Run {
         let Some(lane) = self.lane().await else {
             return;
         };
-        let scratch = match Scratch::new(&self.host.scratch) {
+        let most = self.pipeline.limits().scratch_bytes;
+        let scratch = match Scratch::new(&self.host.scratch, most) {
             Ok(scratch) => scratch,
-            Err(reason) => return self.fail(Error::Scratch { file, reason }),
+            Err(reason) => return self.fail(Error::scratch(file, reason)),
         };
         let opened = match source.open().await {
             Ok(opened) => opened,
@@ -286,7 +292,7 @@ impl Run {
         };
         let Moving {
             info,
-            content,
+            mut content,
             mut origin,
         } = file;
         if !stage.plugin.accepts(&info.media_type) {
@@ -301,6 +307,7 @@ impl Run {
                 },
             );
         }
+        let fingerprint = self.hash_files.then(|| content.hash());
         let report = Arc::new(OnceLock::new());
         origin.trail.push(report.clone());
         origin.came_from = Some(info.media_type.clone());
@@ -330,15 +337,9 @@ impl Run {
         }
         match ended {
             Ok(done) => {
-                let descriptor = stage.plugin.descriptor();
-                let said = StageReport {
-                    stage: self.pipeline.label(at),
-                    plugin: descriptor.name.clone(),
-                    version: descriptor.version.clone(),
-                    digest: stage.plugin.digest().to_owned(),
-                    input: info.name,
-                    usage: done.usage,
-                };
+                let label = self.pipeline.label(at);
+                let mut said = StageReport::new(label, stage, info.name, done.usage);
+                said.input_sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
                 (self.observer)(Event::Transformed(&said));
                 let _ = report.set(said);
                 match done.outputs {
@@ -357,14 +358,26 @@ impl Run {
     async fn deliver(&self, file: Moving, scratch: Scratch) {
         let Moving {
             info,
-            content,
+            mut content,
             origin,
         } = file;
+        let most = self.pipeline.limits().output_files;
         let delivery = {
             let mut results = self.results();
             results.deliveries += 1;
             results.deliveries
         };
+        if delivery > most {
+            if delivery == most + 1 {
+                let limit = Exceeded::OutputFiles(most);
+                self.fail(Error::Job {
+                    file: info.name,
+                    limit,
+                });
+            }
+            return;
+        }
+        let fingerprint = self.hash_files.then(|| content.hash());
         (self.observer)(Event::Delivering(delivery, &info));
         let progress = Progress::new(self.observer.clone(), delivery);
         let ending = content.ending();
@@ -404,11 +417,20 @@ impl Run {
             sha256,
             place,
         } = delivered;
-        let stages = origin
+        let sha256 = sha256.or_else(|| fingerprint?.get().cloned());
+        let mut stages: Vec<StageReport> = origin
             .trail
             .iter()
             .filter_map(|stage| stage.get().cloned())
             .collect();
+        if self.hash_files {
+            // What a stage made for this file is what the next one was given.
+            let mut made = sha256.clone();
+            for stage in stages.iter_mut().rev() {
+                stage.output_sha256 = made.take();
+                made.clone_from(&stage.input_sha256);
+            }
+        }
         let report = FileReport {
             name: info.name,
             media_type: info.media_type,
@@ -430,23 +452,21 @@ impl Run {
         lane: Arc<Lane>,
         scratch: Scratch,
     ) {
-        let opened = match stored.open() {
+        let (opened, charge) = match stored.open() {
             Ok(opened) => opened,
-            Err(reason) => {
-                return self.fail(Error::Scratch {
-                    file: file.info.name,
-                    reason,
-                });
-            }
+            Err(reason) => return self.fail(Error::scratch(file.info.name, reason)),
         };
         let name = file.info.name.clone();
         let (sender, content) = channel(self.host.budget());
         file.content = content;
-        let pump = disk::pump(opened, file.info.size, self.host.chunk, sender, |_| {});
-        let pump = AbortOnDrop(tokio::spawn(pump));
+        let (size, chunk) = (file.info.size, self.host.chunk);
+        let pump = AbortOnDrop(tokio::spawn(async move {
+            let _until_it_is_read = charge;
+            disk::pump(opened, size, chunk, sender, |_| {}).await
+        }));
         self.clone().advance(file, at, lane, scratch).await;
         if let Err(reason) = pump.wait().await {
-            self.fail(Error::Scratch { file: name, reason });
+            self.fail(Error::scratch(name, reason));
         }
     }
 }

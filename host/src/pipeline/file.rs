@@ -1,22 +1,25 @@
 //! Pipelines as TOML writes them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::PipelineError;
 use crate::grants::{Grants, GrantsText};
-use crate::limits::{Limits, LimitsText};
+use crate::limits::{JobLimits, JobLimitsText, Limits, LimitsText};
 use crate::plugin::Plugin;
 use crate::stage::Stage;
-use crate::workflow::{Workflow, WorkflowBuilder};
+use crate::workflow::{self, Workflow, WorkflowBuilder};
 
 /// Pipelines of a TOML file, with plugins by name or path, still to be loaded.
 ///
 /// ```
 /// let file = forebay::PipelineFile::parse(r#"
 ///     [pipelines.photos]
+///     limits = { wall_clock = "10m", scratch_bytes = "4 GiB" }
+///
 ///     [[pipelines.photos.stages]]
 ///     plugin = "strip-metadata"
 ///
@@ -24,6 +27,7 @@ use crate::workflow::{Workflow, WorkflowBuilder};
 ///     plugin = "image-resize"
 ///     config = { max_width = 2048 }
 ///     limits = { memory = "256 MiB", cpu_time = "10s" }
+///     grants = { read = { "/profiles" = "colour" }, deterministic = true }
 ///
 ///     ## A workflow is the last step, or the only one. It may do what it is granted, and run what it is lent.
 ///     [pipelines.kit.workflow]
@@ -46,6 +50,8 @@ pub struct PipelineFile(BTreeMap<String, PipelineSpec>);
 pub struct PipelineSpec {
     /// Its name.
     pub name: String,
+    /// What a job that runs it may use.
+    pub limits: JobLimits,
     /// Its stages, in order.
     pub stages: Vec<StageSpec>,
     /// The workflow that is its last step.
@@ -64,6 +70,8 @@ pub struct StageSpec {
     pub config: Value,
     /// The limits.
     pub limits: Limits,
+    /// What it may do.
+    pub grants: Grants,
 }
 
 /// A workflow before its plugin is loaded.
@@ -78,26 +86,56 @@ pub struct WorkflowSpec {
     pub config: Value,
     /// The limits.
     pub limits: Limits,
-    /// What it may do with the Assets API.
+    /// What it may do.
     pub grants: Grants,
     /// The stages that it is lent, by name.
     pub lend: BTreeMap<String, StageSpec>,
 }
 
+impl PipelineSpec {
+    /// Takes relative paths from this folder.
+    fn rebase(&mut self, folder: &Path) {
+        let lent = self
+            .workflow
+            .iter_mut()
+            .flat_map(|workflow| workflow.lend.values_mut());
+        for stage in self.stages.iter_mut().chain(lent) {
+            rebase(folder, &mut stage.plugin, &mut stage.grants);
+        }
+        if let Some(workflow) = &mut self.workflow {
+            rebase(folder, &mut workflow.plugin, &mut workflow.grants);
+        }
+    }
+}
+
+fn rebase(folder: &Path, plugin: &mut String, grants: &mut Grants) {
+    // What has no separator and no extension is the name of a bundled plugin.
+    if plugin.contains(['/', '\\']) || plugin.ends_with(".wasm") {
+        *plugin = folder.join(&plugin).display().to_string();
+    }
+    for granted in grants.read.values_mut().chain(grants.write.values_mut()) {
+        *granted = folder.join(&granted);
+    }
+}
+
 impl StageSpec {
-    /// A stage of this plugin with an empty config and the default limits.
+    /// A stage of this plugin with an empty config, the default limits and no grants.
     pub fn new(plugin: impl Into<String>) -> Self {
         Self {
             name: None,
             plugin: plugin.into(),
             config: Value::Object(serde_json::Map::new()),
             limits: Limits::default(),
+            grants: Grants::none(),
         }
     }
 
     /// The stage, once its plugin is loaded.
     pub fn stage(self, plugin: &Plugin) -> Stage {
-        let stage = Stage::new(plugin).config(self.config).limits(self.limits);
+        let stage = Stage::new(plugin)
+            .config(self.config)
+            .limits(self.limits)
+            .grants(self.grants);
         match self.name {
             Some(name) => stage.name(name),
             None => stage,
@@ -125,6 +163,8 @@ struct FileText {
 #[serde(deny_unknown_fields)]
 struct PipelineText {
     #[serde(default)]
+    limits: JobLimitsText,
+    #[serde(default)]
     stages: Vec<StageText>,
     workflow: Option<WorkflowText>,
 }
@@ -138,6 +178,8 @@ struct StageText {
     config: toml::Table,
     #[serde(default)]
     limits: LimitsText,
+    #[serde(default)]
+    grants: GrantsText,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +200,11 @@ impl StageText {
     fn spec(self) -> Result<StageSpec, String> {
         let at = |problem: String| format!("stage {}: {problem}", self.plugin);
         Ok(StageSpec {
-            limits: self.limits.resolve().map_err(at)?,
+            limits: self.limits.over(&Limits::default()),
+            grants: self
+                .grants
+                .resolve()
+                .map_err(|problem| at(format!("grants: {problem}")))?,
             config: config(self.config).map_err(at)?,
             name: self.name,
             plugin: self.plugin,
@@ -176,9 +222,12 @@ impl WorkflowText {
             .collect();
         Ok(WorkflowSpec {
             name: name.to_owned(),
-            limits: self.limits.resolve().map_err(at)?,
+            limits: self.limits.over(&workflow::default_limits()),
             config: config(self.config).map_err(at)?,
-            grants: self.grants.into(),
+            grants: self
+                .grants
+                .resolve()
+                .map_err(|problem| at(format!("grants: {problem}")))?,
             lend: lend?,
             plugin: self.plugin,
         })
@@ -190,6 +239,23 @@ fn config(table: toml::Table) -> Result<Value, String> {
 }
 
 impl PipelineFile {
+    /// Reads a file. Paths in it, of plugins and of folders that are granted, are taken from the file's own folder.
+    ///
+    /// # Errors
+    /// [`PipelineError::Toml`] with the file, the place and the problem.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
+        let path = path.as_ref();
+        let at = |problem: String| PipelineError::Toml(format!("{}: {problem}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
+        let mut file = Self::parse(&text).map_err(|error| at(error.to_string()))?;
+        if let Some(folder) = path.parent() {
+            for spec in file.0.values_mut() {
+                spec.rebase(folder);
+            }
+        }
+        Ok(file)
+    }
+
     /// Reads `[pipelines.NAME]` tables, each with an array of `stages`, a `workflow`, or both.
     ///
     /// # Errors
@@ -206,6 +272,7 @@ impl PipelineFile {
             let stages: Result<_, String> = text.stages.into_iter().map(StageText::spec).collect();
             let workflow = text.workflow.map(|workflow| workflow.spec(&name));
             let spec = PipelineSpec {
+                limits: text.limits.into(),
                 stages: stages.map_err(at)?,
                 workflow: workflow.transpose().map_err(at)?,
                 name: name.clone(),

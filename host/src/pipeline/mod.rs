@@ -1,7 +1,7 @@
 //! Stages in order.
 //!
-//! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, and each stage takes
-//! something that the one before it can give.
+//! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, its grants are there
+//! to be given, and each stage takes something that the one before it can give.
 
 mod file;
 
@@ -11,6 +11,7 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use crate::error::PipelineError;
+use crate::limits::JobLimits;
 use crate::media;
 use crate::plugin::{Plugin, World};
 use crate::stage::Stage;
@@ -26,6 +27,7 @@ pub struct Pipeline(Arc<Inner>);
 struct Inner {
     name: String,
     stages: Vec<Stage>,
+    limits: JobLimits,
 }
 
 impl Pipeline {
@@ -34,6 +36,7 @@ impl Pipeline {
         PipelineBuilder {
             name: name.into(),
             stages: Vec::new(),
+            limits: JobLimits::default(),
         }
     }
 
@@ -45,6 +48,11 @@ impl Pipeline {
     /// Its stages, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.0.stages
+    }
+
+    /// What a job that runs it may use.
+    pub fn limits(&self) -> &JobLimits {
+        &self.0.limits
     }
 
     /// A workflow as the last step: what comes out of the stages becomes its inputs.
@@ -62,6 +70,7 @@ impl Pipeline {
                 .chain(later.stages())
                 .cloned()
                 .collect(),
+            limits: self.0.limits.clone(),
         }))
     }
 
@@ -84,6 +93,7 @@ fn label(stages: &[Stage], at: usize) -> String {
 pub struct PipelineBuilder {
     name: String,
     stages: Vec<Stage>,
+    limits: JobLimits,
 }
 
 impl PipelineBuilder {
@@ -94,10 +104,17 @@ impl PipelineBuilder {
         self
     }
 
-    /// Checks worlds, configs and media types.
+    /// Sets what a job that runs the pipeline may use, over all of its stages and files.
+    #[must_use]
+    pub fn limits(mut self, limits: JobLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Checks worlds, configs, grants and media types, and opens the folders that are granted.
     ///
     /// # Errors
-    /// [`PipelineError::World`], [`PipelineError::Config`] and [`PipelineError::MediaTypes`].
+    /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`] and [`PipelineError::MediaTypes`].
     pub fn build(self) -> Result<Pipeline, PipelineError> {
         for (at, stage) in self.stages.iter().enumerate() {
             let place = format!("stage {}", label(&self.stages, at));
@@ -112,9 +129,21 @@ impl PipelineBuilder {
                 .map_err(|problem| PipelineError::Config { place, problem })?;
         }
         check_types(&self.stages)?;
+        let labels: Vec<String> = (0..self.stages.len())
+            .map(|at| label(&self.stages, at))
+            .collect();
+        let opened = self.stages.into_iter().zip(labels).map(|(stage, label)| {
+            let plugin = stage.plugin.name().to_owned();
+            stage.open().map_err(|problem| PipelineError::Grants {
+                place: format!("stage {label}"),
+                plugin,
+                problem,
+            })
+        });
         Ok(Pipeline(Arc::new(Inner {
             name: self.name,
-            stages: self.stages,
+            stages: opened.collect::<Result<_, _>>()?,
+            limits: self.limits,
         })))
     }
 }

@@ -4,12 +4,15 @@
 //! looked at only after its store is gone, so nothing can be swapped between the look and the use.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use walkdir::WalkDir;
 use wasmtime_wasi::FsPerms;
 
 use super::state::{StageState, Tally, admit};
@@ -17,12 +20,22 @@ use super::{Done, Environment, FileInfo, Guest, Outputs, Stage, StageEnd, Stored
 use crate::bindings;
 use crate::bindings::file::FilePluginPre;
 use crate::bindings::file::exports::forebay::plugin::file_transform::OutputFile;
-use crate::disk::{self, WriteError};
+use crate::disk::WriteError;
 use crate::error::{PluginError, StageCause};
-use crate::limits::Exceeded;
+use crate::limits::{Exceeded, Limits};
 use crate::media;
-use crate::scratch::TempFile;
+use crate::scratch::{Charge, Scratch, TempFile};
 use crate::stream::Content;
+use crate::text;
+
+/// Folders that may stand one in the other in the output folder.
+const MAX_DEPTH: usize = 64;
+
+/// Files and folders that may be there beside the outputs that are allowed.
+const SPARE_ENTRIES: u64 = 1_000;
+
+/// What a file takes at least, in bytes: a block of the common file systems.
+const BLOCK: u64 = 4096;
 
 /// How often the output folder is measured while the plugin runs.
 const WATCH: Duration = Duration::from_millis(50);
@@ -34,31 +47,30 @@ pub(super) async fn run(
     mut content: Content,
     environment: Environment<'_>,
 ) -> Result<Done, StageEnd> {
-    let folder = environment.scratch.folder().map_err(host)?;
+    let (folder, charge) = environment.scratch.folder().map_err(host)?;
     let (input_dir, output_dir) = (folder.path().join("in"), folder.path().join("out"));
     std::fs::create_dir(&input_dir).map_err(host)?;
     std::fs::create_dir(&output_dir).map_err(host)?;
     // The plugin reads the name from `info`; the path is ours, so that no file system's rules on names matter.
     let file_name = media::fit_name("input", &info.media_type);
-    let spool = std::fs::File::create_new(input_dir.join(&file_name)).map_err(host)?;
+    let input_path = input_dir.join(&file_name);
+    let file = std::fs::File::create_new(&input_path).map_err(host)?;
     let started = Instant::now();
-    let spooled = tokio::time::timeout(
-        stage.limits.wall_clock,
-        disk::write(&mut content, spool, |_| {}),
-    )
-    .await;
+    let spool = charge.spool(file, &input_path);
+    let spooled =
+        tokio::time::timeout(stage.limits.wall_clock, spool.fill(&mut content, |_| {})).await;
     let size = match spooled.map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))? {
-        Ok((_, size)) => size,
+        Ok(size) => size,
         Err(WriteError::Interrupted) => return Err(StageEnd::Interrupted),
         Err(WriteError::Io(error)) => return Err(host(error)),
     };
 
-    let state = StageState::with_wasi(&stage.limits, |wasi| {
+    let limits = stage.limits_of_store();
+    let state = stage.state(&limits, |wasi| {
         wasi.preopened_dir(&input_dir, "/in", FsPerms::ReadOnly)?;
         wasi.preopened_dir(&output_dir, "/out", FsPerms::ReadWrite)?;
-        Ok::<_, wasmtime::Error>(())
-    })
-    .map_err(|error| StageCause::Host(format!("{error:#}")))?;
+        Ok(())
+    })?;
     state
         .taken
         .store(size, std::sync::atomic::Ordering::Relaxed);
@@ -69,7 +81,7 @@ pub(super) async fn run(
         size: Some(size),
     };
     let config = stage.config.to_string();
-    let mut guest = Guest::new(environment.engine, state, stage.limits.clone());
+    let mut guest = Guest::new(environment.engine, state, limits);
     guest.started = started;
     let calls = guest.run(async |store| {
         let plugin = pre.instantiate_async(&mut *store).await?;
@@ -81,16 +93,30 @@ pub(super) async fn run(
     });
     let returned = tokio::select! {
         returned = calls => returned?,
-        exceeded = watch(&output_dir, stage.limits.output_bytes) => return Err(exceeded.into()),
+        Err(cause) = watch(&output_dir, &stage.limits, size, &charge) => return Err(cause.into()),
     };
     let named = returned.map_err(PluginError::from)?;
     let mut usage = guest.usage();
     drop(guest);
-    let stored = pick_up(&output_dir, named, &info.media_type, &tally)?;
+    let left = stage.limits.wall_clock.saturating_sub(started.elapsed());
+    let pick_up = PickUp {
+        folder: output_dir,
+        limits: stage.limits.clone(),
+        input_bytes: size,
+        input_type: info.media_type,
+        tally,
+        scratch: environment.scratch.clone(),
+    };
+    // What it left may be much to look at.
+    let picked = tokio::task::spawn_blocking(move || pick_up.all(named, &charge));
+    let picked = tokio::time::timeout(left, picked).await;
+    let stored = picked
+        .map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))?
+        .map_err(|error| StageCause::Host(error.to_string()))??;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
     // The input goes now, and each output as it is passed on; what was not named goes with the job's scratch.
     std::fs::remove_dir_all(&input_dir).map_err(host)?;
-    let _ = folder.keep();
+    folder.keep();
     Ok(Done {
         usage,
         outputs: Outputs::Stored(stored),
@@ -98,59 +124,134 @@ pub(super) async fn run(
 }
 
 fn host(error: io::Error) -> StageEnd {
-    StageCause::Host(format!("scratch folder: {error}")).into()
-}
-
-/// Returns once the folder holds more bytes than it may.
-async fn watch(folder: &Path, most: u64) -> Exceeded {
-    loop {
-        tokio::time::sleep(WATCH).await;
-        if measure(folder) > most {
-            return Exceeded::OutputBytes(most);
-        }
+    match Exceeded::within(&error) {
+        Some(limit) => limit.into(),
+        None => StageCause::Host(format!("scratch folder: {error}")).into(),
     }
 }
 
-/// Length of all files beneath a folder; links are not followed. What vanishes under the walk counts nothing.
-fn measure(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.fold(0, |sum: u64, entry| {
-        sum.saturating_add(match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => measure(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-    })
+/// Returns once the folder holds more than it may, beside an input of so many bytes.
+async fn watch(
+    folder: &Path,
+    limits: &Limits,
+    input_bytes: u64,
+    charge: &Arc<Charge>,
+) -> Result<Infallible, StageCause> {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let (folder, limits, charge) = (folder.to_owned(), limits.clone(), charge.clone());
+        // Where the folder holds a great many files, that takes a while.
+        let looked =
+            tokio::task::spawn_blocking(move || check(&folder, &limits, input_bytes, &charge));
+        looked
+            .await
+            .map_err(|error| StageCause::Host(error.to_string()))??;
+    }
 }
 
-/// Opens what the plugin named: regular files beneath its folder, reached without a link.
-fn pick_up(
+/// Holds the output folder to the stage's limits and the job's scratch.
+fn check(
     folder: &Path,
-    named: Vec<OutputFile>,
-    input_type: &str,
-    tally: &Tally,
-) -> Result<Vec<StoredFile>, StageCause> {
-    let dir = Dir::open_ambient_dir(folder, ambient_authority())
-        .map_err(|error| StageCause::Host(error.to_string()))?;
-    let mut files = Vec::new();
-    let mut seen = HashSet::new();
-    for OutputFile { path, name } in named {
-        admit(tally, &name)?;
+    limits: &Limits,
+    input_bytes: u64,
+    charge: &Charge,
+) -> Result<(), StageCause> {
+    let Contents { entries, bytes } = measure(folder)?;
+    if entries > limits.output_files.saturating_add(SPARE_ENTRIES) {
+        return Err(Exceeded::OutputFiles(limits.output_files).into());
+    }
+    limits.check_output(input_bytes, bytes)?;
+    Ok(charge.set(bytes.saturating_add(input_bytes))?)
+}
+
+/// What a folder holds.
+#[derive(Default)]
+struct Contents {
+    /// Files and folders.
+    entries: u64,
+    /// Length of all of them, each counted as one block at least.
+    bytes: u64,
+}
+
+/// Looks at all that is beneath a folder; links are not followed. What vanishes under the walk counts nothing.
+fn measure(folder: &Path) -> Result<Contents, StageCause> {
+    let mut contents = Contents::default();
+    for entry in WalkDir::new(folder).min_depth(1) {
+        let metadata = entry.and_then(|entry| {
+            let metadata = entry.metadata()?;
+            Ok((metadata, entry.depth()))
+        });
+        match metadata {
+            Ok((metadata, depth)) if depth <= MAX_DEPTH => {
+                contents.entries += 1;
+                contents.bytes = contents.bytes.saturating_add(metadata.len().max(BLOCK));
+            }
+            Err(error)
+                if error
+                    .io_error()
+                    .is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
+            // Deep, or so deep that its path has more characters than the system takes.
+            _ => {
+                return Err(StageCause::OutputFile {
+                    path: "…".into(),
+                    problem: format!("is deeper than {MAX_DEPTH} folders, or cannot be looked at"),
+                });
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// Takes over what a plugin has left, once its store is gone.
+struct PickUp {
+    folder: PathBuf,
+    limits: Limits,
+    input_bytes: u64,
+    input_type: String,
+    tally: Arc<Tally>,
+    scratch: Scratch,
+}
+
+impl PickUp {
+    /// The outputs that it named: regular files beneath its folder, reached without a link.
+    fn all(self, named: Vec<OutputFile>, charge: &Charge) -> Result<Vec<StoredFile>, StageCause> {
+        // What it wrote last, and what it does not name.
+        check(&self.folder, &self.limits, self.input_bytes, charge)?;
+        // From here on each output has a charge of its own.
+        charge.set(0)?;
+        let dir = Dir::open_ambient_dir(&self.folder, ambient_authority())
+            .map_err(|error| StageCause::Host(error.to_string()))?;
+        let mut seen = HashSet::new();
+        named
+            .into_iter()
+            .map(|OutputFile { path, name }| {
+                admit(&self.tally, &name)?;
+                self.one(&dir, &path, name, &mut seen)
+            })
+            .collect()
+    }
+
+    fn one(
+        &self,
+        dir: &Dir,
+        path: &str,
+        name: String,
+        seen: &mut HashSet<PathBuf>,
+    ) -> Result<StoredFile, StageCause> {
         let problem = |problem: String| StageCause::OutputFile {
-            path: path
-                .chars()
-                .take(200)
-                .flat_map(char::escape_debug)
-                .collect(),
+            path: text::tidy(path, 200),
             problem,
         };
-        let mut walked = std::path::PathBuf::new();
-        for part in Path::new(&path).components() {
-            let std::path::Component::Normal(part) = part else {
+        let mut walked = PathBuf::new();
+        for (depth, part) in Path::new(path).components().enumerate() {
+            let Component::Normal(part) = part else {
                 return Err(problem(
                     "is not a plain path beneath the output folder".into(),
                 ));
             };
+            if depth >= MAX_DEPTH {
+                return Err(problem(format!("is deeper than {MAX_DEPTH} folders")));
+            }
             walked.push(part);
             let metadata = dir
                 .symlink_metadata(&walked)
@@ -168,15 +269,17 @@ fn pick_up(
         if !seen.insert(walked.clone()) {
             return Err(problem("is named twice".into()));
         }
-        tally.add_bytes(metadata.len())?;
+        self.tally.add_bytes(metadata.len())?;
         let info = FileInfo {
             name,
-            media_type: input_type.to_owned(),
+            media_type: self.input_type.clone(),
             size: Some(metadata.len()),
         };
-        let file =
-            TempFile::adopt(&folder.join(&walked)).map_err(|error| problem(error.to_string()))?;
-        files.push(StoredFile { info, file });
+        let file = TempFile::adopt(&self.folder.join(&walked), metadata.len(), &self.scratch);
+        let file = file.map_err(|error| match Exceeded::within(&error) {
+            Some(limit) => limit.into(),
+            None => problem(error.to_string()),
+        })?;
+        Ok(StoredFile { info, file })
     }
-    Ok(files)
 }

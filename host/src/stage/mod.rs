@@ -14,19 +14,30 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::component::ResourceTableError;
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::bindings::{Descriptor, GuestError};
 use crate::engine::Engine;
 use crate::error::{PluginError, StageCause};
-use crate::limits::{CpuMeter, Exceeded, Limits};
-use crate::plugin::{Plugin, Pre};
+use crate::grants::{Granted, Grants};
+use crate::limits::{CpuMeter, Exceeded, Limits, STACK};
+use crate::plugin::{Plugin, Pre, World};
 use crate::report::Usage;
 use crate::scratch::{Scratch, TempFile};
 use crate::stream::{Content, Interrupted, Sender};
+use crate::text;
 use state::StageState;
 
-/// A plugin with its config and its limits.
+/// Handles of a plugin that has folders, whatever its limit: each may be an open file, of which a process often has no more
+/// than 1,024.
+const OPEN_FILES: u64 = 128;
+
+/// Characters of a plugin's error message.
+const MAX_ERROR: usize = 1000;
+
+/// A plugin with its config, its limits and what it is granted.
 ///
 /// ```no_run
 /// # async fn example(host: forebay::Host) -> Result<(), forebay::Error> {
@@ -45,16 +56,21 @@ pub struct Stage {
     pub(crate) plugin: Plugin,
     pub(crate) config: Value,
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    /// What `grants` stand for, once the pipeline is built.
+    pub(crate) granted: Option<Granted>,
 }
 
 impl Stage {
-    /// A stage with an empty config and the default limits, named like its plugin.
+    /// A stage with an empty config, the default limits and no grants, named like its plugin.
     pub fn new(plugin: &Plugin) -> Self {
         Self {
             name: plugin.name().to_owned(),
             plugin: plugin.clone(),
             config: Value::Object(serde_json::Map::new()),
             limits: Limits::default(),
+            grants: Grants::none(),
+            granted: None,
         }
     }
 
@@ -72,6 +88,14 @@ impl Stage {
         self
     }
 
+    /// Sets what it may do beyond working on its file; nothing unless set. Folders are opened when the pipeline is built.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self.granted = None;
+        self
+    }
+
     /// Sets the name that messages and reports show.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -82,6 +106,56 @@ impl Stage {
     /// The plugin.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// What it may use.
+    pub fn limits_in_force(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What it may do.
+    pub fn grants_in_force(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The stage with its folders open.
+    ///
+    /// # Errors
+    /// What is wrong with a grant, or which grant an import needs, in words.
+    pub(crate) fn open(mut self) -> Result<Self, String> {
+        if let Some(grant) = self.grants.for_workflows() {
+            return Err(format!(
+                "the grant `{grant}` is for workflows, and this is a {} plugin",
+                self.plugin.world()
+            ));
+        }
+        if self.granted.is_none() {
+            self.granted = Some(Granted::open(&self.grants)?);
+        }
+        Ok(self)
+    }
+
+    /// The limits that its store is held to.
+    fn limits_of_store(&self) -> Limits {
+        let limits = self.limits.clone();
+        let folders = self.granted.as_ref().is_some_and(Granted::has_folders);
+        if folders || self.plugin.world() == World::File {
+            let handles = limits.handles.min(OPEN_FILES);
+            limits.handles(handles)
+        } else {
+            limits
+        }
+    }
+
+    /// The state of a store for this stage.
+    fn state(
+        &self,
+        limits: &Limits,
+        add: impl FnOnce(&mut WasiCtxBuilder) -> wasmtime::Result<()>,
+    ) -> Result<StageState, StageCause> {
+        let granted = self.granted.clone().unwrap_or_default();
+        StageState::with_wasi(limits, &granted, add)
+            .map_err(|error| StageCause::Host(format!("{error:#}")))
     }
 }
 
@@ -171,7 +245,9 @@ pub(crate) async fn describe(
     pre: &Pre,
     limits: Limits,
 ) -> Result<Descriptor, String> {
-    let mut guest = Guest::new(engine, StageState::new(&limits), limits);
+    let state = StageState::new(&limits, &Granted::default());
+    let state = state.map_err(|error| format!("{error:#}"))?;
+    let mut guest = Guest::new(engine, state, limits);
     let call = async |store: &mut Store<StageState>| match pre {
         Pre::Stream(pre) => {
             let plugin = pre.instantiate_async(&mut *store).await?;
@@ -223,6 +299,8 @@ impl Guest {
         let mut store = Store::new(engine, state);
         let meter = Arc::new(CpuMeter::default());
         store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         store.set_epoch_deadline(1);
         let (watch, most) = (meter.clone(), limits.cpu_time);
         store.epoch_deadline_callback(move |_| {
@@ -265,14 +343,30 @@ impl Guest {
             exceeded.into()
         } else if let Some(cause) = error.downcast_ref::<StageCause>() {
             cause.clone().into()
+        } else if error.downcast_ref() == Some(&Trap::StackOverflow) {
+            Exceeded::Stack(STACK as u64).into()
+        } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+            Exceeded::Handles(self.limits.handles).into()
         } else {
             let trap = error.root_cause().to_string();
+            // These have no types that could be named.
+            if trap.contains("fuel allocated for hostcalls") {
+                return Exceeded::CallBytes(self.limits.call_bytes).into();
+            }
+            if trap.contains("handle limit exceeded") {
+                return Exceeded::Handles(self.limits.handles).into();
+            }
             StageCause::Trap(match self.store.data().log.last_line() {
                 Some(line) => format!("{trap}: {line}"),
                 None => trap,
             })
             .into()
         }
+    }
+
+    /// What the store holds.
+    pub(crate) fn state(&mut self) -> &mut StageState {
+        self.store.data_mut()
     }
 
     /// What the plugin printed.
@@ -301,15 +395,7 @@ impl Guest {
 
 impl From<GuestError> for PluginError {
     fn from(error: GuestError) -> Self {
-        // Words that a stranger's code chose: one line, and not a long one.
-        let tidy = |text: String| {
-            let line: String = text
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .take(1000)
-                .collect();
-            line.trim().to_owned()
-        };
+        let tidy = |text: String| text::tidy(&text, MAX_ERROR);
         match error {
             GuestError::Unsupported(text) => Self::Unsupported(tidy(text)),
             GuestError::InvalidInput(text) => Self::InvalidInput(tidy(text)),

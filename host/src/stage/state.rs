@@ -13,10 +13,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::Emitted;
 use crate::error::StageCause;
+use crate::grants::Granted;
 use crate::limits::{Exceeded, Limits, Memory};
 use crate::lock::lock;
 use crate::media;
 use crate::stream::Sender;
+use crate::text;
 use crate::workflow::Session;
 
 /// The data of a stage's store.
@@ -29,12 +31,10 @@ pub(crate) struct StageState {
     pub(super) outlet: Option<Outlet>,
     /// What a workflow may reach; `None` for everything else.
     pub(crate) session: Option<Arc<Session>>,
-    pub(super) taken: Arc<AtomicU64>,
+    /// Bytes of input that the plugin has taken.
+    pub(crate) taken: Arc<AtomicU64>,
     pub(crate) tally: Arc<Tally>,
 }
-
-/// Handles that a plugin may hold at a time, of files, uploads and WASI's own things.
-const MAX_HANDLES: usize = 100_000;
 
 /// A stream plugin's way out.
 pub(super) struct Outlet {
@@ -53,60 +53,67 @@ pub(super) struct Outlet {
 pub(crate) struct Tally {
     bytes: AtomicU64,
     files: AtomicU64,
-    most_bytes: u64,
-    most_files: u64,
+    /// Bytes of input that were taken.
+    taken: Arc<AtomicU64>,
+    limits: Limits,
 }
 
 impl Tally {
     pub(crate) fn add_bytes(&self, bytes: u64) -> Result<(), Exceeded> {
-        match self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes {
-            sum if sum > self.most_bytes => Err(Exceeded::OutputBytes(self.most_bytes)),
-            _ => Ok(()),
-        }
+        let sum = self
+            .bytes
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes);
+        self.limits
+            .check_output(self.taken.load(Ordering::Relaxed), sum)
     }
 
     pub(crate) fn add_file(&self) -> Result<(), Exceeded> {
-        match self.files.fetch_add(1, Ordering::Relaxed) + 1 {
-            sum if sum > self.most_files => Err(Exceeded::OutputFiles(self.most_files)),
-            _ => Ok(()),
+        let most = self.limits.output_files;
+        if self.files.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(Exceeded::OutputFiles(most));
         }
+        Ok(())
     }
 }
 
 impl StageState {
-    /// A state that grants nothing.
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self::with_wasi(limits, |_| Ok::<_, std::convert::Infallible>(()))
-            .unwrap_or_else(|never| match never {})
+    /// A state that gives a store what is granted.
+    pub(crate) fn new(limits: &Limits, granted: &Granted) -> wasmtime::Result<Self> {
+        Self::with_wasi(limits, granted, |_| Ok(()))
     }
 
-    /// A state that grants what `grant` adds to an empty WASI context.
-    pub(super) fn with_wasi<E>(
+    /// As [`new`](Self::new), and what `add` adds to the WASI context.
+    pub(super) fn with_wasi(
         limits: &Limits,
-        grant: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
-    ) -> Result<Self, E> {
+        granted: &Granted,
+        add: impl FnOnce(&mut WasiCtxBuilder) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<Self> {
         let log = Log::default();
         let mut wasi = WasiCtx::builder();
         wasi.stderr(log.clone())
             .stdout(log.clone())
             .allow_tcp(false)
-            .allow_udp(false);
-        grant(&mut wasi)?;
+            .allow_udp(false)
+            .max_random_size(limits.call_bytes);
+        granted.give(&mut wasi)?;
+        add(&mut wasi)?;
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_HANDLES);
+        table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        let taken = Arc::<AtomicU64>::default();
         Ok(Self {
             wasi: wasi.build(),
             table,
-            memory: Memory::new(limits.memory),
+            memory: Memory::new(limits),
             log,
             outlet: None,
             session: None,
-            taken: Arc::default(),
+            taken: taken.clone(),
             tally: Arc::new(Tally {
                 bytes: AtomicU64::new(0),
                 files: AtomicU64::new(0),
-                most_bytes: limits.output_bytes,
-                most_files: limits.output_files,
+                taken,
+                limits: limits.clone(),
             }),
         })
     }
@@ -200,12 +207,8 @@ impl Log {
 
 impl Lines {
     fn finish_line(&mut self) {
-        let text = String::from_utf8_lossy(&std::mem::take(&mut self.partial))
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect::<String>()
-            .trim()
-            .to_owned();
+        let text = String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned();
+        let text = text::tidy(&text, MAX_LINE);
         if text.is_empty() {
             return;
         }

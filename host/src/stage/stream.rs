@@ -31,7 +31,8 @@ pub(super) async fn run(
     content: Content,
     environment: Environment<'_>,
 ) -> Result<Done, StageEnd> {
-    let mut state = StageState::new(&stage.limits);
+    let limits = stage.limits_of_store();
+    let mut state = stage.state(&limits, |_| Ok(()))?;
     state.outlet = Some(Outlet {
         emitted: environment.emitted,
         budget: environment.budget,
@@ -46,7 +47,7 @@ pub(super) async fn run(
         taken: state.taken.clone(),
     };
     let config = stage.config.to_string();
-    let mut guest = Guest::new(environment.engine, state, stage.limits.clone());
+    let mut guest = Guest::new(environment.engine, state, limits);
     let returned = guest
         .run(async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
@@ -68,7 +69,7 @@ pub(super) async fn run(
         .await?;
     let usage = guest.usage();
     let left = guest.time_left();
-    let outlet = guest.store.data_mut().outlet.take();
+    let outlet = guest.state().outlet.take();
     let outlet = outlet.ok_or_else(|| StageCause::Host("the stage lost its outlet".into()))?;
     if let Err(error) = returned {
         // A plugin that gives up since nobody wants its output is not at fault: what refused it has an error of its own.

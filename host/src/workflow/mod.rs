@@ -18,8 +18,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::PipelineError;
-use crate::grants::Grants;
-use crate::limits::Limits;
+use crate::grants::{Granted, Grants};
+use crate::limits::{JobLimits, Limits};
 use crate::pipeline::{self, Pipeline};
 use crate::plugin::{Plugin, World};
 use crate::stage::Stage;
@@ -27,7 +27,10 @@ use crate::stage::Stage;
 pub use run::WorkflowJob;
 pub(crate) use session::Session;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The default limits, but a day of wall clock: a workflow waits for all of its uploads.
+pub(crate) fn default_limits() -> Limits {
+    Limits::default().wall_clock(Duration::from_secs(24 * 3600))
+}
 
 /// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs
 /// any number of times.
@@ -57,7 +60,9 @@ struct Inner {
     plugin: Plugin,
     config: Value,
     limits: Limits,
+    job_limits: JobLimits,
     grants: Grants,
+    granted: Granted,
     lent: BTreeMap<String, Stage>,
     before: Option<Pipeline>,
 }
@@ -70,8 +75,10 @@ impl Workflow {
             name: name.into(),
             plugin: plugin.clone(),
             config: Value::Object(serde_json::Map::new()),
-            limits: Limits::default().wall_clock(DAY),
+            limits: default_limits(),
+            job_limits: JobLimits::default(),
             grants: Grants::none(),
+            granted: Granted::default(),
             lent: BTreeMap::new(),
             before: None,
         })
@@ -121,8 +128,17 @@ impl Workflow {
         &self.0.config
     }
 
-    fn limits(&self) -> &Limits {
+    /// What the plugin may use.
+    pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    fn job_limits(&self) -> &JobLimits {
+        &self.0.job_limits
+    }
+
+    fn granted(&self) -> &Granted {
+        &self.0.granted
     }
 
     fn stage(&self, name: &str) -> Option<&Stage> {
@@ -150,7 +166,14 @@ impl WorkflowBuilder {
         self
     }
 
-    /// Sets what it may do with the Assets API.
+    /// Sets what the whole run may use: its scratch, and its time with that of taking its inputs in.
+    #[must_use]
+    pub fn job_limits(mut self, limits: JobLimits) -> Self {
+        self.0.job_limits = limits;
+        self
+    }
+
+    /// Sets what it may do.
     #[must_use]
     pub fn grants(mut self, grants: Grants) -> Self {
         self.0.grants = grants;
@@ -164,13 +187,14 @@ impl WorkflowBuilder {
         self
     }
 
-    /// Checks worlds and configs.
+    /// Checks worlds, configs and grants, and opens the folders that are granted.
     ///
     /// # Errors
     /// [`PipelineError::World`] when the plugin is no workflow, or a lent stage is one; [`PipelineError::Config`] when a
-    /// config does not fit.
+    /// config does not fit; [`PipelineError::Grants`] when the plugin imports more than it is granted, or a grant cannot be
+    /// given.
     pub fn build(self) -> Result<Workflow, PipelineError> {
-        let Self(inner) = self;
+        let Self(mut inner) = self;
         let label = format!("workflow {}", inner.name);
         if inner.plugin.world() != World::Workflow {
             return Err(PipelineError::World {
@@ -181,12 +205,25 @@ impl WorkflowBuilder {
         }
         pipeline::check_config(&inner.plugin, &inner.config).map_err(|problem| {
             PipelineError::Config {
-                place: label,
+                place: label.clone(),
                 problem,
             }
         })?;
-        for (name, stage) in &inner.lent {
-            Pipeline::builder(name).stage(stage.clone()).build()?;
+        let granted = match inner.plugin.not_granted(&inner.grants) {
+            Some(problem) => Err(problem),
+            None => Granted::open(&inner.grants),
+        };
+        inner.granted = granted.map_err(|problem| PipelineError::Grants {
+            place: label,
+            plugin: inner.plugin.name().to_owned(),
+            problem,
+        })?;
+        for (name, stage) in &mut inner.lent {
+            // What was checked and opened here is what runs.
+            let pipeline = Pipeline::builder(name).stage(stage.clone()).build()?;
+            if let [opened] = pipeline.stages() {
+                *stage = opened.clone();
+            }
         }
         Ok(Workflow(Arc::new(inner)))
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use serde_json::Value;
@@ -14,8 +15,9 @@ use crate::error::{Error, PluginError, StageCause, WorkflowError};
 use crate::held::Held;
 use crate::host::Shared;
 use crate::job::{AbortOnDrop, Event, Job, Observer};
+use crate::limits::Exceeded;
 use crate::plugin::Pre;
-use crate::report::WorkflowReport;
+use crate::report::{InputReport, Usage, WorkflowReport, config_sha256};
 use crate::scratch::Scratch;
 use crate::source::Source;
 use crate::stage::state::StageState;
@@ -35,6 +37,7 @@ pub struct WorkflowJob {
     sources: Vec<Source>,
     assets: Assets,
     observer: Observer,
+    hash_files: bool,
 }
 
 impl WorkflowJob {
@@ -50,12 +53,20 @@ impl WorkflowJob {
             sources,
             assets,
             observer: Arc::new(|_| {}),
+            hash_files: false,
         }
     }
 
     /// Calls this for every [`Event`], from whichever thread it happens on. It must not block.
     pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Whether the report tells the SHA-256 of the sources and of every file between two stages; see
+    /// [`Job::hash_files`](crate::Job::hash_files).
+    pub fn hash_files(mut self, hash: bool) -> Self {
+        self.hash_files = hash;
         self
     }
 
@@ -66,28 +77,27 @@ impl WorkflowJob {
     /// When a source could not be taken in, before the plugin has begun; or when the plugin did not succeed. Either way
     /// nothing is left with the service.
     pub async fn run(self) -> Result<WorkflowReport, WorkflowError> {
+        let limit = self.workflow.job_limits().wall_clock;
+        let file = self.workflow.name().to_owned();
         // In a task of its own, as jobs are.
-        let (mut report, session) = AbortOnDrop(tokio::spawn(self.go())).wait().await?;
+        let task = AbortOnDrop(tokio::spawn(self.go()));
+        let ended = tokio::time::timeout(limit, task.wait()).await;
+        let (mut report, session) = ended.map_err(|_| Error::Job {
+            file,
+            limit: Exceeded::WallClock(limit),
+        })??;
         // Here and not in the task: whoever gets the report keeps the assets, and nobody else does.
         report.files = session.keep();
         Ok(report)
     }
 
-    async fn go(self) -> Result<(WorkflowReport, Arc<Session>), WorkflowError> {
+    async fn go(mut self) -> Result<(WorkflowReport, Arc<Session>), WorkflowError> {
         let started = Instant::now();
         let _last_to_go = self.assets.under_way();
-        let scratch = Scratch::new(&self.host.scratch).map_err(|reason| Error::Scratch {
-            file: self.workflow.name().to_owned(),
-            reason,
-        })?;
-        let inputs = take_in(
-            &self.host,
-            &self.workflow,
-            self.sources,
-            &scratch,
-            &self.observer,
-        )
-        .await?;
+        let most = self.workflow.job_limits().scratch_bytes;
+        let scratch = Scratch::new(&self.host.scratch, most)
+            .map_err(|reason| Error::scratch(self.workflow.name().to_owned(), reason))?;
+        let inputs = self.take_in(&scratch).await?;
         let session = Arc::new(Session::new(
             self.host,
             self.workflow,
@@ -95,14 +105,23 @@ impl WorkflowJob {
             self.assets,
             scratch,
             self.observer,
+            self.hash_files,
         ));
         // A host that is being torn down has no places left; then nothing waits for this either.
         let host = session.host.clone();
         let place = host.workflows.acquire().await;
-        match run(&session).await {
-            Ok((result, mut report)) => {
+        let (result, mut report) = run(&session).await;
+        if self.hash_files {
+            let hashes = session.inputs.iter().map(|input| input.sha256());
+            let hashes = futures::future::join_all(hashes).await;
+            for (input, sha256) in report.inputs.iter_mut().zip(hashes) {
+                input.sha256 = sha256.ok();
+            }
+        }
+        report.elapsed = started.elapsed();
+        match result {
+            Ok(result) => {
                 report.result = result;
-                report.elapsed = started.elapsed();
                 drop(place);
                 Ok((report, session))
             }
@@ -114,8 +133,82 @@ impl WorkflowJob {
                 };
                 (session.observer)(Event::Failed(&error));
                 session.discard().await;
-                Err(error.into())
+                Err(WorkflowError {
+                    errors: vec![error],
+                    report: Some(Box::new(report)),
+                })
             }
+        }
+    }
+
+    /// Makes the workflow's inputs of the sources: all of them, or none.
+    async fn take_in(&mut self, scratch: &Scratch) -> Result<Vec<Arc<Held>>, WorkflowError> {
+        let sources = std::mem::take(&mut self.sources);
+        let Self {
+            host,
+            workflow,
+            observer,
+            hash_files,
+            ..
+        } = &*self;
+        let taken = sources.into_iter().map(|source| async {
+            let Some(pipeline) = workflow.pipeline() else {
+                let file = source.name().to_owned();
+                let held = source.hold(scratch).await;
+                return held
+                    .map(|held| vec![held])
+                    .map_err(|reason| vec![Error::Source { file, reason }]);
+            };
+            let sink = Arc::new(Collect::new(scratch.clone()));
+            let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
+                .observe(passing_on(observer.clone()))
+                .hash_files(*hash_files)
+                .run()
+                .await
+                .map_err(|error| error.errors)?;
+            Ok(sink.files(&report))
+        });
+        let taken: Vec<Result<Vec<Held>, Vec<Error>>> = futures::stream::iter(taken)
+            .buffered(TAKEN_IN)
+            .collect()
+            .await;
+        let mut inputs = Vec::new();
+        let mut errors = Vec::new();
+        let plugin = workflow.plugin();
+        for taken in taken {
+            match taken {
+                Err(failed) => errors.extend(failed),
+                Ok(files) => {
+                    for held in files {
+                        (observer)(Event::Opened(&held.info));
+                        let FileInfo {
+                            name, media_type, ..
+                        } = &held.info;
+                        if plugin.accepts(media_type) {
+                            inputs.push(Arc::new(held));
+                            continue;
+                        }
+                        let accepts = plugin.descriptor().accepts.join(", ");
+                        errors.push(Error::Input {
+                            file: name.clone(),
+                            workflow: workflow.name().to_owned(),
+                            media_type: media_type.clone(),
+                            accepts,
+                        });
+                    }
+                }
+            }
+        }
+        for error in &errors {
+            (observer)(Event::Failed(error));
+        }
+        if errors.is_empty() {
+            Ok(inputs)
+        } else {
+            Err(WorkflowError {
+                errors,
+                report: None,
+            })
         }
     }
 }
@@ -129,81 +222,54 @@ impl fmt::Debug for WorkflowJob {
     }
 }
 
-/// Makes the workflow's inputs of the sources: all of them, or none.
-async fn take_in(
-    host: &Arc<Shared>,
-    workflow: &Workflow,
-    sources: Vec<Source>,
-    scratch: &Scratch,
-    observer: &Observer,
-) -> Result<Vec<Arc<Held>>, WorkflowError> {
-    let taken = sources.into_iter().map(|source| async {
-        let Some(pipeline) = workflow.pipeline() else {
-            let file = source.name().to_owned();
-            let held = source.hold(scratch).await;
-            return held
-                .map(|held| vec![held])
-                .map_err(|reason| vec![Error::Source { file, reason }]);
-        };
-        let sink = Arc::new(Collect::new(scratch.clone()));
-        let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
-            .observe(passing_on(observer.clone()))
-            .run()
-            .await
-            .map_err(|error| error.errors)?;
-        Ok(sink.files(&report))
-    });
-    let taken: Vec<Result<Vec<Held>, Vec<Error>>> = futures::stream::iter(taken)
-        .buffered(TAKEN_IN)
-        .collect()
-        .await;
-    let mut inputs = Vec::new();
-    let mut errors = Vec::new();
+/// Runs the plugin, and tells what it did however it ended.
+async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowReport) {
+    let workflow = &session.workflow;
     let plugin = workflow.plugin();
-    for taken in taken {
-        match taken {
-            Err(failed) => errors.extend(failed),
-            Ok(files) => {
-                for held in files {
-                    (observer)(Event::Opened(&held.info));
-                    let FileInfo {
-                        name, media_type, ..
-                    } = &held.info;
-                    if plugin.accepts(media_type) {
-                        inputs.push(Arc::new(held));
-                        continue;
-                    }
-                    let accepts = plugin.descriptor().accepts.join(", ");
-                    errors.push(Error::Input {
-                        file: name.clone(),
-                        workflow: workflow.name().to_owned(),
-                        media_type: media_type.clone(),
-                        accepts,
-                    });
-                }
-            }
-        }
-    }
-    for error in &errors {
-        (observer)(Event::Failed(error));
-    }
-    if errors.is_empty() {
-        Ok(inputs)
-    } else {
-        Err(WorkflowError { errors })
-    }
+    let descriptor = plugin.descriptor();
+    let inputs = session.inputs.iter().map(|held| InputReport {
+        info: held.info.clone(),
+        sha256: None,
+        stages: held.stages.clone(),
+    });
+    let mut report = WorkflowReport {
+        workflow: workflow.name().to_owned(),
+        plugin: descriptor.name.clone(),
+        version: descriptor.version.clone(),
+        digest: plugin.digest().to_owned(),
+        config_sha256: config_sha256(workflow.config()),
+        inputs: inputs.collect(),
+        files: Vec::new(),
+        result: Value::Null,
+        messages: Vec::new(),
+        usage: Usage::default(),
+        limits: workflow.limits().clone(),
+        grants: serde_json::json!(workflow.grants()),
+        elapsed: Duration::ZERO,
+    };
+    let state = match StageState::new(workflow.limits(), workflow.granted()) {
+        Ok(state) => state,
+        Err(error) => return (Err(StageCause::Host(format!("{error:#}"))), report),
+    };
+    let mut guest = Guest::new(&session.host.engine, state, workflow.limits().clone());
+    let result = call(session, &mut guest).await;
+    report.messages = guest.messages();
+    report.usage = guest.usage();
+    (result, report)
 }
 
-/// Runs the plugin. What it gives must be JSON.
-async fn run(session: &Arc<Session>) -> Result<(Value, WorkflowReport), StageCause> {
+/// Calls the plugin. What it gives must be JSON.
+async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageCause> {
     let workflow = &session.workflow;
     let Pre::Workflow(pre) = workflow.plugin().pre() else {
         return Err(StageCause::Host("not a workflow".into()));
     };
-    let mut state = StageState::new(workflow.limits());
+    let state = guest.state();
     state.session = Some(session.clone());
+    // What it was given counts as taken, whether or not its bytes enter it.
+    let given = session.inputs.iter().map(|held| held.size()).sum();
+    state.taken.store(given, Ordering::Relaxed);
     let config = workflow.config().to_string();
-    let mut guest = Guest::new(&session.host.engine, state, workflow.limits().clone());
     let returned = guest
         .run(async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
@@ -228,24 +294,5 @@ async fn run(session: &Arc<Session>) -> Result<(Value, WorkflowReport), StageCau
             text.len()
         )));
     }
-    let result = serde_json::from_str(&text)
-        .map_err(|error| StageCause::Result(format!("is not JSON: {error}")))?;
-    let descriptor = workflow.plugin().descriptor();
-    let report = WorkflowReport {
-        workflow: workflow.name().to_owned(),
-        plugin: descriptor.name.clone(),
-        version: descriptor.version.clone(),
-        digest: workflow.plugin().digest().to_owned(),
-        inputs: session
-            .inputs
-            .iter()
-            .map(|held| held.info.clone())
-            .collect(),
-        files: Vec::new(),
-        result: Value::Null,
-        messages: guest.messages(),
-        usage: guest.usage(),
-        elapsed: std::time::Duration::ZERO,
-    };
-    Ok((result, report))
+    serde_json::from_str(&text).map_err(|error| StageCause::Result(format!("is not JSON: {error}")))
 }

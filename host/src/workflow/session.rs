@@ -34,6 +34,7 @@ pub(crate) struct Session {
     pub(super) assets: Assets,
     pub(super) scratch: Scratch,
     pub(super) observer: Observer,
+    pub(super) hash_files: bool,
     /// Places for stages that run.
     pub(super) stages: Semaphore,
     /// Places for uploads whose bytes the plugin writes.
@@ -82,6 +83,7 @@ impl Session {
         assets: Assets,
         scratch: Scratch,
         observer: Observer,
+        hash_files: bool,
     ) -> Self {
         Self {
             host,
@@ -90,6 +92,7 @@ impl Session {
             assets,
             scratch,
             observer,
+            hash_files,
             stages: Semaphore::new(STAGES),
             streams: Semaphore::new(STREAMS),
             readings: Arc::new(Semaphore::new(READINGS)),

@@ -109,6 +109,7 @@ impl Session {
         let (source, observer) = (Source::held(file), self.observer.clone());
         let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
             .observe(passing_on(observer))
+            .hash_files(self.hash_files)
             .run()
             .await;
         let report = ended.map_err(|error| TransformError::Stage(in_guest_words(error)))?;
@@ -211,9 +212,11 @@ impl Sink for Collect {
             WriteError::Interrupted => SinkError::Interrupted,
             WriteError::Io(error) => scratch(error),
         })?;
-        let size = held.size();
+        let (size, sha256) = (held.size(), held.sha256.clone());
         let mut files = lock(&self.files);
         files.push(Some(held));
-        Ok(Delivered::custom(size, (files.len() - 1).into()))
+        let mut delivered = Delivered::custom(size, (files.len() - 1).into());
+        delivered.sha256 = sha256;
+        Ok(delivered)
     }
 }

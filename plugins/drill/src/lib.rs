@@ -77,6 +77,8 @@ pub enum Put {
     Short,
     /// The input and one byte more.
     Long,
+    /// The input, and zeros for as long as any are taken.
+    Endless,
 }
 
 /// How a workflow ends that has done its work.
@@ -215,7 +217,7 @@ async fn direct(
     let sent = match put {
         Put::Nothing => Value::Null,
         Put::File => done(direct.put(file.read()).await),
-        Put::Stream | Put::Short | Put::Long => {
+        Put::Stream | Put::Short | Put::Long | Put::Endless => {
             let (mut writer, reader) = stream();
             let length = file.info().size.unwrap_or_default();
             let most = match put {
@@ -236,6 +238,9 @@ async fn direct(
                 if matches!(put, Put::Long) {
                     writer.write_all(vec![0]).await;
                 }
+                while matches!(put, Put::Endless)
+                    && writer.write_all(vec![0; 4096]).await.is_empty()
+                {}
             };
             done(futures::join!(direct.put(reader), write).0)
         }

@@ -3,36 +3,31 @@
 //! Promise: a [`Plugin`] that exists can run. Its bytes are a component of a known world, it imports nothing that a
 //! stage could not be given, and its descriptor was read, with no grants at all, and makes sense.
 
+mod descriptor;
+mod imports;
+mod schema;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::{self, Descriptor as GuestDescriptor};
+use crate::bindings;
 use crate::engine::Engine;
 use crate::error::LoadError;
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::media;
 use crate::stage::state::StageState;
 
+pub use descriptor::Descriptor;
+
 /// Prefix of the interfaces of forebay's own contract.
 const CONTRACT: &str = "forebay:plugin/";
-
-/// The part of WASI that toolchains import whether or not it is used. Everything in it is there for every plugin and
-/// gives nothing away: empty arguments and environment, standard error into the log, no folders but a file plugin's own.
-const INERT: [&str; 5] = [
-    "wasi:cli/",
-    "wasi:clocks/",
-    "wasi:filesystem/",
-    "wasi:io/",
-    "wasi:random/",
-];
-
-/// Longest text of a descriptor that is taken, in bytes; a schema may have eight times as many.
-const MAX_TEXT: usize = 4096;
 
 /// A loaded plugin. Cheap to clone; the compiled code is shared.
 #[derive(Clone)]
@@ -76,35 +71,26 @@ impl fmt::Display for World {
     }
 }
 
-/// What a plugin says of itself.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Descriptor {
-    /// Name, as reports and messages show it.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// One line on what it does.
-    pub summary: String,
-    /// Media ranges that it takes.
-    pub accepts: Vec<String>,
-    /// Media types that it can emit; empty when outputs keep the type of their input.
-    pub produces: Vec<String>,
-    /// JSON Schema (2020-12) of the config; `None` when it takes none.
-    pub config_schema: Option<Value>,
-}
-
 impl Plugin {
-    /// Reads, compiles, links and asks. `name` is only for messages.
-    pub(crate) async fn load(engine: &Engine, bytes: Vec<u8>) -> Result<Self, LoadError> {
+    /// Compiles, links and asks.
+    pub(crate) async fn load(
+        engine: &Engine,
+        bytes: Vec<u8>,
+        bounds: Bounds,
+    ) -> Result<Self, LoadError> {
+        if bytes.len() as u64 > bounds.component_bytes {
+            return Err(LoadError::TooLarge(bounds.component_bytes));
+        }
         let digest = hex::encode(Sha256::digest(&bytes));
         let compiler = wasmtime::Engine::clone(engine);
         // Compiling is CPU work of up to seconds: not on the async threads.
-        let component =
-            tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes))
-                .await
-                .map_err(|error| LoadError::NotAComponent(error.to_string()))?
-                .map_err(|error| LoadError::NotAComponent(first_line(&format!("{error:#}"))))?;
+        let compiling =
+            tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes));
+        let component = tokio::time::timeout(bounds.compile_time, compiling)
+            .await
+            .map_err(|_| LoadError::CompileTime(bounds.compile_time))?
+            .map_err(|error| LoadError::NotAComponent(error.to_string()))?
+            .map_err(|error| LoadError::NotAComponent(first_line(&format!("{error:#}"))))?;
         let shape = component.component_type();
         let imports: Vec<String> = shape
             .imports(engine)
@@ -129,14 +115,7 @@ impl Plugin {
         } else {
             return Err(LoadError::NoWorld);
         };
-        let refused: Vec<String> = imports
-            .iter()
-            .filter(|i| !i.starts_with(CONTRACT) && !INERT.iter().any(|inert| i.starts_with(inert)))
-            .cloned()
-            .collect();
-        if !refused.is_empty() {
-            return Err(LoadError::Imports(refused));
-        }
+        imports::refuse(&imports)?;
         let pre = link(engine, &component, world)
             .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
         let descriptor = crate::stage::describe(engine, &pre, Limits::describe())
@@ -178,6 +157,16 @@ impl Plugin {
     /// The interfaces that it imports, such as `wasi:io/streams@0.2.6`.
     pub fn imports(&self) -> &[String] {
         &self.0.imports
+    }
+
+    /// What its imports let it do, in plain words, each with the interfaces that it stands for.
+    pub fn imports_in_words(&self) -> Vec<(&'static str, Vec<&str>)> {
+        imports::in_words(self.imports(), self.world())
+    }
+
+    /// What it imports beyond these grants, in words; `None` where they suffice.
+    pub(crate) fn not_granted(&self, grants: &Grants) -> Option<String> {
+        imports::not_granted(self.imports(), grants)
     }
 
     /// Whether it takes files of this type.
@@ -230,75 +219,23 @@ fn link(engine: &Engine, component: &Component, world: World) -> wasmtime::Resul
     })
 }
 
-impl Descriptor {
-    /// Takes what a plugin says only as far as it makes sense.
-    fn check(said: GuestDescriptor) -> Result<Self, String> {
-        let plain = |field: &str, text: &str, most: usize| {
-            if text.len() > most {
-                return Err(format!(
-                    "{field} has {} bytes, at most {most} are taken",
-                    text.len()
-                ));
-            }
-            if text.chars().any(char::is_control) {
-                return Err(format!("{field} holds control characters"));
-            }
-            Ok(())
-        };
-        plain("name", &said.name, 64)?;
-        if said.name.is_empty() {
-            return Err("name is empty".into());
-        }
-        plain("version", &said.version, 64)?;
-        plain("summary", &said.summary, MAX_TEXT)?;
-        if said.accepts.is_empty() {
-            return Err("accepts is empty, so it would take no file".into());
-        }
-        for (field, list) in [("accepts", &said.accepts), ("produces", &said.produces)] {
-            if list.len() > 256 {
-                return Err(format!(
-                    "{field} has {} entries, at most 256 are taken",
-                    list.len()
-                ));
-            }
-            for entry in list {
-                plain(field, entry, 128)?;
-                if !media::is_range(entry) || (field == "produces" && entry.contains('*')) {
-                    return Err(format!("{field}: `{entry}` is no media type"));
-                }
-            }
-        }
-        let config_schema = match said.config_schema.as_str() {
-            "" => None,
-            text if text.len() > 8 * MAX_TEXT => {
-                return Err(format!(
-                    "config-schema has {} bytes, at most {} are taken",
-                    text.len(),
-                    8 * MAX_TEXT
-                ));
-            }
-            text => {
-                let schema: Value = serde_json::from_str(text)
-                    .map_err(|error| format!("config-schema: {error}"))?;
-                jsonschema::validator_for(&schema)
-                    .map_err(|error| format!("config-schema: {error}"))?;
-                Some(schema)
-            }
-        };
-        Ok(Self {
-            name: said.name,
-            version: said.version,
-            summary: said.summary,
-            accepts: said.accepts,
-            produces: said.produces,
-            config_schema,
-        })
-    }
+/// What may be loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) component_bytes: u64,
+    pub(crate) compile_time: Duration,
 }
 
-/// Reads a plugin's bytes.
-pub(crate) async fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    Ok(tokio::fs::read(path).await?)
+/// Reads a plugin's bytes, no more of them than may be loaded.
+pub(crate) async fn read(path: &Path, bounds: Bounds) -> Result<Vec<u8>, LoadError> {
+    let file = tokio::fs::File::open(path).await?;
+    let mut bytes = Vec::new();
+    let most = bounds.component_bytes.saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).await?;
+    if bytes.len() as u64 > bounds.component_bytes {
+        return Err(LoadError::TooLarge(bounds.component_bytes));
+    }
+    Ok(bytes)
 }
 
 fn first_line(text: &str) -> String {

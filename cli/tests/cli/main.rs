@@ -1,0 +1,131 @@
+//! The `forebay` command, run as a user runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod commands;
+#[cfg(target_os = "linux")]
+mod measurements;
+mod pipelines;
+mod refusals;
+mod uploads;
+mod workflows;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn demo(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("demo")
+        .join(name)
+}
+
+/// `forebay` with no key and no base URL, in a folder of its own, with the cache that the tests share.
+fn forebay(folder: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("forebay"));
+    command
+        .current_dir(folder)
+        .env_remove("HEYGEN_API_KEY")
+        .env_remove("HEYGEN_BASE_URL");
+    command.env(
+        "XDG_CACHE_HOME",
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+    );
+    command
+}
+
+/// The same, with a service to talk to.
+fn forebay_with(folder: &Path, base_url: &str, key: &str) -> Command {
+    let mut command = forebay(folder);
+    command
+        .env("HEYGEN_API_KEY", key)
+        .env("HEYGEN_BASE_URL", base_url);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// Fails with this exit code and one line of its own on standard error, which says this.
+#[track_caller]
+fn assert_failed(output: &Output, code: i32, line: &str) {
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert_eq!(
+        error
+            .lines()
+            .filter(|l| l.starts_with("forebay: "))
+            .collect::<Vec<_>>(),
+        [line],
+        "{error}"
+    );
+}
+
+/// Fails so, and gives nothing.
+#[track_caller]
+fn assert_refused(output: &Output, code: i32, line: &str) {
+    assert_failed(output, code, line);
+    assert_eq!(text(&output.stdout), "");
+}
+
+/// An emulator in a process of its own.
+struct Emulator {
+    child: Child,
+    url: String,
+}
+
+impl Emulator {
+    fn start(folder: &Path, args: &[&str]) -> Self {
+        let mut child = forebay(folder)
+            .args(["emulator", "--data", "emulator"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
+        Self { child, url }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
