@@ -18,7 +18,7 @@ const KIT: &str = r#"
     [pipelines.poor.workflow]
     plugin = "media-kit"
     config = { prompt = "Introduce these pages" }
-    grants = { upload = true, max_assets = 2 }
+    grants = { upload = true, file_inputs = true, max_assets = 2 }
     lend.pdf-split = { plugin = "pdf-split" }
 "#;
 

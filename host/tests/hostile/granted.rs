@@ -1,0 +1,145 @@
+//! What a plugin is given, and what it finds beyond that: nothing.
+
+use std::fs;
+use std::time::Duration;
+
+use forebay::{Clock, Grants, Pipeline, Random, Stage};
+use serde_json::json;
+
+use crate::{Arena, behaviour};
+
+/// What a plugin that looks everywhere has found.
+async fn seen(arena: &Arena, stage: Stage) -> String {
+    let (_, sink) = arena.run(stage).await.unwrap();
+    String::from_utf8(sink.take()[0].1.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_grants_there_is_nothing_to_find() {
+    let arena = Arena::new().await;
+    let stream = arena.load(forebay_bundled::HOSTILE).await;
+    let stage = Stage::new(&stream).config(behaviour("look"));
+    assert_eq!(seen(&arena, stage).await.trim(), "nothing");
+    let file = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let found = seen(&arena, Stage::new(&file).config(behaviour("look"))).await;
+    for line in found.lines().filter(|line| line.contains('/')) {
+        assert!(line.contains("/in") || line.contains("/out"), "{found}");
+    }
+    let host = std::env::var("PATH").unwrap();
+    assert!(!found.contains(&host), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_granted_is_there_and_no_way_leads_out_of_it() {
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["fonts", "notes", "secret"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("fonts/a.ttf"), "a font").unwrap();
+    fs::write(at("secret/key"), "the-secret").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("secret"), at("fonts/way-out")).unwrap();
+    let grants = Grants::none()
+        .read("/fonts", at("fonts"))
+        .write("/notes", at("notes"))
+        .env("LANG", "C.UTF-8");
+    let stage = |config| Stage::new(&plugin).config(config).grants(grants.clone());
+    let found = seen(&arena, stage(behaviour("look"))).await;
+    assert!(
+        found.contains("a.ttf") && found.contains("C.UTF-8"),
+        "{found}"
+    );
+    assert!(!found.contains("the-secret"), "{found}");
+
+    let write = |path: &str| stage(json!({ "behaviour": "write", "path": path }));
+    arena.run(write("/notes/new")).await.unwrap();
+    assert!(at("notes/new").exists());
+    for path in [
+        "/fonts/new",
+        "/fonts/a.ttf",
+        "/notes/../secret/key",
+        "/fonts/way-out/key",
+    ] {
+        let error = arena.run(write(path)).await.unwrap_err().to_string();
+        assert!(error.contains("failed: "), "{path}: {error}");
+    }
+    assert_eq!(fs::read(at("fonts/a.ttf")).unwrap(), b"a font");
+    assert_eq!(fs::read(at("secret/key")).unwrap(), b"the-secret");
+
+    // The folder was opened when the pipeline was built: what takes its place later is not what was granted.
+    let pipeline = Pipeline::builder("p")
+        .stage(write("/notes/later"))
+        .build()
+        .unwrap();
+    fs::rename(at("notes"), at("notes-before")).unwrap();
+    fs::create_dir(at("notes")).unwrap();
+    let source = forebay::Source::bytes("a.txt", "words");
+    let sink = forebay::Memory::new();
+    arena.host.run(&pipeline, source, sink).await.unwrap();
+    assert!(at("notes-before/later").exists() && !at("notes/later").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_bundled::HOSTILE).await;
+    let observe = |grants: Grants| {
+        Stage::new(&plugin)
+            .config(behaviour("observe"))
+            .grants(grants)
+    };
+    let fixed = || observe(Grants::none().deterministic());
+    let once = seen(&arena, fixed()).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(seen(&arena, fixed()).await, once);
+    assert!(once.contains("946684800"), "{once}");
+    let seeded = Grants::none().deterministic().random(Random::Seeded(1));
+    assert_ne!(seen(&arena, observe(seeded)).await, once);
+    let real = seen(&arena, observe(Grants::none())).await;
+    assert_ne!(seen(&arena, observe(Grants::none())).await, real);
+    let later = Clock::Frozen(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(77));
+    let later = Grants::none().deterministic().clock(later);
+    assert_ne!(seen(&arena, observe(later)).await, once);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_cannot_be_given_is_refused_when_the_pipeline_is_built() {
+    let arena = Arena::new().await;
+    for (grants, problem) in [
+        (
+            Grants::none().read("/a", "no/such/folder"),
+            "`read` of \"/a\": no/such/folder: No such",
+        ),
+        (
+            Grants::none().read("a", "/tmp"),
+            "the plugin's path is absolute",
+        ),
+        (
+            Grants::none().write("/a/../b", "/tmp"),
+            "has no `.` or `..`",
+        ),
+        (
+            Grants::none().read("/out", "/tmp"),
+            "file plugins find their own files",
+        ),
+        (
+            Grants::none().read("/a", "/tmp").write("/a", "/tmp"),
+            "is granted twice",
+        ),
+        (Grants::none().env("A=B", "c"), "is no name"),
+    ] {
+        let stage = Stage::new(&arena.good).grants(grants);
+        let error = Pipeline::builder("p")
+            .stage(stage)
+            .build()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("stage 1 identity: plugin identity: ") && error.contains(problem),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The hostile corpus: what plugins that mean harm can do, how each of it ends, and that nothing is left behind.
+//!
+//! `cargo test --workspace --test hostile -- --nocapture` prints the table.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod files;
+mod granted;
+mod loading;
+mod repeated;
+mod streams;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use forebay::{Host, JobError, Limits, Memory, Pipeline, Plugin, Report, Source, Stage};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// A host with a scratch folder of its own, and its plugins.
+struct Arena {
+    /// One test at a time: open files are counted over the whole process.
+    _alone: MutexGuard<'static, ()>,
+    host: Host,
+    scratch: TempDir,
+    good: Plugin,
+    /// Rows that did not end as they should.
+    wrong: std::sync::Mutex<Vec<String>>,
+}
+
+impl Arena {
+    async fn new() -> Self {
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        let alone = ALONE.lock().await;
+        let scratch = tempfile::tempdir().unwrap();
+        let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+        let host = Host::builder()
+            .cache_dir(cache)
+            .scratch_dir(scratch.path())
+            .build()
+            .unwrap();
+        let good = host.load("identity", forebay_bundled::IDENTITY).await;
+        Self {
+            _alone: alone,
+            host,
+            scratch,
+            good: good.unwrap(),
+            wrong: std::sync::Mutex::default(),
+        }
+    }
+
+    async fn load(&self, component: impl Into<Vec<u8>>) -> Plugin {
+        self.host.load("hostile", component).await.unwrap()
+    }
+
+    /// Runs a stage between two honest ones over a small text. It must end by itself.
+    async fn run(&self, stage: Stage) -> Result<(Report, Memory), JobError> {
+        let pipeline = Pipeline::builder("hostile")
+            .stage(Stage::new(&self.good))
+            .stage(stage)
+            .stage(Stage::new(&self.good))
+            .build()
+            .unwrap();
+        let sink = Memory::new();
+        let source = Source::bytes("a.txt", "some words\n".repeat(1000));
+        let job = self.host.run(&pipeline, source, sink.clone());
+        let ended = tokio::time::timeout(Duration::from_secs(60), job).await;
+        ended.expect("it ends").map(|report| (report, sink))
+    }
+
+    /// Runs a row of the table: prints it, and notes where it is not as it says.
+    async fn row(&self, plugin: &Plugin, limits: Limits, config: Value, ends: &str) {
+        let (files, tasks) = (open_files(), alive_tasks());
+        let stage = Stage::new(plugin).config(config.clone()).limits(limits);
+        let started = Instant::now();
+        let ended = match self.run(stage).await {
+            Ok((report, _)) => format!("ok, {} files", report.files.len()),
+            Err(error) => error.to_string(),
+        };
+        let took = started.elapsed();
+        let left = self.left(files, tasks).await;
+        let what = words(&config);
+        let told = ended
+            .split_once(": stage 2 ")
+            .map_or(&*ended, |(_, told)| told);
+        println!(
+            "{what:44} {:80} {took:>8.0?}  {left}",
+            told.chars().take(80).collect::<String>()
+        );
+        let plain = ended.len() < 4000 && ended.chars().all(|c| !c.is_control());
+        if !(ended.contains(ends) && plain && left == "nothing") {
+            let ended = ended.escape_debug().take(4000).collect::<String>();
+            self.wrong.lock().unwrap().push(format!(
+                "{what}: ends with `{ended}`, not `{ends}`, and leaves {left}"
+            ));
+        }
+    }
+
+    /// What a run has left behind: files in scratch, open files, tasks. What is on its way out gets a moment for that.
+    async fn left(&self, files: usize, tasks: usize) -> String {
+        let mut left = String::new();
+        for _ in 0..200 {
+            let scratch = self.scratch.path().read_dir().unwrap().count();
+            let files = open_files().saturating_sub(files);
+            let tasks = alive_tasks().saturating_sub(tasks);
+            if (scratch, files, tasks) == (0, 0, 0) {
+                return "nothing".into();
+            }
+            left = format!("{scratch} in scratch, {files} open files, {tasks} tasks");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        left
+    }
+
+    /// Every row was right, and an honest job runs as ever.
+    async fn is_well(&self) {
+        let wrong = self.wrong.lock().unwrap().join("\n");
+        assert!(wrong.is_empty(), "{wrong}");
+        let (report, sink) = self.run(Stage::new(&self.good)).await.unwrap();
+        assert_eq!(report.files.len(), 1);
+        assert_eq!(sink.take()[0].1.len(), 11_000);
+    }
+}
+
+/// Limits under which the whole table takes a minute or two.
+fn tight() -> Limits {
+    Limits::default()
+        .memory(64 << 20)
+        .cpu_time(Duration::from_millis(400))
+        .wall_clock(Duration::from_secs(4))
+        .output_bytes(20 << 20)
+        .output_files(1000)
+}
+
+/// The same, for what only waits.
+fn impatient() -> Limits {
+    tight().wall_clock(Duration::from_millis(700))
+}
+
+/// A behaviour in short: `inflate ratio=1000000`.
+fn words(config: &Value) -> String {
+    let fields = config.as_object().unwrap();
+    let mut text = fields["behaviour"].as_str().unwrap().to_owned();
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "behaviour") {
+        let value = value.as_str().map_or(value.to_string(), str::to_owned);
+        text += &format!(" {name}={}", value.escape_debug());
+    }
+    text.chars().take(44).collect()
+}
+
+fn behaviour(name: &str) -> Value {
+    json!({ "behaviour": name })
+}
+
+fn open_files() -> usize {
+    Path::new("/proc/self/fd")
+        .read_dir()
+        .map_or(0, |files| files.count())
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
+/// Memory of this process that is in use, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}
