@@ -1,13 +1,13 @@
 //! Memory and sockets, as the system counts them, stay bounded however many or large the files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Emulator, forebay_with, json};
+use crate::{Emulator, forebay_with, json, write_sparse};
 
 /// Watches a process until it ends; gives the most memory that it had, in bytes, and the most sockets.
 fn watch(child: &mut Child) -> (u64, usize) {
@@ -29,13 +29,6 @@ fn watch(child: &mut Child) -> (u64, usize) {
         std::thread::sleep(Duration::from_millis(20));
     }
     (peak, sockets)
-}
-
-/// Writes a file that starts with these bytes and has this length, and takes hardly any room on disk.
-fn write_sparse(path: &Path, start: impl AsRef<[u8]>, length: u64) {
-    fs::write(path, start).unwrap();
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(length).unwrap();
 }
 
 #[test]
