@@ -171,6 +171,31 @@ fn is_device(name: &str) -> bool {
         || name.contains(':')
 }
 
+/// A plain base name, made of whatever stands at the end of this: not a path, not reserved, of at most 255 bytes, without
+/// control characters.
+///
+/// ```
+/// assert_eq!(forebay::media::plain_name("holiday/../IMG\t1.jpg"), "IMG_1.jpg");
+/// assert_eq!(forebay::media::plain_name("../.."), "file");
+/// ```
+pub fn plain_name(name: &str) -> String {
+    let base = name
+        .rsplit(['/', '\\'])
+        .find(|part| !part.is_empty())
+        .unwrap_or("file");
+    let mut name: String = base
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    while check_name(&name).is_err() {
+        // Too long, or one of the reserved names.
+        if name.pop().is_none() || name.is_empty() {
+            return "file".to_owned();
+        }
+    }
+    name
+}
+
 /// Gives a name the extension of its media type, unless it has a usual one already.
 pub(crate) fn fit_name(name: &str, media_type: &str) -> String {
     let usual: &[&str] = match media_type {

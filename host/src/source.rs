@@ -45,7 +45,7 @@ impl Source {
             .to_string_lossy()
             .into_owned();
         Self {
-            name: clean(&name),
+            name: media::plain_name(&name),
             size: None,
             kind: Kind::Path(path),
         }
@@ -55,7 +55,7 @@ impl Source {
     pub fn bytes(name: impl AsRef<str>, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self {
-            name: clean(name.as_ref()),
+            name: media::plain_name(name.as_ref()),
             size: Some(bytes.len() as u64),
             kind: Kind::Bytes(bytes),
         }
@@ -65,7 +65,7 @@ impl Source {
     /// [`size`](Self::size) tells.
     pub fn reader(name: impl AsRef<str>, reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Self {
-            name: clean(name.as_ref()),
+            name: media::plain_name(name.as_ref()),
             size: None,
             kind: Kind::Reader(Box::new(reader)),
         }
@@ -311,23 +311,4 @@ fn open_regular(path: &Path) -> io::Result<(File, Option<u64>)> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     Ok((file, metadata.is_file().then_some(metadata.len())))
-}
-
-/// Makes a plain base name of whatever a caller gives.
-fn clean(name: &str) -> String {
-    let base = name
-        .rsplit(['/', '\\'])
-        .find(|part| !part.is_empty())
-        .unwrap_or("file");
-    let mut name: String = base
-        .chars()
-        .map(|c| if c.is_control() { '_' } else { c })
-        .collect();
-    while media::check_name(&name).is_err() {
-        // Too long, or one of the reserved names.
-        if name.pop().is_none() || name.is_empty() {
-            return "file".to_owned();
-        }
-    }
-    name
 }

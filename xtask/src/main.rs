@@ -1,6 +1,7 @@
 //! The project's chores. `cargo xtask demo` and `cargo xtask test` need nothing but Rust: they bring the compiler for the
 //! plugins first.
 
+mod fuzz;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -27,17 +28,32 @@ enum Chore {
     },
     /// Run every test
     Test,
+    /// Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> Result<()> {
+    fuzz::stand_in_for_rustc()?;
     let chore = Args::parse().chore;
     let workspace = workspace()?;
-    toolchain::ensure(&workspace)?;
+    // Fuzzing builds no guest.
+    if !matches!(chore, Chore::Fuzz(_)) {
+        toolchain::ensure(&workspace)?;
+    }
     match chore {
         Chore::Setup => Ok(()),
         Chore::Demo { args } => {
-            // Resolved for the whole workspace, so that `test` finds the same dependencies built.
-            cargo(&workspace, &["build", "--workspace", "--bin", "forebay"])?;
+            // Resolved for the whole workspace, and with an example as tests are, so that `test` finds the same
+            // dependencies built: without it cargo gives some of them fewer features, and wasmtime is built twice.
+            let build = [
+                "build",
+                "--workspace",
+                "--bin",
+                "forebay",
+                "--example",
+                "serve",
+            ];
+            cargo(&workspace, &build)?;
             let forebay = std::env::current_exe()?.with_file_name("forebay");
             let status = Command::new(forebay).arg("demo").args(args).status();
             ensure!(
@@ -46,19 +62,23 @@ fn main() -> Result<()> {
             );
             Ok(())
         }
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Test => cargo(&workspace, &["test", "--workspace"]),
     }
 }
 
 fn cargo(workspace: &Path, args: &[&str]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(args)
-        .current_dir(workspace)
+    let status = cargo_command(workspace, args)
         .status()
         .context("cannot run cargo")?;
     ensure!(status.success(), "cargo {} failed", args.join(" "));
     Ok(())
+}
+
+fn cargo_command(workspace: &Path, args: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(args).current_dir(workspace);
+    cargo
 }
 
 /// The workspace that this program was built in.

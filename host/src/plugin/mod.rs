@@ -23,6 +23,7 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::media;
 use crate::stage::state::StageState;
+use crate::text;
 
 pub use descriptor::Descriptor;
 
@@ -90,7 +91,7 @@ impl Plugin {
             .await
             .map_err(|_| LoadError::CompileTime(bounds.compile_time))?
             .map_err(|error| LoadError::NotAComponent(error.to_string()))?
-            .map_err(|error| LoadError::NotAComponent(first_line(&format!("{error:#}"))))?;
+            .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
         let shape = component.component_type();
         let imports: Vec<String> = shape
             .imports(engine)
@@ -117,7 +118,7 @@ impl Plugin {
         };
         imports::refuse(&imports)?;
         let pre = link(engine, &component, world)
-            .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+            .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
         let descriptor = crate::stage::describe(engine, &pre, Limits::describe())
             .await
             .map_err(LoadError::Describe)?;
@@ -238,6 +239,8 @@ pub(crate) async fn read(path: &Path, bounds: Bounds) -> Result<Vec<u8>, LoadErr
     Ok(bytes)
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+/// The first line of an error, which may quote names from the component.
+fn in_words(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    text::tidy(text.lines().next().unwrap_or_default(), 1000)
 }

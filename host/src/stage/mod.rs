@@ -348,7 +348,8 @@ impl Guest {
         } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             Exceeded::Handles(self.limits.handles).into()
         } else {
-            let trap = error.root_cause().to_string();
+            // It may quote names from the component.
+            let trap = text::tidy(&error.root_cause().to_string(), MAX_ERROR);
             // These have no types that could be named.
             if trap.contains("fuel allocated for hostcalls") {
                 return Exceeded::CallBytes(self.limits.call_bytes).into();
