@@ -46,7 +46,9 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
             let given = given.iter().map(|given| {
                 json!({ "place": given.place, "grants": given.grants, "limits": given.limits })
             });
-            value["granted"] = Value::Array(given.collect());
+            if let Some(value) = value.as_object_mut() {
+                value.insert("granted".into(), given.collect());
+            }
         }
         say!("{value}");
         return Ok(Outcome::Done);

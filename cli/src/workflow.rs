@@ -112,8 +112,10 @@ pub(crate) async fn run(
     }
     let failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if common.json {
-        let mut entry = serde_json::to_value(&report)?;
-        entry["failures"] = failures.clone().into();
+        let entry = match &report {
+            Some(report) => serde_json::to_value(report)?,
+            None => serde_json::json!({ "failures": failures }),
+        };
         say!("{entry}");
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
         say!("{}", serde_json::to_string_pretty(&report.result)?);

@@ -68,6 +68,8 @@ pub struct WorkflowReport {
     pub files: Vec<FileReport>,
     /// What it handed back.
     pub result: Value,
+    /// What failed, in words.
+    pub failures: Vec<String>,
     /// What it printed, line by line.
     pub messages: Vec<String>,
     /// What the plugin itself used; the stages that it ran stand with their files.

@@ -132,6 +132,7 @@ impl WorkflowJob {
                     cause,
                 };
                 (session.observer)(Event::Failed(&error));
+                report.failures.push(error.to_string());
                 session.discard().await;
                 Err(WorkflowError {
                     errors: vec![error],
@@ -241,6 +242,7 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
         inputs: inputs.collect(),
         files: Vec::new(),
         result: Value::Null,
+        failures: Vec::new(),
         messages: Vec::new(),
         usage: Usage::default(),
         limits: workflow.limits().clone(),

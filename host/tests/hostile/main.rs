@@ -2,6 +2,7 @@
 //!
 //! `cargo test --workspace --test hostile -- --nocapture` prints the table.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
