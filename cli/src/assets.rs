@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use forebay::FileInput;
-use forebay::assets::{AssetInfo, ListQuery};
+use forebay::assets::{AssetInfo, ListQuery, MULTIPART_MAX};
 use futures::StreamExt as _;
 use serde_json::json;
 
@@ -82,6 +82,14 @@ fn show(asset: &AssetInfo, json: bool) {
 pub(crate) fn file_input(args: &FileInputArgs) -> Result<Outcome> {
     let what = args.what.as_str();
     let input = if Path::new(what).is_file() {
+        let length = std::fs::metadata(what)
+            .with_context(|| what.to_owned())?
+            .len();
+        ensure!(
+            length <= MULTIPART_MAX,
+            "{what}: {length} bytes are more than the {MULTIPART_MAX} that a file input may hold itself; `forebay upload` \
+             makes it an asset, and its id is a file input"
+        );
         let bytes = std::fs::read(what).with_context(|| what.to_owned())?;
         FileInput::bytes(&bytes).with_context(|| what.to_owned())?
     } else if what.contains("://") {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use forebay::{Clock, Grants, Limits, PipelineFile, Plugin, Random, World};
+use forebay::{Clock, Error, Grants, Limits, LoadError, PipelineFile, Plugin, Random, World};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
 use crate::args::{InspectArgs, PluginsArgs};
@@ -39,7 +40,10 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
 
 pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     let given = given(args)?;
-    let plugin = Plugins::new()?.load(&args.plugin).await?;
+    let plugin = match Plugins::new()?.load(&args.plugin).await {
+        Ok(plugin) => plugin,
+        Err(error) => return refused(args, error),
+    };
     if args.json {
         let mut value = describe(&plugin);
         if let Some((_, given)) = given {
@@ -115,6 +119,40 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Shows what a plugin asks for that no grant gives. Nothing of it was run, so there is nothing else to show.
+fn refused(args: &InspectArgs, error: anyhow::Error) -> Result<Outcome> {
+    let Some(Error::Load {
+        reason: LoadError::Imports(asked),
+        ..
+    }) = error.downcast_ref()
+    else {
+        return Err(error);
+    };
+    let digest = hex::encode(Sha256::digest(std::fs::read(&args.plugin)?));
+    if args.json {
+        say!("{}", json!({ "digest": digest, "never_granted": asked }));
+        return Ok(Outcome::SomeFailed);
+    }
+    say!(
+        "{} does not load, and nothing of it was run.\n",
+        args.plugin
+    );
+    say!("sha256    {digest}");
+    say!("\nwhat it asks for");
+    for one in asked {
+        let (words, names) = one.split_once(" (").unwrap_or((one, ""));
+        say!("  {words}: forebay never grants it");
+        for line in wrap(names.trim_end_matches(')'), 96) {
+            say!("      {line}");
+        }
+    }
+    say!(
+        "\nWhat a plugin imports without using it can be left out when it is built:\nin Python with `componentize-py \
+         --stub-wasi`, in Rust without `std::net`."
+    );
+    Ok(Outcome::SomeFailed)
 }
 
 fn describe(plugin: &Plugin) -> Value {

@@ -245,6 +245,33 @@ async fn the_three_steps_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_may_come_from_a_file() {
+    let (emulator, assets) = service().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pdf");
+    std::fs::write(&path, pdf(1000)).unwrap();
+    emulator.inject(
+        serde_json::from_str(r#"{"route":"put","fault":"status","status":503,"times":1}"#).unwrap(),
+    );
+    let upload = assets.direct_upload(announced(1000)).await.unwrap();
+    let sha256 = upload.put_file(&path).await.unwrap();
+    upload.complete(Some(&sha256)).await.unwrap();
+    assert_eq!(emulator.assets()[0].sha256.as_ref(), Some(&sha256));
+
+    let upload = assets.direct_upload(announced(999)).await.unwrap();
+    let error = upload.put_file(&path).await.unwrap_err();
+    assert!(
+        matches!(error, AssetsError::WrongSize { announced: 999, .. }),
+        "{error}"
+    );
+    let missing = upload
+        .put_file(folder.path().join("b.pdf"))
+        .await
+        .unwrap_err();
+    assert!(matches!(missing, AssetsError::Source(_)), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn assets_are_listed_shown_and_deleted() {
     let (emulator, assets) = service().await;
     let mut ids = Vec::new();

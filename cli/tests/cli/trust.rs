@@ -213,6 +213,38 @@ fn inspect_says_what_a_plugin_asks_for_and_what_a_pipeline_gives() {
 }
 
 #[test]
+fn inspect_shows_what_is_never_granted() {
+    let folder = TempDir::new().unwrap();
+    let component = r#"(component
+        (import "wasi:sockets/tcp@0.2.6" (instance))
+        (instance $transform)
+        (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#;
+    fs::write(
+        folder.path().join("net.wasm"),
+        wat::parse_str(component).unwrap(),
+    )
+    .unwrap();
+    let run = |args: &[&str]| forebay(folder.path()).args(args).output().unwrap();
+    let output = run(&["inspect", "net.wasm"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stdout);
+    assert!(
+        told.contains("the network: forebay never grants it\n      wasi:sockets/tcp@0.2.6\n"),
+        "{told}"
+    );
+    let output = run(&["inspect", "--json", "net.wasm"]);
+    assert!(
+        json(&output.stdout)["never_granted"][0]
+            .as_str()
+            .unwrap()
+            .contains("wasi:sockets/tcp")
+    );
+    let output = run(&["run", "-s", "./net.wasm", "-o", "out", "net.wasm"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("asks for the network (wasi:sockets/tcp@0.2.6)"));
+}
+
+#[test]
 fn a_deterministic_run_gives_the_same_bytes_twice() {
     let folder = TempDir::new().unwrap();
     let plugin = folder.path().join("hostile.wasm");

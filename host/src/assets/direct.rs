@@ -1,6 +1,7 @@
 //! Direct upload: create, PUT to a presigned URL, complete.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,6 +191,22 @@ impl DirectUpload {
     pub async fn put_bytes(&self, content: Bytes) -> Result<(), AssetsError> {
         let held = Arc::new(Held::memory(FileInfo::default(), vec![content]));
         self.put_held(&held, &Watch::none()).await.map(drop)
+    }
+
+    /// As [`put_bytes`](Self::put_bytes), of a file on disk, which is read anew for each attempt and never held in memory as a
+    /// whole. Gives its SHA-256 in hex, for [`complete`](Self::complete).
+    ///
+    /// # Errors
+    /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is.
+    pub async fn put_file(&self, path: impl Into<PathBuf>) -> Result<String, AssetsError> {
+        let path = path.into();
+        let metadata = tokio::fs::metadata(&path).await;
+        let info = FileInfo {
+            size: Some(metadata.map_err(AssetsError::Source)?.len()),
+            ..FileInfo::default()
+        };
+        let held = Arc::new(Held::path(info, path));
+        self.put_held(&held, &Watch::none()).await
     }
 
     /// As [`put_bytes`](Self::put_bytes), of a file that can be read again. Gives its SHA-256 in hex.

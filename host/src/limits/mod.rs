@@ -55,7 +55,8 @@ pub struct Limits {
     /// holds references to functions, and an interpreter such as CPython has some 20,000.
     pub table_elements: u64,
     /// CPU time of the guest and of the host's calls on its behalf, but for what calls to the disk take on threads of their
-    /// own. Checked at every tick of the engine's clock (10 ms), so it is overrun by that much and by one call. Default 2 minutes: the slowest bundled plugin needs some
+    /// own, and the runtime's work between the turns of a plugin that yields all the time: that can be as much again.
+    /// Checked at every tick of the engine's clock (10 ms), so it is overrun by that much and by one call. Default 2 minutes: the slowest bundled plugin needs some
     /// 20 s for the largest picture that it takes.
     #[serde(with = "seconds")]
     pub cpu_time: Duration,

@@ -13,6 +13,7 @@
 mod files;
 mod granted;
 mod loading;
+mod overrun;
 mod repeated;
 mod streams;
 

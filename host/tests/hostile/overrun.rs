@@ -1,0 +1,76 @@
+//! By how much limits that are not exact can be overrun.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use forebay::{Limits, Stage};
+
+use crate::{Arena, behaviour};
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cpu_time_is_overrun_by_little() {
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_bundled::HOSTILE).await;
+    let limit = Duration::from_millis(500);
+    let limits = Limits::default().cpu_time(limit);
+    // One tick is 10 ms. A plugin that yields all the time has the runtime work between its turns, which is not counted.
+    for (name, most) in [
+        ("spin", 250),
+        ("empty-writes", 250),
+        ("spin-yielding", 1500),
+    ] {
+        let stage = Stage::new(&plugin)
+            .config(behaviour(name))
+            .limits(limits.clone());
+        let before = cpu();
+        let error = arena.run(stage).await.unwrap_err().to_string();
+        assert!(error.contains("`cpu_time`"), "{error}");
+        let over = cpu().saturating_sub(before).saturating_sub(limit);
+        println!(
+            "{name}: cpu_time of {limit:?} overrun by {over:.0?}, the host's own work included"
+        );
+        assert!(over < Duration::from_millis(most), "{name}: {over:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_plugin_overruns_its_output_by_what_the_disk_takes_between_two_looks() {
+    const LIMIT: u64 = 20 << 20;
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let (most, over) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let watcher = std::thread::spawn({
+        let (most, over, scratch) = (most.clone(), over.clone(), arena.scratch.path().to_owned());
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                let files = walkdir::WalkDir::new(&scratch).into_iter().flatten();
+                let bytes = files
+                    .filter_map(|file| Some(file.metadata().ok()?.len()))
+                    .sum::<u64>();
+                most.fetch_max(bytes, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+    let limits = Limits::default().output_bytes(LIMIT);
+    let stage = Stage::new(&plugin)
+        .config(behaviour("endless"))
+        .limits(limits);
+    let error = arena.run(stage).await.unwrap_err().to_string();
+    over.store(true, Ordering::Relaxed);
+    watcher.join().unwrap();
+    assert!(error.contains("`output_bytes`"), "{error}");
+    let over = most.load(Ordering::Relaxed).saturating_sub(LIMIT) >> 20;
+    println!("output_bytes of 20 MiB overrun by {over} MiB on disk");
+    assert!(over < 1024, "{over} MiB");
+}
