@@ -86,7 +86,7 @@ pub(crate) struct RunArgs {
     pub(crate) locked: bool,
 
     /// Stop the clock and seed the random numbers of all plugins: the same inputs give the same bytes
-    #[arg(long, conflicts_with = "pipeline")]
+    #[arg(long)]
     pub(crate) deterministic: bool,
 
     /// Deliver into this folder; `-` writes the one result to standard output

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
 use crate::args::{InspectArgs, PluginsArgs};
+use crate::config;
 use crate::plugins::Plugins;
 use crate::run::pipeline_reference;
 
@@ -76,21 +77,7 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
         say!("gives     {gives}");
     }
     say!("sha256    {}", plugin.digest());
-    let fields = descriptor
-        .config_schema
-        .as_ref()
-        .map(fields)
-        .unwrap_or_default();
-    say!(
-        "\nconfig{}",
-        if fields.is_empty() { "    none" } else { "" }
-    );
-    for field in fields {
-        say!("  {} = {}", field.name, field.takes);
-        for line in wrap(&field.about, 96) {
-            say!("      {line}");
-        }
-    }
+    config::tell(descriptor.config_schema.as_ref());
     say!("\nwhat it asks for");
     for (words, names) in plugin.imports_in_words() {
         say!("  {words}");
@@ -288,97 +275,8 @@ fn limits_in_words(limits: &Limits) -> String {
     )
 }
 
-struct Field {
-    name: String,
-    takes: String,
-    about: String,
-}
-
-/// The fields of a config, read off its JSON Schema.
-fn fields(schema: &Value) -> Vec<Field> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(name, property)| {
-            let text = |key: &str| {
-                property
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            let default = match property.get("default") {
-                None | Some(Value::Null) => String::new(),
-                Some(Value::String(text)) => format!(", {text} unless set"),
-                Some(other) => format!(", {other} unless set"),
-            };
-            Field {
-                name: name.clone(),
-                takes: takes(schema, property) + &default,
-                about: text("description").replace('\n', " "),
-            }
-        })
-        .collect()
-}
-
-/// What a field takes: its choices, or its type and range.
-fn takes(schema: &Value, property: &Value) -> String {
-    if let Some(reference) = property.get("$ref").and_then(Value::as_str)
-        && let Some(target) = reference
-            .strip_prefix('#')
-            .and_then(|pointer| schema.pointer(pointer))
-    {
-        return takes(schema, target);
-    }
-    let quoted = |values: Vec<&Value>| {
-        values
-            .into_iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" | ")
-    };
-    for key in ["anyOf", "oneOf"] {
-        if let Some(options) = property.get(key).and_then(Value::as_array) {
-            let constants: Vec<&Value> = options
-                .iter()
-                .filter_map(|option| option.get("const"))
-                .collect();
-            if constants.len() == options.len() {
-                return quoted(constants);
-            }
-            let options = options
-                .iter()
-                .filter(|option| option.get("type").and_then(Value::as_str) != Some("null"));
-            return options
-                .map(|option| takes(schema, option))
-                .collect::<Vec<_>>()
-                .join(" or ");
-        }
-    }
-    if let Some(options) = property.get("enum").and_then(Value::as_array) {
-        return quoted(options.iter().collect());
-    }
-    let kind = match property.get("type") {
-        Some(Value::String(one)) => one.clone(),
-        Some(Value::Array(several)) => several
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|t| *t != "null")
-            .collect::<Vec<_>>()
-            .join(" or "),
-        _ => "value".into(),
-    };
-    match (property.get("minimum"), property.get("maximum")) {
-        (Some(least), Some(most)) => format!("{kind} from {least} to {most}"),
-        (Some(least), None) => format!("{kind} from {least}"),
-        (None, Some(most)) => format!("{kind} up to {most}"),
-        (None, None) => kind,
-    }
-}
-
 /// Breaks a text into lines at spaces.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
 use crate::args::LockArgs;
+use crate::plain::plain;
 use crate::plugins::Plugins;
 use crate::run::pipeline_reference;
 
@@ -56,21 +57,29 @@ pub(crate) fn place(pipeline: Option<&str>) -> PathBuf {
 impl Lock {
     pub(crate) fn read(path: PathBuf) -> Result<Self> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{shown} (`forebay lock` writes it)"))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{shown} (`forebay lock -p FILE` or `forebay lock PLUGIN…` writes it)")
+        })?;
         let text: LockText = toml::from_str(&text).with_context(|| shown.clone())?;
         ensure!(
             text.version == VERSION,
             "{shown}: version {}, this forebay reads {VERSION}",
             text.version
         );
-        let plugins = text.plugins.into_iter();
-        Ok(Self {
-            path,
-            plugins: plugins
-                .map(|locked| (locked.source.clone(), locked))
-                .collect(),
-        })
+        let mut plugins = BTreeMap::new();
+        for locked in text.plugins {
+            let source = locked.source.clone();
+            ensure!(
+                plugins.insert(source.clone(), locked).is_none(),
+                "{shown}: `{source}` is there twice"
+            );
+        }
+        Ok(Self { path, plugins })
+    }
+
+    /// Whether anything is locked for this source.
+    pub(crate) fn has(&self, source: &str) -> bool {
+        self.plugins.contains_key(&self.name(source))
     }
 
     /// Whether these are the bytes that were locked for this source.
@@ -82,7 +91,8 @@ impl Lock {
         let digest = hex::encode(Sha256::digest(component));
         ensure!(
             digest == locked.digest,
-            "plugin {source} is not the one in {lock}: it has the SHA-256 {digest}, locked is {}",
+            "plugin {source} is not the one in {lock}: it has the SHA-256 {digest}, locked is {}; `forebay inspect` shows \
+             what it is now, and `forebay lock` takes it if the change is meant",
             locked.digest
         );
         Ok(())
@@ -91,6 +101,7 @@ impl Lock {
     /// A source as the lock names it: a path from the lock's folder.
     fn name(&self, source: &str) -> String {
         let folder = self.path.parent().unwrap_or(Path::new(""));
+        let source = source.strip_prefix("./").unwrap_or(source);
         match Path::new(source).strip_prefix(folder) {
             Ok(beneath) => beneath.display().to_string(),
             Err(_) => source.to_owned(),
@@ -134,29 +145,51 @@ pub(crate) async fn lock(args: &LockArgs) -> Result<Outcome> {
             plugins: BTreeMap::new(),
         }
     };
+    let whole_file = args
+        .pipeline
+        .as_deref()
+        .is_some_and(|reference| pipeline_reference(reference).1.is_none());
+    if whole_file && args.plugins.is_empty() {
+        // What no pipeline of the file runs any more is not to be trusted any longer.
+        let named: Vec<String> = sources.iter().map(|source| lock.name(source)).collect();
+        lock.plugins.retain(|source, _| named.contains(source));
+    }
     let mut plugins = Plugins::new()?;
+    let mut lines = Vec::new();
     for source in sources {
         let plugin = plugins.load(&source).await?;
-        lock.take(&source, &plugin);
+        lines.push(lock.take(&source, &plugin));
     }
     lock.write()?;
+    lines.sort();
+    lines.dedup();
+    lines.iter().for_each(|line| say!("{}", plain(line)));
     Ok(Outcome::Done)
 }
 
 impl Lock {
-    fn take(&mut self, source: &str, plugin: &Plugin) {
+    /// Takes a plugin in, and says in a line what that changes.
+    fn take(&mut self, source: &str, plugin: &Plugin) -> String {
         let locked = Locked {
             name: plugin.name().to_owned(),
             source: self.name(source),
             digest: plugin.digest().to_owned(),
         };
-        let verb = match self.plugins.get(&locked.source) {
-            Some(before) if *before == locked => "same   ",
-            Some(_) => "changed",
-            None => "new    ",
+        let Locked {
+            name,
+            source,
+            digest,
+        } = &locked;
+        let line = match self.plugins.get(source) {
+            Some(before) if *before == locked => format!("same     {digest} {name} {source}"),
+            Some(before) => format!(
+                "changed  {digest} {name} {source}\n  before {} {}",
+                before.digest, before.name
+            ),
+            None => format!("new      {digest} {name} {source}"),
         };
-        say!("{verb} {} {} {}", locked.digest, locked.name, locked.source);
         self.plugins.insert(locked.source.clone(), locked);
+        line
     }
 }
 

@@ -10,10 +10,12 @@ macro_rules! say {
 
 mod args;
 mod assets;
+mod config;
 mod demo;
 mod emulator;
 mod inspect;
 mod lock;
+mod plain;
 mod plugins;
 mod progress;
 mod run;
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
         Some(Ok(Outcome::Done)) => ExitCode::SUCCESS,
         Some(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
         Some(Err(error)) => {
-            eprintln!("forebay: {error:#}");
+            eprintln!("forebay: {}", plain::plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
         None => {

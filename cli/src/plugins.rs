@@ -69,6 +69,11 @@ impl Plugins {
         Ok(plugin)
     }
 
+    /// Whether a bundled plugin may be lent unasked: with a lock, only what is in it.
+    pub(crate) fn may_lend(&self, name: &str) -> bool {
+        self.lock.as_ref().is_none_or(|lock| lock.has(name))
+    }
+
     fn check(&self, name: &str, component: &[u8]) -> Result<()> {
         match &self.lock {
             Some(lock) => lock.check(name, component),

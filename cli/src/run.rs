@@ -23,6 +23,7 @@ use crate::stage_arg::StageArg;
 use crate::{lock, service, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
+    check_report(args.common.report.as_ref())?;
     let mut plugins = Plugins::new()?;
     if args.locked {
         plugins = plugins.locked(Lock::read(lock::place(args.pipeline.as_deref()))?);
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         Grants::none()
     };
     let (pipeline, last) = match (&args.pipeline, &args.workflow) {
-        (Some(file), _) => from_file(&mut plugins, file).await?,
+        (Some(file), _) => from_file(&mut plugins, file, args.deterministic).await?,
         (None, None) => (
             from_stages(&mut plugins, &args.stages, &grants).await?,
             None,
@@ -76,6 +77,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
+    check_report(args.common.report.as_ref())?;
     let target = Target::Assets(service::connect(&args.common.service, None)?);
     let host = Plugins::new()?.host;
     jobs(
@@ -88,23 +90,31 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
 }
 
 /// A pipeline from a file, with the workflow that is its last step.
-async fn from_file(plugins: &mut Plugins, reference: &str) -> Result<(Pipeline, Option<Workflow>)> {
+async fn from_file(
+    plugins: &mut Plugins,
+    reference: &str,
+    deterministic: bool,
+) -> Result<(Pipeline, Option<Workflow>)> {
     let (path, name) = pipeline_reference(reference);
     let file = PipelineFile::read(path)?;
     let spec = file.pipeline(name);
-    let spec = spec.with_context(|| format!("pipeline {path}"))?.clone();
+    let mut spec = spec.with_context(|| path.to_owned())?.clone();
+    let path = format!("{path}: pipeline {}", spec.name);
+    if deterministic {
+        spec = spec.deterministic();
+    }
+    let limits = spec.limits.clone();
     let mut pipeline = Pipeline::builder(spec.name).limits(spec.limits);
     for spec in spec.stages {
-        let plugin = plugins.load(&spec.plugin).await?;
+        let plugin = plugins.load(&spec.plugin).await;
+        let plugin = plugin.with_context(|| path.clone())?;
         pipeline = pipeline.stage(spec.stage(&plugin));
     }
-    let pipeline = pipeline
-        .build()
-        .with_context(|| format!("pipeline {path}"))?;
+    let pipeline = pipeline.build().with_context(|| path.clone())?;
     let last = match spec.workflow {
         Some(spec) => {
-            let workflow = workflow::from_spec(plugins, spec).await;
-            Some(workflow.with_context(|| format!("pipeline {path}"))?)
+            let workflow = workflow::from_spec(plugins, spec, limits).await;
+            Some(workflow.with_context(|| path.clone())?)
         }
         None => None,
     };
@@ -294,7 +304,14 @@ async fn jobs(
 
 /// A failure in one line that starts with the input as it was named.
 fn line(shown: &str, name: &str, error: &Error) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if let Error::Sink {
+        reason: SinkError::Exists(_),
+        ..
+    } = error
+    {
+        text.push_str("; --force replaces it");
+    }
     match text.strip_prefix(name) {
         Some(rest) if rest.starts_with(':') => format!("{shown}{rest}"),
         _ => format!("{shown}: {text}"),
@@ -317,6 +334,28 @@ fn entry(shown: &str, report: &Report) -> Value {
         entry.insert("input".into(), shown.into());
     }
     entry
+}
+
+/// Whether a report can be written there: known before the first byte moves. A file that is something else stays.
+pub(crate) fn check_report(path: Option<&PathBuf>) -> Result<()> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    let shown = path.display();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    ensure!(
+        folder.as_os_str().is_empty() || folder.is_dir(),
+        "--report {shown}: there is no such folder"
+    );
+    if path.exists() {
+        let text = std::fs::read(path).with_context(|| format!("--report {shown}"))?;
+        let before: Option<Map<String, Value>> = serde_json::from_slice(&text).ok();
+        ensure!(
+            text.is_empty() || before.is_some_and(|report| report.contains_key("forebay")),
+            "--report {shown}: there is a file that is no report; it stays"
+        );
+    }
+    Ok(())
 }
 
 /// Writes the report whole or not at all.

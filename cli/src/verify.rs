@@ -1,6 +1,5 @@
 //! `forebay verify`: what touched a file, by a report and the file's own bytes.
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead as _};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
 use crate::args::VerifyArgs;
+use crate::plain::{one_line, plain};
 
 /// A report, as far as it is needed here.
 #[derive(Deserialize)]
@@ -49,8 +49,8 @@ struct Finding<'a> {
 pub(crate) fn verify(args: &VerifyArgs) -> Result<Outcome> {
     let shown = args.report.display();
     let text = std::fs::read(&args.report).with_context(|| format!("report {shown}"))?;
-    let written: Written =
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: not a report"))?;
+    let written: Written = serde_json::from_slice(&text)
+        .with_context(|| format!("{shown}: not a report that `forebay run --report` wrote"))?;
     ensure!(
         written.version == 1,
         "{shown}: version {}, this forebay reads 1",
@@ -78,24 +78,13 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Outcome> {
         match verdict {
             Ok(findings) => {
                 let listed: Vec<Value> = findings.iter().map(Finding::json).collect();
-                tell(
-                    args,
-                    json!({ "file": path.to_string(), "found": listed }),
-                    || {
-                        findings
-                            .iter()
-                            .fold(format!("{path}:"), |mut text, finding| {
-                                let _ = write!(text, " {finding}");
-                                text
-                            })
-                    },
-                );
+                let value = json!({ "file": path.to_string(), "found": listed });
+                tell(args, value, || in_lines(&path.to_string(), &findings));
             }
-            Err(problem) => tell(
-                args,
-                json!({ "file": path.to_string(), "problem": problem }),
-                || format!("{path}: {problem}"),
-            ),
+            Err(problem) => {
+                let value = json!({ "file": path.to_string(), "problem": problem });
+                tell(args, value, || format!("{path}: {problem}"));
+            }
         }
     }
     Ok(if all_well {
@@ -109,7 +98,18 @@ fn tell(args: &VerifyArgs, value: Value, text: impl FnOnce() -> String) {
     if args.json {
         say!("{value}");
     } else {
-        say!("{}", text());
+        say!("{}", plain(&text()));
+    }
+}
+
+/// What was found of a file: in its own line, or each finding in one.
+fn in_lines(path: &str, findings: &[Finding<'_>]) -> String {
+    let mut lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    lines.sort();
+    lines.dedup();
+    match lines.as_slice() {
+        [only] => format!("{path}: {only}"),
+        several => format!("{path}:\n  {}", several.join("\n  ")),
     }
 }
 
@@ -118,7 +118,9 @@ fn broken_chain(file: &FileReport) -> Option<String> {
     let after = file.stages.iter().skip(1).map(|stage| &stage.input_sha256);
     let given = after.chain([&file.sha256]);
     file.stages.iter().zip(given).find_map(|(stage, given)| {
-        (stage.output_sha256 != *given)
+        // A journal may have noted a file whose stages were not hashed.
+        let both = stage.output_sha256.as_ref().zip(given.as_ref());
+        both.is_some_and(|(made, given)| made != given)
             .then(|| format!("what stage {} made is not what came after it", stage.stage))
     })
 }
@@ -186,10 +188,10 @@ impl Finding<'_> {
 
 impl std::fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.role == "made" {
-            write!(f, "as reported")?;
-        } else {
-            write!(f, "{} {}", self.role, self.name)?;
+        match (self.role, self.stages.first()) {
+            ("made", Some(first)) => write!(f, "as reported, made of {}", one_line(&first.input))?,
+            ("made", None) => write!(f, "as reported, through no plugin")?,
+            (role, _) => write!(f, "{role} {}", one_line(self.name))?,
         }
         for stage in self.stages {
             let StageReport {
@@ -199,8 +201,9 @@ impl std::fmt::Display for Finding<'_> {
                 digest,
                 ..
             } = stage;
-            let digest = digest.get(..12).unwrap_or(digest);
-            write!(f, "\n  stage {stage}: {plugin} {version}, sha256 {digest}…")?;
+            let digest: String = digest.chars().take(12).collect();
+            let line = format!("stage {stage}: {plugin} {version}, sha256 {digest}…");
+            write!(f, "\n    {}", one_line(&line))?;
         }
         Ok(())
     }

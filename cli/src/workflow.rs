@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use forebay::{
-    Assets, Grants, Pipeline, Source, Stage, Workflow, WorkflowReport, WorkflowSpec, World,
+    Assets, Grants, JobLimits, Pipeline, Source, Stage, Workflow, WorkflowReport, WorkflowSpec,
+    World,
 };
 use serde_json::Map;
 
@@ -16,9 +17,13 @@ use crate::run::{expand, write_report};
 use crate::stage_arg::StageArg;
 
 /// A workflow from a pipeline file.
-pub(crate) async fn from_spec(plugins: &mut Plugins, spec: WorkflowSpec) -> Result<Workflow> {
+pub(crate) async fn from_spec(
+    plugins: &mut Plugins,
+    spec: WorkflowSpec,
+    limits: JobLimits,
+) -> Result<Workflow> {
     let plugin = plugins.load(&spec.plugin).await?;
-    let mut workflow = spec.workflow(&plugin);
+    let mut workflow = spec.workflow(&plugin).job_limits(limits);
     for (name, stage) in spec.lend {
         let plugin = plugins.load(&stage.plugin).await?;
         workflow = workflow.lend(name, stage.stage(&plugin));
@@ -40,6 +45,9 @@ pub(crate) async fn from_arg(
         .config(arg.config(plugin.descriptor().config_schema.as_ref()))
         .grants(grants.clone().upload().direct_upload().file_inputs());
     for (name, _) in forebay_bundled::PLUGINS {
+        if !plugins.may_lend(name) {
+            continue;
+        }
         let bundled = plugins.load(name).await?;
         if bundled.world() != World::Workflow {
             let stage = Stage::new(&bundled).grants(grants.clone());

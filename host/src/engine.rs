@@ -16,9 +16,16 @@ use crate::limits::STACK;
 /// How often running guests look up: the grain of `cpu_time`, and the longest that one may keep a thread to itself.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// Core instances, memories and tables that one component may have. Rust and C plugins have 2 or 3 core modules; one
-/// built from an interpreter and its extension modules has about 20.
+/// Core instances that one component may have. Rust and C plugins have 2 or 3 core modules; one built from an interpreter
+/// and its extension modules has about 20.
 const MODULES_PER_COMPONENT: u32 = 50;
+
+/// Linear memories that one component may have: each takes address space whether or not it is used. All toolchains make
+/// components with one, or two with an adapter.
+const MEMORIES: u32 = 2;
+
+/// Tables that one component may have.
+const TABLES: u32 = 20;
 
 /// Address space for one linear memory: all that 32 bits can name. How much of it a stage may use is its own limit.
 const MEMORY_SIZE: usize = 4 << 30;
@@ -78,17 +85,18 @@ impl std::ops::Deref for Engine {
 }
 
 fn pool(instances: u32) -> PoolingAllocationConfig {
-    let cores = instances.saturating_mul(4).max(MODULES_PER_COMPONENT);
+    // However many of these a component has, it takes none from another.
+    let all = |each: u32| instances.saturating_mul(each);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(cores)
-        .total_memories(instances.max(4))
-        .total_tables(cores)
+        .total_core_instances(all(MODULES_PER_COMPONENT))
+        .total_memories(all(MEMORIES))
+        .total_tables(all(TABLES))
         // Each call into a guest runs on a stack, and a stage may have several calls at once.
-        .total_stacks(cores)
+        .total_stacks(all(4))
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
-        .max_memories_per_component(MODULES_PER_COMPONENT)
-        .max_tables_per_component(MODULES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
         .max_memory_size(MEMORY_SIZE)
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT);

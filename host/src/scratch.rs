@@ -7,8 +7,8 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +17,11 @@ use tempfile::TempPath;
 
 use crate::disk::WriteError;
 use crate::limits::Exceeded;
+use crate::lock::lock;
 use crate::stream::Content;
 
 /// How the names of scratch folders begin.
-const PREFIX: &str = "forebay-";
+const PREFIX: &str = "forebay-job-";
 
 /// The file in each that its process holds locked.
 const LOCK: &str = ".lock";
@@ -40,16 +41,23 @@ struct Inner {
 impl Scratch {
     /// A new folder in `parent`, for at most so many bytes at a time.
     pub(crate) fn new(parent: &Path, most: u64) -> io::Result<Self> {
+        let used = AtomicU64::new(0);
+        Self::within(parent, Arc::new(Budget { most, used }))
+    }
+
+    /// Another folder beside this one, for another job. Both together hold no more than this one may.
+    pub(crate) fn beside(&self) -> io::Result<Self> {
+        let parent = self.path().parent().unwrap_or(Path::new("."));
+        Self::within(parent, self.0.budget.clone())
+    }
+
+    fn within(parent: &Path, budget: Arc<Budget>) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let lock = File::create_new(folder.path().join(LOCK))?;
-        lock.lock()?;
+        let held = hold(folder.path())?;
         Ok(Self(Arc::new(Inner {
             folder: ScratchFolder(folder.keep()),
-            _lock: lock,
-            budget: Arc::new(Budget {
-                most,
-                used: AtomicU64::new(0),
-            }),
+            _lock: held,
+            budget,
         })))
     }
 
@@ -63,6 +71,7 @@ impl Scratch {
     pub(crate) fn file(&self) -> io::Result<(Spool, TempFile)> {
         let (file, path) = tempfile::NamedTempFile::new_in(self.path())?.into_parts();
         let charge = self.charge();
+        charge.add(BLOCK).map_err(Exceeded::into_io)?;
         Ok((charge.spool(file, &path), TempFile { path, charge }))
     }
 
@@ -73,7 +82,7 @@ impl Scratch {
     fn charge(&self) -> Arc<Charge> {
         Arc::new(Charge {
             budget: self.0.budget.clone(),
-            bytes: AtomicU64::new(0),
+            held: Mutex::default(),
         })
     }
 }
@@ -89,7 +98,14 @@ struct Budget {
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
-    bytes: AtomicU64,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: u64,
+    /// Whether what is measured counts no longer.
+    closed: bool,
 }
 
 impl Charge {
@@ -104,33 +120,45 @@ impl Charge {
 
     /// Takes so many bytes more.
     pub(crate) fn add(&self, bytes: u64) -> Result<(), Exceeded> {
+        let mut held = lock(&self.held);
+        self.change(&mut held, |before| before.saturating_add(bytes))
+    }
+
+    /// Takes so many in all, where it had another number before; nothing, once it is closed.
+    pub(crate) fn set(&self, bytes: u64) -> Result<(), Exceeded> {
+        let mut held = lock(&self.held);
+        if held.closed {
+            return Ok(());
+        }
+        self.change(&mut held, |_| bytes)
+    }
+
+    /// Gives all back, for good.
+    pub(crate) fn close(&self) {
+        let mut held = lock(&self.held);
+        held.closed = true;
+        let _ = self.change(&mut held, |_| 0);
+    }
+
+    fn change(&self, held: &mut Held, to: impl FnOnce(u64) -> u64) -> Result<(), Exceeded> {
         let Budget { most, used } = &*self.budget;
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if used
-            .fetch_add(bytes, Ordering::Relaxed)
-            .saturating_add(bytes)
-            > *most
-        {
+        let (before, after) = (held.bytes, to(held.bytes));
+        held.bytes = after;
+        if after <= before {
+            used.fetch_sub(before - after, Ordering::Relaxed);
+            return Ok(());
+        }
+        let more = after - before;
+        if used.fetch_add(more, Ordering::Relaxed).saturating_add(more) > *most {
             return Err(Exceeded::ScratchBytes(*most));
         }
         Ok(())
-    }
-
-    /// Takes so many in all, where it had another number before.
-    pub(crate) fn set(&self, bytes: u64) -> Result<(), Exceeded> {
-        self.give_back();
-        self.add(bytes)
-    }
-
-    fn give_back(&self) {
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
-        self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.give_back();
+        self.close();
     }
 }
 
@@ -142,6 +170,9 @@ pub(crate) struct Spool {
     file: Option<File>,
     charge: Arc<Charge>,
 }
+
+/// What a file takes at least, in bytes: a block of the common file systems.
+pub(crate) const BLOCK: u64 = 4096;
 
 /// Bytes that are written at a time, where as many are ready.
 const BATCH: usize = 1 << 20;
@@ -212,14 +243,12 @@ pub(crate) struct TempFile {
 }
 
 impl TempFile {
-    /// Takes over a file of so many bytes that is there already.
+    /// Takes over a file of so many bytes that is there already: it is moved.
     pub(crate) fn adopt(path: &Path, bytes: u64, scratch: &Scratch) -> io::Result<Self> {
-        let charge = scratch.charge();
-        charge.add(bytes).map_err(Exceeded::into_io)?;
-        Ok(Self {
-            path: TempPath::try_from_path(path)?,
-            charge,
-        })
+        let (_, adopted) = scratch.file()?;
+        adopted.charge.add(bytes).map_err(Exceeded::into_io)?;
+        std::fs::rename(path, adopted.path())?;
+        Ok(adopted)
     }
 
     /// Where it lies, for as long as this is there.
@@ -242,18 +271,11 @@ impl ScratchFolder {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
-
-    /// Leaves it to the job's own folder to be removed.
-    pub(crate) fn keep(mut self) {
-        self.0 = PathBuf::new();
-    }
 }
 
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty()
-            && let Err(error) = remove(&self.0)
-        {
+        if let Err(error) = remove(&self.0) {
             tracing::warn!("scratch folder {}: {error}", self.0.display());
         }
     }
@@ -267,7 +289,7 @@ fn remove(top: &Path) -> io::Result<()> {
         // No room for even that.
         return std::fs::remove_dir_all(top);
     };
-    let aside = aside.keep();
+    let (_held, aside) = (hold(aside.path())?, aside.keep());
     let place = |at: u64| aside.join(at.to_string());
     std::fs::rename(top, place(0))?;
     let (mut at, mut last) = (0, 0);
@@ -284,10 +306,19 @@ fn remove(top: &Path) -> io::Result<()> {
         std::fs::remove_dir(place(at))?;
         at += 1;
     }
+    std::fs::remove_file(aside.join(LOCK))?;
     std::fs::remove_dir(aside)
 }
 
-/// Removes what processes that were killed have left in `parent`: folders of our name and our user that nothing holds.
+/// Tells other processes that a folder is in use, for as long as the file is open.
+fn hold(folder: &Path) -> io::Result<File> {
+    let lock = File::create_new(folder.join(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Removes what processes that were killed have left in `parent`: folders of our name and our user, with a lock that nothing
+/// holds.
 pub(crate) fn sweep(parent: &Path) -> io::Result<()> {
     // A folder is made a moment before it is locked.
     const SETTLED: Duration = Duration::from_secs(60);
@@ -305,11 +336,9 @@ pub(crate) fn sweep(parent: &Path) -> io::Result<()> {
         if !ours || age < SETTLED {
             continue;
         }
-        let free = match File::open(entry.path().join(LOCK)) {
-            Ok(lock) => lock.try_lock().is_ok(),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        };
-        if free {
+        // What has no such file is none of ours, whatever its name.
+        let free = |lock: File| lock.try_lock().is_ok();
+        if File::open(entry.path().join(LOCK)).is_ok_and(free) {
             tracing::info!(
                 "removing {}, which a killed process left",
                 entry.path().display()
@@ -365,21 +394,31 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_is_charged_and_given_back() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(parent.path(), 10).unwrap();
+        let scratch = Scratch::new(parent.path(), 2 * BLOCK + 10).unwrap();
+        let is_full = |error: io::Error| Exceeded::within(&error).is_some();
         let (spool, first) = scratch.file().unwrap();
         spool.append(Bytes::from_static(b"12345678")).await.unwrap();
-        let (spool, _second) = scratch.file().unwrap();
-        let error = spool.append(Bytes::from_static(b"abc")).await.unwrap_err();
-        assert!(error.to_string().contains("scratch_bytes"), "{error}");
+        let (spool, second) = scratch.file().unwrap();
+        assert!(is_full(
+            spool.append(Bytes::from_static(b"abc")).await.unwrap_err()
+        ));
         let (opened, charge) = first.open().unwrap();
+        assert!(
+            is_full(scratch.file().unwrap_err()),
+            "it is still there to be read"
+        );
+        drop((opened, charge, second));
         let (spool, _third) = scratch.file().unwrap();
-        assert!(spool.append(Bytes::from_static(b"abc")).await.is_err());
-        drop((opened, charge, _second, _third));
-        let (spool, _fourth) = scratch.file().unwrap();
-        spool
-            .append(Bytes::from_static(b"1234567890"))
-            .await
-            .unwrap();
+        let all = vec![0; BLOCK as usize + 10];
+        spool.append(all.into()).await.unwrap();
+        assert!(
+            is_full(scratch.file().unwrap_err()),
+            "an empty file takes room, too"
+        );
+        assert!(
+            is_full(scratch.beside().unwrap().file().unwrap_err()),
+            "here as well"
+        );
     }
 
     #[test]
@@ -387,21 +426,33 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let at = |name: &str| parent.path().join(name);
         let running = Scratch::new(parent.path(), 10).unwrap();
-        for name in ["forebay-old", "forebay-new", "other-old"] {
-            std::fs::create_dir(at(name)).unwrap();
-            std::fs::write(at(name).join("file"), "x").unwrap();
-        }
-        std::fs::write(at("forebay-old").join(LOCK), "").unwrap();
-        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-        for folder in [
-            at("forebay-old"),
-            at("other-old"),
-            running.path().to_owned(),
+        let named = |name: &str| at(&format!("{PREFIX}{name}"));
+        for (folder, lock) in [
+            (named("old"), true),
+            (named("new"), true),
+            (named("not-ours"), false),
+            (at("other-old"), true),
         ] {
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("file"), "x").unwrap();
+            if lock {
+                std::fs::write(folder.join(LOCK), "").unwrap();
+            }
+        }
+        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        let aged = [named("old"), named("not-ours"), at("other-old")];
+        for folder in aged.into_iter().chain([running.path().to_owned()]) {
             File::open(folder).unwrap().set_modified(hour_ago).unwrap();
         }
         sweep(parent.path()).unwrap();
-        assert!(!at("forebay-old").exists());
-        assert!(at("forebay-new").exists() && at("other-old").exists() && running.path().exists());
+        assert!(!named("old").exists());
+        for kept in [
+            named("new"),
+            named("not-ours"),
+            at("other-old"),
+            running.path().to_owned(),
+        ] {
+            assert!(kept.exists(), "{}", kept.display());
+        }
     }
 }

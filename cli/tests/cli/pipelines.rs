@@ -130,6 +130,6 @@ fn a_pipeline_comes_from_toml() {
     assert_refused(
         &run("pipelines.toml"),
         2,
-        "forebay: pipeline pipelines.toml: which pipeline? There are: tight, web",
+        "forebay: pipelines.toml: which pipeline? There are: tight, web",
     );
 }

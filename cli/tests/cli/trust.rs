@@ -131,7 +131,7 @@ fn only_what_is_locked_is_run() {
     let output = run(&locked);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        text(&output.stderr).contains("media/forebay.lock (`forebay lock` writes it)"),
+        text(&output.stderr).contains("media/forebay.lock (`forebay lock -p FILE`"),
         "{}",
         text(&output.stderr)
     );
@@ -279,7 +279,7 @@ fn a_grant_that_cannot_be_given_is_named() {
     assert_refused(
         &output,
         2,
-        "forebay: pipeline media/pipelines.toml: stage 2 small: plugin image-resize: `read` of \"/profiles\": media/colour: No \
+        "forebay: media/pipelines.toml: pipeline photos: stage 2 small: plugin image-resize: `read` of \"/profiles\": media/colour: No \
          such file or directory (os error 2)",
     );
 }

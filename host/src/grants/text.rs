@@ -14,8 +14,8 @@ pub(crate) struct GrantsText {
     read: BTreeMap<String, PathBuf>,
     write: BTreeMap<String, PathBuf>,
     env: BTreeMap<String, String>,
-    clock: Option<String>,
-    random: Option<RandomText>,
+    clock: Option<toml::Value>,
+    random: Option<toml::Value>,
     deterministic: bool,
     upload: bool,
     direct_upload: bool,
@@ -24,40 +24,37 @@ pub(crate) struct GrantsText {
     max_bytes: Option<ByteSize>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum RandomText {
-    Seed(u64),
-    Word(String),
-}
-
 impl GrantsText {
     pub(crate) fn resolve(self) -> Result<Grants, String> {
         let mut grants = Grants::none();
         if self.deterministic {
             grants = grants.deterministic();
         }
-        match self.clock.as_deref() {
-            None => {}
-            Some("real") => grants.clock = Clock::Real,
-            Some(text) => {
-                let at = humantime::parse_rfc3339_weak(text).map_err(|error| {
+        let fixed = self.deterministic;
+        if let Some(value) = self.clock {
+            let text = value.as_str().map_or(value.to_string(), str::to_owned);
+            grants.clock = match text.as_str() {
+                "real" if fixed => return Err(contradiction("clock")),
+                "real" => Clock::Real,
+                text => Clock::Frozen(humantime::parse_rfc3339_weak(text).map_err(|error| {
                     format!(
                         "clock: `{text}`: {error}; it is \"real\" or a time such as \"2026-01-31T12:00:00Z\""
                     )
-                })?;
-                grants.clock = Clock::Frozen(at);
-            }
+                })?),
+            };
         }
-        match self.random {
-            None => {}
-            Some(RandomText::Seed(seed)) => grants.random = Random::Seeded(seed),
-            Some(RandomText::Word(word)) if word == "real" => grants.random = Random::Real,
-            Some(RandomText::Word(word)) => {
-                return Err(format!(
-                    "random: `{word}`: it is \"real\" or a number, the seed"
-                ));
-            }
+        if let Some(value) = self.random {
+            let seed = value.as_integer().and_then(|seed| u64::try_from(seed).ok());
+            grants.random = match (seed, value.as_str()) {
+                (Some(seed), _) => Random::Seeded(seed),
+                (None, Some("real")) if fixed => return Err(contradiction("random")),
+                (None, Some("real")) => Random::Real,
+                _ => {
+                    return Err(format!(
+                        "random: `{value}`: it is \"real\" or a number from 0 on, the seed"
+                    ));
+                }
+            };
         }
         Ok(Grants {
             read: self.read,
@@ -71,4 +68,8 @@ impl GrantsText {
             ..grants
         })
     }
+}
+
+fn contradiction(field: &str) -> String {
+    format!("{field}: \"real\" contradicts `deterministic`")
 }

@@ -15,10 +15,10 @@ use crate::assets::{Phase, Retry};
 use crate::error::{Error, JobError};
 use crate::host::Shared;
 use crate::journal::{JobJournal, Journal};
-use crate::limits::Exceeded;
 use crate::media;
 use crate::pipeline::Pipeline;
 use crate::report::{FileReport, Report, StageReport};
+use crate::scratch::Scratch;
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage::FileInfo;
@@ -106,6 +106,8 @@ pub struct Job {
     lanes: usize,
     journal: Option<Journal>,
     hash_files: bool,
+    /// A job that this one is part of: both together hold in scratch what that one may.
+    beside: Option<Scratch>,
 }
 
 impl Job {
@@ -124,6 +126,7 @@ impl Job {
             lanes: 4,
             journal: None,
             hash_files: false,
+            beside: None,
         }
     }
 
@@ -150,6 +153,12 @@ impl Job {
     /// made what of what. Each file is then read by the hash as well, at some 1.5 GiB/s a core.
     pub fn hash_files(mut self, hash: bool) -> Self {
         self.hash_files = hash;
+        self
+    }
+
+    /// Makes it a part of a larger one, whose scratch this is.
+    pub(crate) fn beside(mut self, scratch: &Scratch) -> Self {
+        self.beside = Some(scratch.clone());
         self
     }
 
@@ -190,24 +199,18 @@ impl Job {
                 (self.observer)(Event::Changed(&source.name));
             }
         }
-        let run = Arc::new(Run::new(
-            self.host,
-            self.pipeline,
-            self.sink,
-            self.observer,
-            self.lanes,
-            journal.clone(),
-            self.hash_files,
-        ));
-        run.results().source = source.clone();
+        let (run, from) = Run::new(self, journal.clone());
+        run.results().source = source;
         // In a task of its own: the first stage shares its thread with nobody, whatever else the caller awaits.
-        let limit = run.pipeline.limits().wall_clock;
-        let task = AbortOnDrop(tokio::spawn(run.clone().start(self.source)));
-        let in_time = tokio::time::timeout(limit, task.wait()).await;
-        if in_time.is_err() {
-            let file = source.name.clone();
-            let limit = Exceeded::WallClock(limit);
-            run.fail(Error::Job { file, limit });
+        let mut task = AbortOnDrop(tokio::spawn(run.clone().start(from)));
+        let stopped = tokio::select! {
+            biased;
+            () = task.wait_on() => false,
+            () = run.over_limit() => true,
+        };
+        if stopped {
+            // What it does ends here, before anyone reads what it has done.
+            task.stop().await;
         }
         let Results {
             source,

@@ -62,6 +62,9 @@ impl Family {
 
     /// Takes an output that is still being written.
     pub(super) fn streamed(&mut self, Emitted { info, content }: Emitted) {
+        if !self.run.admit(&info.name) {
+            return;
+        }
         let file = self.moving(info, content);
         let (run, scratch, at) = (self.run.clone(), self.scratch.clone(), self.at);
         match self.lane.take().or_else(|| run.try_lane().map(Arc::new)) {
@@ -72,6 +75,9 @@ impl Family {
 
     /// Takes an output that is complete and lies in scratch.
     pub(super) fn stored(&mut self, StoredFile { info, file: stored }: StoredFile) {
+        if !self.run.admit(&info.name) {
+            return;
+        }
         // The content comes when the file is opened.
         let (_, nothing) = channel(1);
         let file = self.moving(info, nothing);

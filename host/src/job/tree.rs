@@ -8,11 +8,11 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::outputs::Family;
-use super::{Event, Observer, Progress};
+use super::{Event, Job, Observer, Progress};
 use crate::disk;
 use crate::error::{Error, SinkError, StageCause, StageError};
 use crate::held::Held;
@@ -39,6 +39,11 @@ pub(super) struct Run {
     journal: Option<JobJournal>,
     /// Whether reports tell the SHA-256 of every file between two stages.
     hash_files: bool,
+    beside: Option<Scratch>,
+    /// Told once the job has its turn.
+    begun: Notify,
+    /// Told once the job has reached a limit of its own.
+    over: Notify,
     results: Mutex<Results>,
 }
 
@@ -48,6 +53,8 @@ pub(super) struct Results {
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     deliveries: u64,
+    /// Files that stages have emitted, all stages together.
+    emitted: u64,
     /// A file that never became whole; what ended it must have an error of its own.
     pub(super) interrupted: Option<String>,
 }
@@ -80,25 +87,22 @@ pub(super) struct Lane {
 }
 
 impl Run {
-    pub(super) fn new(
-        host: Arc<Shared>,
-        pipeline: Pipeline,
-        sink: Arc<dyn Sink>,
-        observer: Observer,
-        fan_out: usize,
-        journal: Option<JobJournal>,
-        hash_files: bool,
-    ) -> Self {
-        Self {
-            host,
-            pipeline,
-            sink,
-            observer,
-            fan_out: Arc::new(Semaphore::new(fan_out)),
+    /// A job about to start, and its source.
+    pub(super) fn new(job: Job, journal: Option<JobJournal>) -> (Arc<Self>, Source) {
+        let run = Self {
+            host: job.host,
+            pipeline: job.pipeline,
+            sink: job.sink,
+            observer: job.observer,
+            fan_out: Arc::new(Semaphore::new(job.lanes)),
             journal,
-            hash_files,
+            hash_files: job.hash_files,
+            beside: job.beside,
+            begun: Notify::new(),
+            over: Notify::new(),
             results: Mutex::default(),
-        }
+        };
+        (Arc::new(run), job.source)
     }
 
     pub(super) fn results(&self) -> MutexGuard<'_, Results> {
@@ -107,7 +111,44 @@ impl Run {
 
     pub(super) fn fail(&self, error: Error) {
         (self.observer)(Event::Failed(&error));
+        if matches!(error, Error::Job { .. }) {
+            self.over.notify_one();
+        }
         self.results().errors.push(error);
+    }
+
+    /// Waits until the job has reached a limit of its own.
+    pub(super) async fn over_limit(&self) {
+        let limit = self.pipeline.limits().wall_clock;
+        let late = async {
+            self.begun.notified().await;
+            tokio::time::sleep(limit).await;
+        };
+        tokio::select! {
+            () = self.over.notified() => {}
+            () = late => {
+                let file = self.results().source.name.clone();
+                let limit = Exceeded::WallClock(limit);
+                self.fail(Error::Job { file, limit });
+            }
+        }
+    }
+
+    /// Counts a file that a stage has emitted. None goes on that is one too many.
+    pub(super) fn admit(&self, name: &str) -> bool {
+        let most = self.pipeline.limits().output_files;
+        let count = {
+            let mut results = self.results();
+            results.emitted += 1;
+            results.emitted
+        };
+        if count == most + 1 {
+            self.fail(Error::Job {
+                file: name.to_owned(),
+                limit: Exceeded::OutputFiles(most),
+            });
+        }
+        count <= most
     }
 
     pub(super) fn interrupted(&self, file: &str) {
@@ -175,8 +216,12 @@ impl Run {
         let Some(lane) = self.lane().await else {
             return;
         };
-        let most = self.pipeline.limits().scratch_bytes;
-        let scratch = match Scratch::new(&self.host.scratch, most) {
+        self.begun.notify_one();
+        let scratch = match &self.beside {
+            Some(larger) => larger.beside(),
+            None => Scratch::new(&self.host.scratch, self.pipeline.limits().scratch_bytes),
+        };
+        let scratch = match scratch {
             Ok(scratch) => scratch,
             Err(reason) => return self.fail(Error::scratch(file, reason)),
         };
@@ -361,22 +406,11 @@ impl Run {
             mut content,
             origin,
         } = file;
-        let most = self.pipeline.limits().output_files;
         let delivery = {
             let mut results = self.results();
             results.deliveries += 1;
             results.deliveries
         };
-        if delivery > most {
-            if delivery == most + 1 {
-                let limit = Exceeded::OutputFiles(most);
-                self.fail(Error::Job {
-                    file: info.name,
-                    limit,
-                });
-            }
-            return;
-        }
         let fingerprint = self.hash_files.then(|| content.hash());
         (self.observer)(Event::Delivering(delivery, &info));
         let progress = Progress::new(self.observer.clone(), delivery);
@@ -476,6 +510,17 @@ pub(crate) struct AbortOnDrop<T>(pub(crate) JoinHandle<T>);
 impl<T> AbortOnDrop<T> {
     /// Waits for the task; its panic becomes the caller's.
     pub(crate) async fn wait(mut self) -> T {
+        self.wait_on().await
+    }
+
+    /// Breaks the task off, and waits until it is.
+    pub(crate) async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+
+    /// As [`wait`](Self::wait), for a task that may still be stopped.
+    pub(crate) async fn wait_on(&mut self) -> T {
         match (&mut self.0).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -80,7 +80,8 @@ pub struct Limits {
     /// takes the host some hundred bytes. A plugin that has folders may hold 128 at most, since each may be an open file.
     pub handles: u64,
     /// Bytes that one call of the plugin may have the host copy: strings and lists among its arguments. Exact. Default
-    /// 64 MiB: a file of 32 MB may be handed over as a file input.
+    /// 16 MiB, since some toolchains write a whole file in one call; 64 MiB for a workflow, which may hand over a file of
+    /// 32 MB as a file input.
     pub call_bytes: u64,
 }
 
@@ -95,7 +96,7 @@ impl Default for Limits {
             output_files: 10_000,
             expansion: 1_000,
             handles: 100_000,
-            call_bytes: 64 * MIB,
+            call_bytes: 16 * MIB,
         }
     }
 }
@@ -198,10 +199,11 @@ impl Limits {
 #[serde(default)]
 #[non_exhaustive]
 pub struct JobLimits {
-    /// Time from start to end, once the job has its turn. Default 1 day: hours of uploads over a slow line.
+    /// Time from start to end, once the job has its turn. What is in work then is broken off. Default 1 day: hours of uploads
+    /// over a slow line.
     #[serde(with = "seconds")]
     pub wall_clock: Duration,
-    /// Number of files that reach the sink. Exact. Default 100,000: stages multiply what each other emit.
+    /// Number of files that stages emit, all stages together. Exact. Default 100,000: stages multiply what each other emit.
     pub output_files: u64,
     /// Bytes that the job holds in scratch at a time. Exact for what the host writes; what file plugins write is counted
     /// every 50 ms. Default 64 GiB: inputs and outputs of some file plugins at once.

@@ -93,6 +93,22 @@ pub struct WorkflowSpec {
 }
 
 impl PipelineSpec {
+    /// The same with every clock stopped and every random number seeded; see [`Grants::deterministic`].
+    #[must_use]
+    pub fn deterministic(mut self) -> Self {
+        let lent = self
+            .workflow
+            .iter_mut()
+            .flat_map(|workflow| workflow.lend.values_mut());
+        for stage in self.stages.iter_mut().chain(lent) {
+            stage.grants = std::mem::take(&mut stage.grants).deterministic();
+        }
+        if let Some(workflow) = &mut self.workflow {
+            workflow.grants = std::mem::take(&mut workflow.grants).deterministic();
+        }
+        self
+    }
+
     /// Takes relative paths from this folder.
     fn rebase(&mut self, folder: &Path) {
         let lent = self

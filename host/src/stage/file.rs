@@ -22,9 +22,10 @@ use crate::bindings::file::FilePluginPre;
 use crate::bindings::file::exports::forebay::plugin::file_transform::OutputFile;
 use crate::disk::WriteError;
 use crate::error::{PluginError, StageCause};
+use crate::grants::Clock;
 use crate::limits::{Exceeded, Limits};
 use crate::media;
-use crate::scratch::{Charge, Scratch, TempFile};
+use crate::scratch::{BLOCK, Charge, Scratch, ScratchFolder, TempFile};
 use crate::stream::Content;
 use crate::text;
 
@@ -33,9 +34,6 @@ const MAX_DEPTH: usize = 64;
 
 /// Files and folders that may be there beside the outputs that are allowed.
 const SPARE_ENTRIES: u64 = 1_000;
-
-/// What a file takes at least, in bytes: a block of the common file systems.
-const BLOCK: u64 = 4096;
 
 /// How often the output folder is measured while the plugin runs.
 const WATCH: Duration = Duration::from_millis(50);
@@ -66,6 +64,13 @@ pub(super) async fn run(
     };
 
     let limits = stage.limits_of_store();
+    if let Clock::Frozen(at) = stage.grants.clock {
+        // What the clock does not tell, the input's own time would.
+        let input = std::fs::File::options().write(true).open(&input_path);
+        input
+            .and_then(|input| input.set_modified(at))
+            .map_err(host)?;
+    }
     let state = stage.state(&limits, |wasi| {
         wasi.preopened_dir(&input_dir, "/in", FsPerms::ReadOnly)?;
         wasi.preopened_dir(&output_dir, "/out", FsPerms::ReadWrite)?;
@@ -106,6 +111,7 @@ pub(super) async fn run(
         input_type: info.media_type,
         tally,
         scratch: environment.scratch.clone(),
+        within: folder,
     };
     // What it left may be much to look at.
     let picked = tokio::task::spawn_blocking(move || pick_up.all(named, &charge));
@@ -114,9 +120,6 @@ pub(super) async fn run(
         .map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))?
         .map_err(|error| StageCause::Host(error.to_string()))??;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
-    // The input goes now, and each output as it is passed on; what was not named goes with the job's scratch.
-    std::fs::remove_dir_all(&input_dir).map_err(host)?;
-    folder.keep();
     Ok(Done {
         usage,
         outputs: Outputs::Stored(stored),
@@ -210,25 +213,27 @@ struct PickUp {
     input_type: String,
     tally: Arc<Tally>,
     scratch: Scratch,
+    /// What holds the input and all that was written. It goes with what was not named.
+    within: ScratchFolder,
 }
 
 impl PickUp {
-    /// The outputs that it named: regular files beneath its folder, reached without a link.
+    /// The outputs that it named: regular files beneath its folder, reached without a link. They move to the job's scratch.
     fn all(self, named: Vec<OutputFile>, charge: &Charge) -> Result<Vec<StoredFile>, StageCause> {
         // What it wrote last, and what it does not name.
         check(&self.folder, &self.limits, self.input_bytes, charge)?;
         // From here on each output has a charge of its own.
-        charge.set(0)?;
+        charge.close();
         let dir = Dir::open_ambient_dir(&self.folder, ambient_authority())
             .map_err(|error| StageCause::Host(error.to_string()))?;
         let mut seen = HashSet::new();
-        named
-            .into_iter()
-            .map(|OutputFile { path, name }| {
-                admit(&self.tally, &name)?;
-                self.one(&dir, &path, name, &mut seen)
-            })
-            .collect()
+        let outputs = named.into_iter().map(|OutputFile { path, name }| {
+            admit(&self.tally, &name)?;
+            self.one(&dir, &path, name, &mut seen)
+        });
+        let outputs = outputs.collect();
+        drop(self.within);
+        outputs
     }
 
     fn one(
@@ -242,6 +247,10 @@ impl PickUp {
             path: text::tidy(path, 200),
             problem,
         };
+        // Without the dots and doubled slashes that a path may have.
+        if !seen.insert(Path::new(path).components().collect()) {
+            return Err(problem("is named twice".into()));
+        }
         let mut walked = PathBuf::new();
         for (depth, part) in Path::new(path).components().enumerate() {
             let Component::Normal(part) = part else {
@@ -265,9 +274,6 @@ impl PickUp {
             .map_err(|error| problem(error.to_string()))?;
         if !metadata.is_file() {
             return Err(problem("is not a regular file".into()));
-        }
-        if !seen.insert(walked.clone()) {
-            return Err(problem("is named twice".into()));
         }
         self.tally.add_bytes(metadata.len())?;
         let info = FileInfo {

@@ -172,9 +172,8 @@ const MAX_LINE: usize = 1024;
 impl Log {
     fn write_bytes(&self, bytes: &[u8]) {
         let mut lines = lock(&self.0);
-        if lines.logged >= MAX_LOG {
-            return;
-        }
+        // A write may be of any length.
+        let bytes = bytes.get(..MAX_LOG - lines.logged).unwrap_or(bytes);
         lines.logged += bytes.len();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let room = MAX_LINE.saturating_sub(lines.partial.len());

@@ -27,9 +27,12 @@ use crate::stage::Stage;
 pub use run::WorkflowJob;
 pub(crate) use session::Session;
 
-/// The default limits, but a day of wall clock: a workflow waits for all of its uploads.
+/// The default limits, but a day of wall clock, as a workflow waits for all of its uploads, and 64 MiB for a call, as it may
+/// hand over a file of 32 MB as a file input.
 pub(crate) fn default_limits() -> Limits {
-    Limits::default().wall_clock(Duration::from_secs(24 * 3600))
+    Limits::default()
+        .wall_clock(Duration::from_secs(24 * 3600))
+        .call_bytes(64 << 20)
 }
 
 /// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs

@@ -164,6 +164,7 @@ impl WorkflowJob {
             let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
                 .observe(passing_on(observer.clone()))
                 .hash_files(*hash_files)
+                .beside(scratch)
                 .run()
                 .await
                 .map_err(|error| error.errors)?;

@@ -17,6 +17,9 @@ use crate::scratch::Scratch;
 use crate::sink::Place;
 use crate::stage::FileInfo;
 
+/// Calls that a workflow may have running or waiting for a stage at a time: one more ends it.
+const CALLS: usize = 256;
+
 /// Stages that a workflow may have running at a time; further calls wait.
 const STAGES: usize = 16;
 
@@ -35,6 +38,8 @@ pub(crate) struct Session {
     pub(super) scratch: Scratch,
     pub(super) observer: Observer,
     pub(super) hash_files: bool,
+    /// Places for calls that run a stage or wait for one.
+    pub(super) calls: Semaphore,
     /// Places for stages that run.
     pub(super) stages: Semaphore,
     /// Places for uploads whose bytes the plugin writes.
@@ -93,6 +98,7 @@ impl Session {
             scratch,
             observer,
             hash_files,
+            calls: Semaphore::new(CALLS),
             stages: Semaphore::new(STAGES),
             streams: Semaphore::new(STREAMS),
             readings: Arc::new(Semaphore::new(READINGS)),

@@ -52,6 +52,10 @@ impl transforms::HostWithStore<StageState> for HasSelf<StageState> {
                 state.held(&input)?,
             ))
         })?;
+        // Each call holds its config while it waits.
+        let _call = session.calls.try_acquire().map_err(|_| {
+            StageCause::Host("too many calls of `apply` wait at once, at most 256 may".into())
+        })?;
         let made = match session.apply(&stage, &config, &file).await {
             Ok(made) => made,
             Err(error) => return Ok(Err(error)),
@@ -110,6 +114,7 @@ impl Session {
         let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
             .observe(passing_on(observer))
             .hash_files(self.hash_files)
+            .beside(&self.scratch)
             .run()
             .await;
         let report = ended.map_err(|error| TransformError::Stage(in_guest_words(error)))?;

@@ -106,6 +106,17 @@ async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deterministic_file_plugin_sees_no_time_of_its_input() {
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let look = |grants| Stage::new(&plugin).config(behaviour("look")).grants(grants);
+    let fixed = Grants::none().deterministic();
+    let once = seen(&arena, look(fixed.clone())).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(seen(&arena, look(fixed)).await, once);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_cannot_be_given_is_refused_when_the_pipeline_is_built() {
     let arena = Arena::new().await;
     for (grants, problem) in [

@@ -94,6 +94,17 @@ async fn what_asks_for_the_network_is_refused_in_words() {
         text.starts_with("asks for the network (wasi:sockets/tcp@0.2.6, wasi:http/types@0.2.6)"),
         "{text}"
     );
+    let memories =
+        "(core module $m (memory 1)) ".to_owned() + &"(core instance (instantiate $m)) ".repeat(3);
+    let error = arena
+        .host
+        .load("p", component(&memories))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("3 Wasm linear memories"),
+        "{error}"
+    );
     let strange = component(r#"(import "acme:vault/keys@1.0.0" (instance))"#);
     let error = arena.host.load("p", strange).await.unwrap_err().to_string();
     assert!(
