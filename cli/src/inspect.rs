@@ -1,18 +1,15 @@
 //! `forebay plugins` and `forebay inspect`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
-use bytesize::ByteSize;
-use forebay::{Clock, Error, Grants, Limits, LoadError, PipelineFile, Plugin, Random, World};
+use forebay::{Error, LoadError, Plugin, World};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::Outcome;
 use crate::args::{InspectArgs, PluginsArgs};
 use crate::config;
+use crate::given::Given;
 use crate::plugins::Plugins;
-use crate::run::pipeline_reference;
 
 pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
     let mut plugins = Plugins::new()?;
@@ -40,20 +37,19 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
 }
 
 pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
-    let given = given(args)?;
+    let given = match &args.pipeline {
+        Some(reference) => Some(Given::read(reference, &args.plugin)?),
+        None => None,
+    };
     let plugin = match Plugins::new()?.load(&args.plugin).await {
         Ok(plugin) => plugin,
         Err(error) => return refused(args, error),
     };
     if args.json {
         let mut value = describe(&plugin);
-        if let Some((_, given)) = given {
-            let given = given.iter().map(|given| {
-                json!({ "place": given.place, "grants": given.grants, "limits": given.limits })
-            });
-            if let Some(value) = value.as_object_mut() {
-                value.insert("granted".into(), given.collect());
-            }
+        if let (Some(given), Some(value)) = (given, value.as_object_mut()) {
+            value.insert("granted".into(), json!(given.places));
+            value.insert("job_limits".into(), json!(given.job));
         }
         say!("{value}");
         return Ok(Outcome::Done);
@@ -85,25 +81,8 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
             say!("      {line}");
         }
     }
-    if let Some((reference, given)) = given {
-        say!("\nwhat {reference} gives it");
-        if given.is_empty() {
-            say!("  it does not run there");
-        }
-        for Given {
-            place,
-            grants,
-            limits,
-        } in given
-        {
-            say!("  {place}");
-            for words in grants_in_words(&grants) {
-                say!("      {words}");
-            }
-            for line in wrap(&limits_in_words(&limits), 96) {
-                say!("      {line}");
-            }
-        }
+    if let Some(given) = given {
+        given.tell();
     }
     Ok(Outcome::Done)
 }
@@ -164,115 +143,6 @@ fn kind(world: World) -> &'static str {
         }
         _ => "unknown to this version",
     }
-}
-
-/// A place of a pipeline where a plugin runs, with what it may do and use there.
-struct Given {
-    place: String,
-    grants: Grants,
-    limits: Limits,
-}
-
-/// What a pipeline gives a plugin, wherever it runs it.
-fn given(args: &InspectArgs) -> Result<Option<(String, Vec<Given>)>> {
-    let Some(reference) = &args.pipeline else {
-        return Ok(None);
-    };
-    let (path, name) = pipeline_reference(reference);
-    let file = PipelineFile::read(path)?;
-    let spec = file.pipeline(name)?;
-    let stages = spec.stages.iter().enumerate().map(|(at, stage)| {
-        let name = stage.name.as_ref().unwrap_or(&stage.plugin);
-        (format!("stage {} {name}", at + 1), stage)
-    });
-    let lent = spec.workflow.iter().flat_map(|workflow| {
-        let lent = workflow.lend.iter();
-        lent.map(|(name, stage)| (format!("lent to the workflow as {name}"), stage))
-    });
-    let mut given: Vec<Given> = stages
-        .chain(lent)
-        .filter(|(_, stage)| same_plugin(&stage.plugin, &args.plugin))
-        .map(|(place, stage)| Given {
-            place,
-            grants: stage.grants.clone(),
-            limits: stage.limits.clone(),
-        })
-        .collect();
-    if let Some(workflow) = &spec.workflow
-        && same_plugin(&workflow.plugin, &args.plugin)
-    {
-        given.push(Given {
-            place: format!("workflow {}", workflow.name),
-            grants: workflow.grants.clone(),
-            limits: workflow.limits.clone(),
-        });
-    }
-    Ok(Some((reference.clone(), given)))
-}
-
-/// Whether two names are of one bundled plugin or of one file.
-fn same_plugin(one: &str, other: &str) -> bool {
-    let file = |name: &str| std::fs::canonicalize(name).ok();
-    one == other || file(one).is_some_and(|path| Some(path) == file(other))
-}
-
-/// Grants in plain words.
-fn grants_in_words(grants: &Grants) -> Vec<String> {
-    let folder = |verb: &'static str| {
-        move |(path, host): (&String, &PathBuf)| format!("{verb} {}, as {path}", host.display())
-    };
-    let mut words: Vec<String> = grants.read.iter().map(folder("reads")).collect();
-    words.extend(grants.write.iter().map(folder("reads and writes")));
-    if !grants.env.is_empty() {
-        let names: Vec<&str> = grants.env.keys().map(String::as_str).collect();
-        words.push(format!("finds {} in its environment", names.join(", ")));
-    }
-    let most = format!(
-        "at most {} assets with {} together",
-        grants.max_assets,
-        ByteSize(grants.max_bytes)
-    );
-    match (grants.upload, grants.direct_upload) {
-        (true, true) => words.push(format!("uploads files of any size, {most}")),
-        (true, false) => words.push(format!("uploads files of up to 32 MB, {most}")),
-        (false, true) => words.push(format!("uploads by direct uploads alone, {most}")),
-        (false, false) => {}
-    }
-    if grants.file_inputs {
-        words.push("names files for requests to the service".into());
-    }
-    if words.is_empty() {
-        words.push("nothing but the file that it is given".into());
-    }
-    if let Clock::Frozen(at) = grants.clock {
-        words.push(format!(
-            "its clock stands at {}",
-            humantime::format_rfc3339(at)
-        ));
-    }
-    if let Random::Seeded(seed) = grants.random {
-        words.push(format!("its random numbers come from the seed {seed}"));
-    }
-    words
-}
-
-/// Limits as a pipeline file writes them.
-fn limits_in_words(limits: &Limits) -> String {
-    let Limits {
-        memory,
-        cpu_time,
-        wall_clock,
-        output_bytes,
-        output_files,
-        ..
-    } = limits;
-    format!(
-        "limits: memory {}, cpu_time {}, wall_clock {}, output_bytes {}, output_files {output_files}",
-        ByteSize(*memory),
-        humantime::format_duration(*cpu_time),
-        humantime::format_duration(*wall_clock),
-        ByteSize(*output_bytes)
-    )
 }
 
 /// Breaks a text into lines at spaces.

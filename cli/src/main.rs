@@ -13,6 +13,7 @@ mod assets;
 mod config;
 mod demo;
 mod emulator;
+mod given;
 mod inspect;
 mod lock;
 mod plain;

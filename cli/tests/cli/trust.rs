@@ -193,6 +193,7 @@ fn inspect_says_what_a_plugin_asks_for_and_what_a_pipeline_gives() {
         "finds LANG, TOKEN in its environment",
         "its random numbers come from the seed 7",
         "limits: memory 256.0 MiB, cpu_time 30s",
+        "the whole job: wall_clock 5m, output_files 100000, scratch_bytes 1.0 GiB",
     ] {
         assert!(told.contains(line), "{line}:\n{told}");
     }

@@ -12,6 +12,7 @@
 
 mod files;
 mod granted;
+mod halfway;
 mod jobs;
 mod loading;
 mod overrun;
