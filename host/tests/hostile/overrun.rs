@@ -29,10 +29,14 @@ async fn cpu_time_is_overrun_by_little() {
         let stage = Stage::new(&plugin)
             .config(behaviour(name))
             .limits(limits.clone());
-        let before = cpu();
-        let error = arena.run(stage).await.unwrap_err().to_string();
-        assert!(error.contains("`cpu_time`"), "{error}");
-        let over = cpu().saturating_sub(before).saturating_sub(limit);
+        // The least of three: other things may run in this process for a moment.
+        let mut over = Duration::MAX;
+        for _ in 0..3 {
+            let before = cpu();
+            let error = arena.run(stage.clone()).await.unwrap_err().to_string();
+            assert!(error.contains("`cpu_time`"), "{error}");
+            over = over.min(cpu().saturating_sub(before).saturating_sub(limit));
+        }
         println!(
             "{name}: cpu_time of {limit:?} overrun by {over:.0?}, the host's own work included"
         );
