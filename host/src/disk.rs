@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 
 use crate::blocks::Blocks;
 use crate::stream::{Content, Interrupted, Sender};
@@ -27,24 +28,58 @@ impl From<io::Error> for WriteError {
     }
 }
 
-/// Writes all of `content` to `file`; gives the file back with the number of bytes. `each` sees every piece.
+/// Bytes that are written at a time, where as many are ready.
+const BATCH: usize = 1 << 20;
+
+/// Writes all of `content` to `file`, and gives the number of bytes. `each` sees every piece.
 pub(crate) async fn write(
     content: &mut Content,
     mut file: File,
     mut each: impl FnMut(&Bytes),
-) -> Result<(File, u64), WriteError> {
+) -> Result<u64, WriteError> {
     let mut size = 0;
-    while let Some(piece) = content.next().await? {
-        each(&piece);
-        size += piece.len() as u64;
-        file = append(file, piece).await?;
+    loop {
+        let pieces = batch(content).await?;
+        if pieces.is_empty() {
+            return Ok(size);
+        }
+        for piece in &pieces {
+            each(piece);
+            size += piece.len() as u64;
+        }
+        file = append(move || Ok(file), pieces).await?;
     }
-    Ok((file, size))
 }
 
-/// Writes a piece, and gives the file back.
-pub(crate) async fn append(mut file: File, piece: Bytes) -> io::Result<File> {
-    off_thread(move || file.write_all(&piece).map(|()| file)).await
+/// The next pieces, as many as are ready; none once the content has ended.
+pub(crate) async fn batch(content: &mut Content) -> Result<Vec<Bytes>, Interrupted> {
+    let Some(first) = content.next().await? else {
+        return Ok(Vec::new());
+    };
+    let (mut length, mut pieces) = (first.len(), vec![first]);
+    // An end that is ready by now is met again by the next call.
+    while length < BATCH
+        && let Some(Ok(Some(piece))) = content.next().now_or_never()
+    {
+        length += piece.len();
+        pieces.push(piece);
+    }
+    Ok(pieces)
+}
+
+/// Writes pieces to the file that `open` gives, and gives it back.
+pub(crate) async fn append(
+    open: impl FnOnce() -> io::Result<File> + Send + 'static,
+    pieces: Vec<Bytes>,
+) -> io::Result<File> {
+    off_thread(move || {
+        let mut file = open()?;
+        for piece in pieces {
+            file.write_all(&piece)?;
+        }
+        Ok(file)
+    })
+    .await
 }
 
 /// Sends a whole file, `chunk` bytes at a time, and finishes only if it has as many bytes as `expected`. Gives early,

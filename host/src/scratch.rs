@@ -2,10 +2,10 @@
 //!
 //! Promise: it holds no more bytes than the job may, and it is gone when the job is, however the job ends short of a killed
 //! process and whatever a plugin has made in it. What a killed process leaves lies in the host's scratch folder under a
-//! name that begins with `forebay-`, and goes when a host is started there later.
+//! name that begins with `forebay-job-`, and goes when a host is started there later.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use tempfile::TempPath;
 
-use crate::disk::WriteError;
+use crate::disk::{self, WriteError};
 use crate::limits::Exceeded;
 use crate::lock::lock;
 use crate::stream::Content;
@@ -82,7 +82,7 @@ impl Scratch {
     fn charge(&self) -> Arc<Charge> {
         Arc::new(Charge {
             budget: self.0.budget.clone(),
-            held: Mutex::default(),
+            taken: Mutex::default(),
         })
     }
 }
@@ -98,11 +98,11 @@ struct Budget {
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
-    held: Mutex<Held>,
+    taken: Mutex<Taken>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Taken {
     bytes: u64,
     /// Whether what is measured counts no longer.
     closed: bool,
@@ -120,30 +120,30 @@ impl Charge {
 
     /// Takes so many bytes more.
     pub(crate) fn add(&self, bytes: u64) -> Result<(), Exceeded> {
-        let mut held = lock(&self.held);
-        self.change(&mut held, |before| before.saturating_add(bytes))
+        let mut taken = lock(&self.taken);
+        self.change(&mut taken, |before| before.saturating_add(bytes))
     }
 
     /// Takes so many in all, where it had another number before; nothing, once it is closed.
     pub(crate) fn set(&self, bytes: u64) -> Result<(), Exceeded> {
-        let mut held = lock(&self.held);
-        if held.closed {
+        let mut taken = lock(&self.taken);
+        if taken.closed {
             return Ok(());
         }
-        self.change(&mut held, |_| bytes)
+        self.change(&mut taken, |_| bytes)
     }
 
     /// Gives all back, for good.
     pub(crate) fn close(&self) {
-        let mut held = lock(&self.held);
-        held.closed = true;
-        let _ = self.change(&mut held, |_| 0);
+        let mut taken = lock(&self.taken);
+        taken.closed = true;
+        let _ = self.change(&mut taken, |_| 0);
     }
 
-    fn change(&self, held: &mut Held, to: impl FnOnce(u64) -> u64) -> Result<(), Exceeded> {
+    fn change(&self, taken: &mut Taken, to: impl FnOnce(u64) -> u64) -> Result<(), Exceeded> {
         let Budget { most, used } = &*self.budget;
-        let (before, after) = (held.bytes, to(held.bytes));
-        held.bytes = after;
+        let (before, after) = (taken.bytes, to(taken.bytes));
+        taken.bytes = after;
         if after <= before {
             used.fetch_sub(before - after, Ordering::Relaxed);
             return Ok(());
@@ -174,9 +174,6 @@ pub(crate) struct Spool {
 /// What a file takes at least, in bytes: a block of the common file systems.
 pub(crate) const BLOCK: u64 = 4096;
 
-/// Bytes that are written at a time, where as many are ready.
-const BATCH: usize = 1 << 20;
-
 impl Spool {
     /// Writes a piece.
     pub(crate) async fn append(mut self, piece: Bytes) -> io::Result<Self> {
@@ -184,22 +181,17 @@ impl Spool {
         Ok(self)
     }
 
-    async fn append_all(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
-        let length = pieces.iter().map(Bytes::len).sum::<usize>();
-        self.charge.add(length as u64).map_err(Exceeded::into_io)?;
+    /// Gives the number of bytes.
+    async fn append_all(&mut self, pieces: Vec<Bytes>) -> io::Result<u64> {
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.charge.add(length).map_err(Exceeded::into_io)?;
         let (file, path) = (self.file.take(), self.path.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            let mut file = match file {
-                Some(file) => file,
-                None => File::options().append(true).open(path)?,
-            };
-            for piece in pieces {
-                file.write_all(&piece)?;
-            }
-            Ok::<_, io::Error>(file)
-        });
-        self.file = Some(written.await.map_err(io::Error::other)??);
-        Ok(())
+        let open = move || match file {
+            Some(file) => Ok(file),
+            None => File::options().append(true).open(path),
+        };
+        self.file = Some(disk::append(open, pieces).await?);
+        Ok(length)
     }
 
     /// Writes a content until it has ended, and gives its length. `each` sees every piece.
@@ -210,27 +202,18 @@ impl Spool {
     ) -> Result<u64, WriteError> {
         let mut size = 0;
         loop {
-            let first = match content.next().now_or_never() {
-                Some(first) => first?,
+            let pieces = match disk::batch(content).now_or_never() {
+                Some(pieces) => pieces?,
                 None => {
                     self.file = None;
-                    content.next().await?
+                    disk::batch(content).await?
                 }
             };
-            let Some(first) = first else {
+            if pieces.is_empty() {
                 return Ok(size);
-            };
-            let (mut length, mut pieces) = (first.len(), vec![first]);
-            // An end that is ready by now is met again by the next turn.
-            while length < BATCH
-                && let Some(Ok(Some(piece))) = content.next().now_or_never()
-            {
-                length += piece.len();
-                pieces.push(piece);
             }
             pieces.iter().for_each(&mut each);
-            size += length as u64;
-            self.append_all(pieces).await?;
+            size += self.append_all(pieces).await?;
         }
     }
 }

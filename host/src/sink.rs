@@ -186,7 +186,7 @@ impl Sink for Folder {
             hash.update(piece);
             progress.sent(piece.len() as u64);
         });
-        let (_, size) = written.await.map_err(|error| match error {
+        let size = written.await.map_err(|error| match error {
             WriteError::Interrupted => SinkError::Interrupted,
             WriteError::Io(reason) => self.io(reason),
         })?;
