@@ -12,6 +12,12 @@ use rand::rngs::StdRng;
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use super::{Clock, Grants, Random};
+use crate::limits::Limits;
+use crate::plugin::World;
+
+/// Handles of a plugin that has folders, whatever its limit: each may be an open file, of which a process often has no more
+/// than 1,024.
+const OPEN_FILES: u64 = 128;
 
 /// What a file plugin has of its own.
 const RESERVED: [&str; 2] = ["/in", "/out"];
@@ -82,9 +88,14 @@ impl Granted {
         })))
     }
 
-    /// Whether there are folders.
-    pub(crate) fn has_folders(&self) -> bool {
-        !self.0.folders.is_empty()
+    /// The limits of a store to which this is given.
+    pub(crate) fn bound(&self, limits: &Limits, world: World) -> Limits {
+        let limits = limits.clone();
+        if self.0.folders.is_empty() && world != World::File {
+            return limits;
+        }
+        let handles = limits.handles.min(OPEN_FILES);
+        limits.handles(handles)
     }
 
     /// Gives a store what is granted.

@@ -23,16 +23,12 @@ use crate::engine::Engine;
 use crate::error::{PluginError, StageCause};
 use crate::grants::{Granted, Grants};
 use crate::limits::{CpuMeter, Exceeded, Limits, STACK};
-use crate::plugin::{Plugin, Pre, World};
+use crate::plugin::{Plugin, Pre};
 use crate::report::Usage;
 use crate::scratch::{Scratch, TempFile};
 use crate::stream::{Content, Interrupted, Sender};
 use crate::text;
 use state::StageState;
-
-/// Handles of a plugin that has folders, whatever its limit: each may be an open file, of which a process often has no more
-/// than 1,024.
-const OPEN_FILES: u64 = 128;
 
 /// Characters of a plugin's error message.
 const MAX_ERROR: usize = 1000;
@@ -108,16 +104,6 @@ impl Stage {
         &self.plugin
     }
 
-    /// What it may use.
-    pub fn limits_in_force(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// What it may do.
-    pub fn grants_in_force(&self) -> &Grants {
-        &self.grants
-    }
-
     /// The stage with its folders open.
     ///
     /// # Errors
@@ -137,14 +123,8 @@ impl Stage {
 
     /// The limits that its store is held to.
     fn limits_of_store(&self) -> Limits {
-        let limits = self.limits.clone();
-        let folders = self.granted.as_ref().is_some_and(Granted::has_folders);
-        if folders || self.plugin.world() == World::File {
-            let handles = limits.handles.min(OPEN_FILES);
-            limits.handles(handles)
-        } else {
-            limits
-        }
+        let granted = self.granted.clone().unwrap_or_default();
+        granted.bound(&self.limits, self.plugin.world())
     }
 
     /// The state of a store for this stage.

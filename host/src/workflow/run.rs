@@ -16,7 +16,7 @@ use crate::held::Held;
 use crate::host::Shared;
 use crate::job::{AbortOnDrop, Event, Job, Observer};
 use crate::limits::Exceeded;
-use crate::plugin::Pre;
+use crate::plugin::{Pre, World};
 use crate::report::{InputReport, Usage, WorkflowReport, config_sha256};
 use crate::scratch::Scratch;
 use crate::source::Source;
@@ -112,8 +112,12 @@ impl WorkflowJob {
         let place = host.workflows.acquire().await;
         let (result, mut report) = run(&session).await;
         if self.hash_files {
-            let hashes = session.inputs.iter().map(|input| input.sha256());
-            let hashes = futures::future::join_all(hashes).await;
+            let hashes = session.inputs.iter().map(Held::sha256);
+            // As many open files at a time as when they were taken in.
+            let hashes: Vec<_> = futures::stream::iter(hashes)
+                .buffered(TAKEN_IN)
+                .collect()
+                .await;
             for (input, sha256) in report.inputs.iter_mut().zip(hashes) {
                 input.sha256 = sha256.ok();
             }
@@ -250,11 +254,13 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
         grants: serde_json::json!(workflow.grants()),
         elapsed: Duration::ZERO,
     };
-    let state = match StageState::new(workflow.limits(), workflow.granted()) {
+    let granted = workflow.granted();
+    let limits = granted.bound(workflow.limits(), World::Workflow);
+    let state = match StageState::new(&limits, granted) {
         Ok(state) => state,
         Err(error) => return (Err(StageCause::Host(format!("{error:#}"))), report),
     };
-    let mut guest = Guest::new(&session.host.engine, state, workflow.limits().clone());
+    let mut guest = Guest::new(&session.host.engine, state, limits);
     let result = call(session, &mut guest).await;
     report.messages = guest.messages();
     report.usage = guest.usage();

@@ -94,7 +94,13 @@ async fn limits_hold_for_workflows() {
 
     // Handles without end are the guest's own problem.
     let hoard = json!({ "exercise": "hoard", "times": 10_000_000 });
-    let hoard = drill(hoard, Grants::all()).await;
-    let error = service.run(&hoard, [small()]).await.unwrap_err();
+    let greedy = drill(hoard.clone(), Grants::all()).await;
+    let error = service.run(&greedy, [small()]).await.unwrap_err();
     assert_eq!(cause(error), StageCause::Limit(Exceeded::Handles(100_000)));
+    // With a folder there are fewer: each may be an open file.
+    let folder = tempfile::tempdir().unwrap();
+    let within = Grants::all().read("/folder", folder.path());
+    let greedy = drill(hoard, within).await;
+    let error = service.run(&greedy, [small()]).await.unwrap_err();
+    assert_eq!(cause(error), StageCause::Limit(Exceeded::Handles(128)));
 }
