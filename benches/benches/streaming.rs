@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use forebay::{Assets, Delivered, Host, Outgoing, Pipeline, Sink, SinkError, Source, Stage};
+use forebay::{
+    Assets, AssetsExt as _, Delivered, Host, Outgoing, Pipeline, Sink, SinkError, Source, Stage,
+};
 use forebay_emulator::Emulator;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;

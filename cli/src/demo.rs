@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytesize::ByteSize;
-use forebay::{Assets, FileReport, Limits, Pipeline, Place, Report, Source, StageReport};
+use forebay::{
+    Assets, AssetsExt as _, FileReport, Limits, Pipeline, Place, Report, Source, StageReport,
+};
 use forebay_emulator::Emulator;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use forebay::{
-    Assets, Delivered, Error, FileReport, Folder, Grants, Host, Journal, Outgoing, Pipeline,
-    PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
+    Assets, AssetsExt as _, Delivered, Error, FileReport, Folder, Grants, Host, Journal, Outgoing,
+    Pipeline, PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value};

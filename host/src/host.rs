@@ -4,49 +4,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "workflow")]
+use forebay_assets::Assets;
+use forebay_core::DEFAULT_CHUNK;
 use tokio::sync::Semaphore;
 
-use crate::assets::Assets;
-use crate::engine::Engine;
-use crate::error::{Error, JobError, WorkflowError};
-use crate::job::Job;
-use crate::pipeline::Pipeline;
-use crate::plugin::{self, Bounds, Plugin};
-use crate::report::{Report, WorkflowReport};
-use crate::sink::Sink;
-use crate::source::Source;
-use crate::workflow::{Workflow, WorkflowJob};
+use crate::flow::error::Error;
+use crate::flow::job::{Job, JobError};
+use crate::flow::pipeline::Pipeline;
+use crate::flow::report::Report;
+#[cfg(feature = "workflow")]
+use crate::flow::report::WorkflowReport;
+use crate::flow::runtime::Runtime;
+use crate::flow::sink::Sink;
+use crate::flow::source::Source;
+#[cfg(feature = "workflow")]
+use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
+use crate::sandbox::engine::Engine;
+use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
 
 /// Workflows that may run at a time, over all callers; further ones wait.
 const WORKFLOWS: u32 = 16;
 
 /// Loads plugins and runs jobs. Cheap to clone; clones share everything.
 #[derive(Clone)]
-pub struct Host(Arc<Shared>);
-
-/// What the jobs of a host share.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) instances: Arc<Semaphore>,
-    pub(crate) max_instances: u32,
-    /// Places for workflows. They wait for the stages that they run, so they take none of the places of those.
-    pub(crate) workflows: Semaphore,
-    /// Places for uploads that workflows ask for.
-    pub(crate) uploads: Semaphore,
-    /// Bytes that are read from a source at a time.
-    pub(crate) chunk: usize,
-    /// Where the jobs' scratch folders are made.
-    pub(crate) scratch: PathBuf,
-    bounds: Bounds,
-}
-
-impl Shared {
-    /// Bytes that a channel between two stages may hold: enough that both sides find work, and little enough that a long
-    /// pipeline stays small.
-    pub(crate) fn budget(&self) -> usize {
-        self.chunk.saturating_mul(4)
-    }
-}
+pub struct Host(Arc<Runtime>);
 
 impl Host {
     /// Starts with the defaults: 256 instances, 32 uploads of workflows at a time, pieces of 256 KiB, scratch in the
@@ -55,12 +37,13 @@ impl Host {
         HostBuilder {
             instances: 256,
             uploads: 32,
-            chunk: 256 * 1024,
+            chunk: DEFAULT_CHUNK,
             scratch: std::env::temp_dir(),
             cache: None,
             bounds: Bounds {
                 component_bytes: 128 << 20,
                 compile_time: Duration::from_secs(300),
+                workflow_imports: workflow_imports(),
             },
         }
     }
@@ -116,6 +99,7 @@ impl Host {
     ///
     /// # Errors
     /// When a source could not be taken in, or the workflow did not succeed. Either way nothing is left with the service.
+    #[cfg(feature = "workflow")]
     pub async fn run_workflow(
         &self,
         workflow: &Workflow,
@@ -126,6 +110,7 @@ impl Host {
     }
 
     /// Prepares a run of a workflow, to be observed.
+    #[cfg(feature = "workflow")]
     pub fn workflow_job(
         &self,
         workflow: &Workflow,
@@ -215,6 +200,7 @@ impl HostBuilder {
     /// Keeps compiled code in this folder, so that a plugin is compiled once and not at every start. What is in there is
     /// run as native code: only this user may be able to write to it.
     #[must_use]
+    #[cfg(feature = "cache")]
     pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.cache = Some(path.into());
         self
@@ -228,11 +214,11 @@ impl HostBuilder {
         let scratch = self.scratch.clone();
         // Beside the rest: what was left may be large.
         std::thread::spawn(move || {
-            if let Err(error) = crate::scratch::sweep(&scratch) {
+            if let Err(error) = forebay_core::scratch::sweep(&scratch) {
                 tracing::debug!("scratch folder {}: {error}", scratch.display());
             }
         });
-        Ok(Host(Arc::new(Shared {
+        Ok(Host(Arc::new(Runtime {
             engine: Engine::new(self.instances.saturating_add(WORKFLOWS), self.cache)?,
             instances: Arc::new(Semaphore::new(self.instances as usize)),
             max_instances: self.instances,
@@ -243,4 +229,12 @@ impl HostBuilder {
             bounds: self.bounds,
         })))
     }
+}
+
+/// What workflows import, where this host was built with them.
+fn workflow_imports() -> Option<AddImports> {
+    #[cfg(feature = "workflow")]
+    return Some(crate::flow::workflow::add_imports);
+    #[cfg(not(feature = "workflow"))]
+    return None;
 }

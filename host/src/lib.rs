@@ -40,52 +40,53 @@
 //!
 //! Everything here needs a multi-threaded tokio runtime.
 
-mod bindings;
-mod blocks;
-mod disk;
-mod engine;
-mod error;
-mod grants;
-mod held;
+mod flow;
 mod host;
-mod job;
-mod journal;
-mod limits;
-mod lock;
-mod pipeline;
-mod plugin;
-mod report;
-mod scratch;
-mod sink;
-mod source;
-mod stage;
-mod stream;
-mod text;
-mod workflow;
+mod sandbox;
 
-pub mod assets;
-pub mod media;
+/// The client of the Assets API: the crate `forebay-assets`.
+#[cfg(feature = "assets")]
+pub mod assets {
+    pub use crate::flow::sink::AssetsSink;
+    pub use forebay_assets::*;
+}
 
-pub use assets::{Asset, Assets, AssetsError, FileInput};
-pub use error::{
-    Error, JobError, LoadError, PipelineError, PluginError, SinkError, StageCause, StageError,
-    WorkflowError,
-};
-pub use grants::{Clock, Grants, Random};
+/// Media types from bytes, and names that fit them.
+pub mod media {
+    pub use forebay_core::media::{plain_name, sniff};
+}
+
+#[cfg(feature = "journal")]
+pub use flow::journal::{Journal, JournalError};
+#[cfg(feature = "toml")]
+pub use flow::pipeline_file::{PipelineFile, PipelineSpec, StageSpec, WorkflowSpec};
+#[cfg(feature = "workflow")]
+pub use flow::report::{InputReport, WorkflowReport};
+#[cfg(feature = "assets")]
+pub use flow::sink::{AssetsExt, AssetsSink};
+#[cfg(feature = "workflow")]
+pub use flow::workflow::{Workflow, WorkflowBuilder, WorkflowError, WorkflowJob};
+#[cfg(feature = "assets")]
+pub use forebay_assets::{Asset, Assets, AssetsError, FileInput};
+
+pub use flow::error::Error;
+pub use flow::event::{Event, Progress};
+pub use flow::job::{Job, JobError};
+pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
+pub use flow::place::Place;
+pub use flow::report::{FileReport, Report, StageReport};
+pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
+pub use flow::source::Source;
+pub use forebay_core::FileInfo;
+pub use forebay_core::channel::{Content, Interrupted};
 pub use host::{Host, HostBuilder};
-pub use job::{Event, Job, Progress};
-pub use journal::{Journal, JournalError};
-pub use limits::{Exceeded, JobLimits, Limits};
-pub use pipeline::{
-    Pipeline, PipelineBuilder, PipelineFile, PipelineSpec, StageSpec, WorkflowSpec,
-};
-pub use plugin::{Descriptor, Plugin, World};
-pub use report::{FileReport, InputReport, Report, StageReport, Usage, WorkflowReport};
-pub use sink::{Delivered, Folder, Memory, Outgoing, Place, Sink};
-pub use source::Source;
-pub use stage::{FileInfo, Stage};
-pub use stream::{Content, Interrupted};
-pub use workflow::{Workflow, WorkflowBuilder, WorkflowJob};
+pub use sandbox::cause::{PluginError, StageCause, StageError};
+pub use sandbox::grants::{Clock, Grants, Random};
+pub use sandbox::limits::{Exceeded, JobLimits, Limits};
+pub use sandbox::plugin::{Descriptor, LoadError, Plugin};
+pub use sandbox::stage::Stage;
+pub use sandbox::usage::Usage;
+pub use sandbox::world::World;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use forebay::assets::{AssetInfo, Flow, ListQuery, NewUpload, Request, Status};
 use forebay::{
-    Asset, Assets, AssetsError, Error, FileInput, Host, Pipeline, Place, SinkError, Source, Stage,
+    Asset, Assets, AssetsError, AssetsExt as _, Error, FileInput, Host, Pipeline, Place, SinkError,
+    Source, Stage,
 };
 use forebay_emulator::{AssetStatus, Config, Emulator, RateLimit};
 use futures::TryStreamExt as _;

@@ -19,7 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay::assets::MULTIPART_MAX;
 use forebay::{
-    Assets, AssetsError, Error, Event, Host, Journal, Pipeline, Report, SinkError, Source, Stage,
+    Assets, AssetsError, AssetsExt as _, Error, Event, Host, Journal, Pipeline, Report, SinkError,
+    Source, Stage,
 };
 use forebay_emulator::{AssetStatus, Config, Emulator, Fault, FaultKind, Route};
 use futures::StreamExt as _;

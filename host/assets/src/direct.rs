@@ -1,0 +1,356 @@
+//! Direct upload: create, PUT to a presigned URL, complete.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Body, Method};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::asset::{Asset, check_type};
+use crate::body::Outbound;
+use crate::client::{Assets, IDEMPOTENCY_KEY, read_body};
+use crate::delete_on_drop::DeleteOnDrop;
+use crate::error::AssetsError;
+use crate::journal::UploadJournal;
+use crate::watch::{Phase, Watch};
+use forebay_core::FileInfo;
+use forebay_core::channel::Content;
+use forebay_core::replay::{Reading, ReplayableFile, fault};
+
+/// What a direct upload announces.
+#[derive(Debug, Clone)]
+pub struct NewUpload<'a> {
+    /// The file's name.
+    pub name: &'a str,
+    /// Its media type; the service compares it with the bytes at completion.
+    pub media_type: &'a str,
+    /// Its exact size in bytes.
+    pub size: u64,
+    /// Its SHA-256 in hex, where known already.
+    pub sha256: Option<&'a str>,
+}
+
+/// An asset that was reserved and waits for its bytes. Not usable before [`complete`](Self::complete), and deleted when
+/// this is dropped before that.
+pub struct DirectUpload {
+    assets: Assets,
+    slot: Slot,
+    headers: HeaderMap,
+    media_type: String,
+    size: u64,
+    reservation: DeleteOnDrop,
+}
+
+/// Where and how to put the bytes.
+#[derive(Deserialize)]
+pub(crate) struct Slot {
+    asset_id: String,
+    upload_url: String,
+    #[serde(default)]
+    upload_headers: std::collections::BTreeMap<String, String>,
+    expires_in_seconds: u64,
+    max_bytes: u64,
+}
+
+impl fmt::Debug for DirectUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirectUpload")
+            .field("asset_id", &self.slot.asset_id)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Assets {
+    /// Reserves an asset of exactly the announced size.
+    ///
+    /// # Errors
+    /// When the type is one that the service does not take, the size is over what it takes, or it said no.
+    pub async fn direct_upload(&self, new: NewUpload<'_>) -> Result<DirectUpload, AssetsError> {
+        self.create(new, &UploadJournal::default(), &Watch::none())
+            .await
+    }
+
+    /// As [`direct_upload`](Self::direct_upload), noted in a journal.
+    pub(crate) async fn create(
+        &self,
+        new: NewUpload<'_>,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<DirectUpload, AssetsError> {
+        check_type(new.media_type)?;
+        watch.phase(Phase::Create);
+        let body = new.body();
+        let (this, journal, watch) = (self.clone(), journal.clone(), watch.clone());
+        let (media_type, size) = (new.media_type.to_owned(), new.size);
+        // Seen through to its answer: only that names what there is to delete, should nobody want it any more.
+        self.see_through(
+            async move { this.reserve(body, media_type, size, &journal, &watch).await },
+        )
+        .await
+    }
+
+    async fn reserve(
+        &self,
+        body: serde_json::Value,
+        media_type: String,
+        size: u64,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<DirectUpload, AssetsError> {
+        let key = journal.idempotency_key(size, "");
+        let request = || {
+            self.request(Method::POST, &["v3", "assets", "direct-uploads"])
+                .header(IDEMPOTENCY_KEY, &key)
+                .json(&body)
+        };
+        let created = self.call_when("create", AssetsError::is_transient, watch, request);
+        let slot = created.await.inspect_err(|error| journal.refused(error))?;
+        DirectUpload::reserved(self, slot, media_type, size, journal)
+    }
+}
+
+impl NewUpload<'_> {
+    /// What a creation says of a file.
+    pub(crate) fn body(&self) -> serde_json::Value {
+        let mut body = json!({ "filename": self.name, "content_type": self.media_type, "size_bytes": self.size });
+        if let (Some(sha256), Some(body)) = (self.sha256, body.as_object_mut()) {
+            body.insert("checksum_sha256".into(), sha256.into());
+        }
+        body
+    }
+}
+
+impl DirectUpload {
+    pub(crate) fn reserved(
+        assets: &Assets,
+        slot: Slot,
+        media_type: String,
+        size: u64,
+        journal: &UploadJournal,
+    ) -> Result<Self, AssetsError> {
+        let reservation = DeleteOnDrop::new(assets, &slot.asset_id, journal);
+        if size > slot.max_bytes {
+            return Err(AssetsError::TooLarge {
+                size,
+                most: slot.max_bytes,
+            });
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &slot.upload_headers {
+            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))
+            else {
+                return Err(AssetsError::Transport {
+                    operation: "create",
+                    reason: "upload headers that cannot be sent".into(),
+                });
+            };
+            headers.insert(name, value);
+        }
+        Ok(Self {
+            assets: assets.clone(),
+            slot,
+            headers,
+            media_type,
+            size,
+            reservation,
+        })
+    }
+
+    /// The asset's id.
+    pub fn asset_id(&self) -> &str {
+        &self.slot.asset_id
+    }
+
+    /// The most that this flow takes, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.slot.max_bytes
+    }
+
+    /// How long the URL may be used, from its creation.
+    pub fn expires_in(&self) -> Duration {
+        Duration::from_secs(self.slot.expires_in_seconds)
+    }
+
+    /// The size that was announced, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The media type that was announced.
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// Sends the bytes; sent again while the storage or the way there fails for a moment.
+    ///
+    /// # Errors
+    /// When they are not as many as were announced, or the storage did not take them.
+    pub async fn put_bytes(&self, content: Bytes) -> Result<(), AssetsError> {
+        let held = Arc::new(ReplayableFile::memory(FileInfo::default(), vec![content]));
+        self.put_replayable(&held, &Watch::none()).await.map(drop)
+    }
+
+    /// As [`put_bytes`](Self::put_bytes), of a file on disk, which is read anew for each attempt and never held in memory as a
+    /// whole. Gives its SHA-256 in hex, for [`complete`](Self::complete).
+    ///
+    /// # Errors
+    /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is.
+    pub async fn put_file(&self, path: impl Into<PathBuf>) -> Result<String, AssetsError> {
+        let path = path.into();
+        let metadata = tokio::fs::metadata(&path).await;
+        let info = FileInfo {
+            size: Some(metadata.map_err(AssetsError::Source)?.len()),
+            ..FileInfo::default()
+        };
+        let held = Arc::new(ReplayableFile::path(info, path));
+        self.put_replayable(&held, &Watch::none()).await
+    }
+
+    /// As [`put_bytes`](Self::put_bytes), of a file that can be read again. Returns its SHA-256 in hex.
+    ///
+    /// # Errors
+    /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read.
+    pub async fn put_replayable(
+        &self,
+        file: &Arc<ReplayableFile>,
+        watch: &Watch,
+    ) -> Result<String, AssetsError> {
+        let attempt = || async {
+            let Reading { content, reader } = file.read_and_hash();
+            match self.put(content, watch).await {
+                Ok(()) => hashed(file, reader.await).await,
+                Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
+                Err(error) => Err(error),
+            }
+        };
+        self.assets.0.retries.run(watch, attempt).await
+    }
+
+    /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
+    /// making failed is never stored.
+    pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<(), AssetsError> {
+        // No place at the gate: a body may have to wait for its plugin, and that for another upload.
+        let patience = self.assets.0.stall_timeout;
+        watch.phase(Phase::Put);
+        let (body, status) = Outbound::new(content, self.size, watch.attempt());
+        let put = self.put_body(Body::wrap_stream(body));
+        let put = status.unless_stalled(patience, put).await;
+        if let Some(fault) = status.fault(self.size) {
+            return Err(fault);
+        }
+        put.unwrap_or_else(|| Err(AssetsError::stalled("put", patience)))?;
+        if status.is_through() {
+            return Ok(());
+        }
+        Err(AssetsError::Transport {
+            operation: "put",
+            reason: "the storage answered before it had the bytes".into(),
+        })
+    }
+
+    async fn put_body(&self, body: Body) -> Result<(), AssetsError> {
+        // The storage gets what it signed for, and no key.
+        let mut headers = self.headers.clone();
+        // In place of the one that may have been signed: twice would be refused.
+        headers.insert(CONTENT_LENGTH, self.size.into());
+        let client = &self.assets.0.http;
+        let request = client
+            .put(&self.slot.upload_url)
+            .headers(headers)
+            .body(body);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| AssetsError::transport("put", error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = read_body("put", response).await.unwrap_or_default();
+        Err(AssetsError::Storage {
+            status: status.as_u16(),
+            code: xml_code(&String::from_utf8_lossy(&body)),
+        })
+    }
+
+    /// Makes the asset usable. May be called again.
+    ///
+    /// # Errors
+    /// When the bytes are not there, are not what was announced, or the service said no.
+    pub async fn complete(&self, sha256: Option<&str>) -> Result<Asset, AssetsError> {
+        self.complete_watched(sha256, &Watch::none()).await
+    }
+
+    pub(crate) async fn complete_watched(
+        &self,
+        sha256: Option<&str>,
+        watch: &Watch,
+    ) -> Result<Asset, AssetsError> {
+        watch.phase(Phase::Complete);
+        let asset = self
+            .assets
+            .complete_asset(self.asset_id(), sha256, watch)
+            .await?;
+        if asset.size_bytes != self.size {
+            return Err(AssetsError::Mismatch {
+                held: asset.size_bytes,
+                sent: self.size,
+            });
+        }
+        self.reservation.keep();
+        Ok(asset)
+    }
+
+    /// The asset is complete by other means.
+    pub(crate) fn keep(&self) {
+        self.reservation.keep();
+    }
+
+    /// Gives the reservation up and waits until what may have been stored is deleted.
+    pub async fn abandon(self) {
+        self.reservation.delete().await;
+    }
+}
+
+impl Assets {
+    /// The third step by itself, for an asset whose bytes are there.
+    pub(crate) async fn complete_asset(
+        &self,
+        asset_id: &str,
+        sha256: Option<&str>,
+        watch: &Watch,
+    ) -> Result<Asset, AssetsError> {
+        let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
+        let request = || {
+            self.request(Method::POST, &["v3", "assets", asset_id, "complete"])
+                .json(&body)
+        };
+        self.call_when("complete", AssetsError::may_settle, watch, request)
+            .await
+    }
+}
+
+/// The SHA-256 that a reader computed on the way; where the other side did not want all of the bytes, of another reading.
+pub(crate) async fn hashed(
+    file: &Arc<ReplayableFile>,
+    ended: Result<std::io::Result<Option<String>>, tokio::task::JoinError>,
+) -> Result<String, AssetsError> {
+    match ended {
+        Ok(Ok(Some(sha256))) => Ok(sha256),
+        Ok(Ok(None)) => file.sha256().await.map_err(AssetsError::Source),
+        ended => Err(AssetsError::Source(fault(ended))),
+    }
+}
+
+/// `<Code>…</Code>` of the storage's XML; nothing else of it is needed.
+fn xml_code(body: &str) -> Option<String> {
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| code.to_owned())
+}

@@ -1,0 +1,161 @@
+//! How many requests may be under way at a time.
+//!
+//! Promise: never more than the most that was set; fewer, for a while, when the service says that there are too many. A
+//! 429 halves the number and holds new requests back for as long as the service asks; every success then lets one half of
+//! a request more through, so that the number creeps up again (additive increase, multiplicative decrease, as TCP does).
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::retry::LONGEST_PAUSE;
+use forebay_core::mutex::lock;
+
+/// Admits requests.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    /// UploadEvent whenever a place may have become free.
+    changed: Notify,
+    most: f64,
+}
+
+#[derive(Debug)]
+struct State {
+    under_way: usize,
+    /// Places there are; a fraction counts once it has grown to a whole one.
+    places: f64,
+    /// No request begins before this.
+    closed_until: Option<Instant>,
+}
+
+/// What a success adds to the places.
+const GROWTH: f64 = 0.5;
+
+/// A place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Pass<'a>(&'a Gate);
+
+impl Gate {
+    pub(crate) fn new(most: usize) -> Self {
+        // Far more than a machine has sockets for; exact as a float.
+        let most = u32::try_from(most.max(1)).map_or(f64::from(u32::MAX), f64::from);
+        Self {
+            state: Mutex::new(State {
+                under_way: 0,
+                places: most,
+                closed_until: None,
+            }),
+            changed: Notify::new(),
+            most,
+        }
+    }
+
+    /// Waits for a place.
+    pub(crate) async fn pass(&self) -> Pass<'_> {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            let closed = {
+                let mut state = self.lock();
+                let now = Instant::now();
+                match state.closed_until.filter(|&until| until > now) {
+                    Some(until) => Some(until),
+                    None if (state.under_way as f64) < state.places.floor() => {
+                        state.under_way += 1;
+                        return Pass(self);
+                    }
+                    None => None,
+                }
+            };
+            match closed {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => changed.await,
+            }
+        }
+    }
+
+    /// The service answered that there are too many requests, and how long to wait.
+    pub(crate) fn too_many(&self, wait: Option<Duration>) {
+        let mut state = self.lock();
+        state.places = (state.places / 2.0).max(1.0);
+        let wait = wait.map(|wait| wait.min(LONGEST_PAUSE));
+        if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
+            state.closed_until = Some(state.closed_until.map_or(until, |other| other.max(until)));
+        }
+    }
+
+    /// The service answered well.
+    pub(crate) fn well(&self) {
+        let mut state = self.lock();
+        if state.places < self.most {
+            state.places = (state.places + GROWTH).min(self.most);
+            drop(state);
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+        self.0.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn is_open(gate: &Gate) -> bool {
+        let wait = Duration::from_millis(20);
+        tokio::time::timeout(wait, gate.pass()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn places_are_bounded_halve_and_grow_again() {
+        let gate = Gate::new(4);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(gate.pass().await);
+        }
+        assert!(!is_open(&gate).await);
+        held.pop();
+        assert!(is_open(&gate).await);
+
+        gate.too_many(None);
+        held.pop();
+        assert!(
+            !is_open(&gate).await,
+            "two are under way, and there are two places"
+        );
+        held.pop();
+        assert!(is_open(&gate).await);
+        gate.well();
+        held.push(gate.pass().await);
+        assert!(!is_open(&gate).await, "half a place is none");
+        gate.well();
+        assert!(is_open(&gate).await);
+        (0..100).for_each(|_| gate.well());
+        held.clear();
+        for _ in 0..4 {
+            held.push(gate.pass().await);
+        }
+        assert!(!is_open(&gate).await, "never more than the most");
+    }
+
+    #[tokio::test]
+    async fn the_service_says_how_long_to_wait() {
+        let gate = Gate::new(4);
+        gate.too_many(Some(Duration::from_millis(200)));
+        let began = Instant::now();
+        drop(gate.pass().await);
+        assert!(began.elapsed() >= Duration::from_millis(200));
+    }
+}

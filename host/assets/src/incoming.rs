@@ -1,0 +1,225 @@
+//! A file whose bytes come once, uploaded by the flow that its final size calls for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use forebay_core::channel::Content;
+use forebay_core::replay::ReplayableFile;
+use forebay_core::scratch::Scratch;
+use forebay_core::{DEFAULT_CHUNK, FileInfo};
+use sha2::{Digest as _, Sha256};
+
+use crate::asset::{Flow, MULTIPART_MAX, check_type};
+use crate::client::Assets;
+use crate::delete_on_drop::{DeleteOnDrop, Uploaded};
+use crate::direct::NewUpload;
+use crate::error::AssetsError;
+use crate::journal::{Known, UploadJournal};
+use crate::watch::Watch;
+
+/// Chunks under this size are joined while they are held, since each has a fixed overhead.
+const SMALL: usize = 64 * 1024;
+
+/// A file whose bytes come once.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Name and type; the size where it is known in advance.
+    pub info: FileInfo,
+    /// The bytes.
+    pub content: Content,
+    /// Where bytes are kept that may have to be sent again.
+    pub scratch: Scratch,
+    /// The same bytes, where they can be read again.
+    pub replay: Option<Arc<ReplayableFile>>,
+}
+
+impl Assets {
+    /// Uploads a file whose bytes come once.
+    ///
+    /// Up to [`MULTIPART_MAX`] bytes go by multipart. They are held in memory until the file is known to be that small.
+    /// A larger file of known size streams into a direct upload, and beside it into scratch if it cannot be read again. A
+    /// larger file of unknown size is written to scratch first.
+    ///
+    /// The asset that is returned is kept: dropping the claim does not delete it.
+    ///
+    /// # Errors
+    /// When the file is of a type or a size that the service does not take, the content is interrupted, scratch cannot be
+    /// used, or the service did not take it. Nothing of the file stays with the service then.
+    pub async fn send_incoming(
+        &self,
+        file: Incoming,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
+        // Dropped last: until then `settle` waits.
+        let _token = self.under_way();
+        check_type(&file.info.media_type)?;
+        // An earlier run was about to delete these assets, and may not have done so.
+        for asset_id in journal.doomed() {
+            self.delete_if_there(&asset_id).await?;
+            journal.deleted(&asset_id);
+        }
+        let uploaded = match (journal.known(), file.info.size) {
+            (Some(known), _) => self.resume(file, known, journal, watch).await?,
+            (None, Some(size)) if size > MULTIPART_MAX => {
+                self.stream(file, size, journal, watch).await?
+            }
+            (None, _) => self.gather(file, journal, watch).await?,
+        };
+        let delivered = Known::Delivered {
+            asset: uploaded.asset.clone(),
+            flow: uploaded.flow,
+            sha256: uploaded.sha256.clone(),
+        };
+        // Kept first: if this future is dropped here, the journal still records the asset.
+        uploaded.claim.keep();
+        journal.know(delivered).await;
+        Ok(uploaded)
+    }
+
+    /// Takes up what a run before had begun, if the file is still the same.
+    async fn resume(
+        &self,
+        file: Incoming,
+        known: Known,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
+        let Incoming {
+            info,
+            mut content,
+            scratch,
+            ..
+        } = file;
+        let held = ReplayableFile::spool(&scratch, info, Vec::new(), &mut content).await?;
+        let sha256 = held.sha256.clone().unwrap_or_default();
+        let asset_id = match known {
+            Known::Delivered {
+                asset,
+                flow,
+                sha256: before,
+            } => {
+                if sha256 == before {
+                    let uploaded = self.uploaded(asset, flow, sha256, journal);
+                    // It was told as delivered: nothing may take that back.
+                    uploaded.claim.keep();
+                    return Ok(uploaded);
+                }
+                asset.asset_id
+            }
+            Known::Put {
+                asset_id,
+                sha256: before,
+                size,
+            } => {
+                if sha256 == before && held.size() == size {
+                    match self.complete_asset(&asset_id, Some(&sha256), watch).await {
+                        Ok(asset) => {
+                            let flow = Flow::DirectUpload;
+                            return Ok(self.uploaded(asset, flow, sha256, journal));
+                        }
+                        // Another run may do better with the bytes that have arrived.
+                        Err(error) if error.is_transient() => return Err(error),
+                        Err(error) => watch.retry(&error, Duration::ZERO),
+                    }
+                }
+                asset_id
+            }
+        };
+        // Other bytes, or an asset that cannot be completed: what there was goes.
+        DeleteOnDrop::new(self, &asset_id, journal).delete().await;
+        self.send(&Arc::new(held), journal, watch).await
+    }
+
+    /// Holds the file until it is known whether it fits into one request.
+    async fn gather(
+        &self,
+        mut file: Incoming,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
+        let mut pieces = Vec::new();
+        let mut small = BytesMut::new();
+        let mut size = 0;
+        let mut hash = Sha256::new();
+        while let Some(piece) = file.content.next().await? {
+            size += piece.len() as u64;
+            hash.update(&piece);
+            // Small pieces are joined: each would cost more than its bytes.
+            if piece.len() < SMALL {
+                small.extend_from_slice(&piece);
+            }
+            if !small.is_empty() && (piece.len() >= SMALL || small.len() >= DEFAULT_CHUNK) {
+                pieces.push(small.split().freeze());
+            }
+            if piece.len() >= SMALL {
+                pieces.push(piece);
+            }
+            if size > MULTIPART_MAX {
+                pieces.push(small.freeze());
+                let mut content = file.content;
+                let held =
+                    ReplayableFile::spool(&file.scratch, file.info, pieces, &mut content).await?;
+                return self.send(&Arc::new(held), journal, watch).await;
+            }
+        }
+        pieces.push(small.freeze());
+        let mut held = ReplayableFile::memory(file.info, pieces);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        self.send(&Arc::new(held), journal, watch).await
+    }
+
+    /// Sends the file as it comes, and its checksum after it. Should that fail for now, it is sent again: from where it
+    /// came, or from scratch, where it was written on the way.
+    async fn stream(
+        &self,
+        file: Incoming,
+        size: u64,
+        journal: &UploadJournal,
+        watch: &Watch,
+    ) -> Result<Uploaded, AssetsError> {
+        let new = NewUpload {
+            name: &file.info.name,
+            media_type: &file.info.media_type,
+            size,
+            sha256: None,
+        };
+        let upload = self.create(new.clone(), journal, watch).await?;
+        let (spool, held) = match file.replay {
+            Some(replay) => (None, replay),
+            None => {
+                let (spool, stored) = file.scratch.file()?;
+                let info = FileInfo {
+                    size: Some(size),
+                    ..FileInfo::default()
+                };
+                (Some(spool), Arc::new(ReplayableFile::scratch(info, stored)))
+            }
+        };
+        match upload.put_and_tee(file.content, spool, watch).await {
+            Ok(sha256) => {
+                let ended = self.finish_direct(&upload, sha256, journal, watch).await;
+                if ended.is_err() {
+                    upload.abandon().await;
+                }
+                ended
+            }
+            Err(error) if error.is_transient() || error.is_refusal() => {
+                let upload = if error.is_refusal() {
+                    self.renew(upload, &error, new.clone(), journal, watch)
+                        .await?
+                } else {
+                    watch.retry(&error, Duration::ZERO);
+                    upload
+                };
+                self.put_and_complete(upload, new, &held, journal, watch)
+                    .await
+            }
+            Err(error) => {
+                upload.abandon().await;
+                Err(error)
+            }
+        }
+    }
+}

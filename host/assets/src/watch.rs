@@ -1,0 +1,138 @@
+//! What is told of an upload while it is under way.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::AssetsError;
+
+/// What an upload is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// The one request of an upload.
+    Upload,
+    /// The first step of a direct upload.
+    Create,
+    /// The second: the bytes.
+    Put,
+    /// The third.
+    Complete,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Upload => "upload",
+            Self::Create => "create",
+            Self::Put => "put",
+            Self::Complete => "complete",
+        })
+    }
+}
+
+/// A request that failed for now.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Retry {
+    /// Why.
+    pub reason: String,
+    /// How long it is until the next attempt.
+    pub pause: Duration,
+}
+
+/// What happens in an upload.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UploadEvent<'a> {
+    /// So many more bytes were sent. Each byte is reported once, however often it is sent.
+    Sent(u64),
+    /// A step has begun.
+    Phase(Phase),
+    /// A request failed for now and is sent again.
+    Retry(&'a Retry),
+}
+
+type Listener = dyn Fn(UploadEvent<'_>) + Send + Sync;
+
+/// Reports the progress of an upload to a listener. Clones share the listener.
+#[derive(Clone)]
+pub struct Watch {
+    most: Arc<AtomicU64>,
+    listener: Arc<Listener>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Reports to `listener`, from whichever thread it happens on. The listener must not block.
+    pub fn new(listener: impl Fn(UploadEvent<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            most: Arc::default(),
+            listener: Arc::new(listener),
+        }
+    }
+
+    /// Reports to nobody.
+    pub fn none() -> Self {
+        Self::new(|_| {})
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) {
+        (self.listener)(UploadEvent::Phase(phase));
+    }
+
+    pub(crate) fn retry(&self, error: &AssetsError, pause: Duration) {
+        let reason = error.to_string();
+        tracing::info!("{reason}; again in {pause:?}");
+        (self.listener)(UploadEvent::Retry(&Retry { reason, pause }));
+    }
+
+    /// Counts the bytes of one attempt from the first.
+    pub(crate) fn attempt(&self) -> impl FnMut(u64) + Send + Sync + use<> {
+        let this = self.clone();
+        let mut count = 0;
+        move |bytes| {
+            count += bytes;
+            let before = this.most.fetch_max(count, Ordering::Relaxed);
+            if count > before {
+                (this.listener)(UploadEvent::Sent(count - before));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_sent_again_are_told_once() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let watch = {
+            let told = told.clone();
+            Watch::new(move |what| {
+                if let UploadEvent::Sent(bytes) = what {
+                    told.lock().unwrap().push(bytes);
+                }
+            })
+        };
+        let mut first = watch.attempt();
+        first(10);
+        first(5);
+        let mut second = watch.attempt();
+        second(10);
+        second(10);
+        assert_eq!(*told.lock().unwrap(), [10, 5, 5]);
+    }
+}

@@ -1,0 +1,423 @@
+//! Bytes between two tasks, bounded in bytes.
+//!
+//! Promise: a channel holds no more bytes than its budget, plus one chunk that may be larger. Each chunk counts as 512 bytes
+//! at least. The reader sees the end only after the writer has called [`Sender::finish`]. If the writer is dropped without
+//! that, the reader gets [`Interrupted`]. Bytes are handed on by reference and never copied.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use sha2::{Digest as _, Sha256};
+
+use crate::mutex::lock;
+
+/// Cost of a chunk against the channel's budget. Small chunks count as 512 bytes, because each has fixed overhead.
+fn cost(piece: &Bytes) -> usize {
+    piece.len().max(512)
+}
+
+/// Makes a channel that holds up to `budget` bytes.
+pub fn channel(budget: usize) -> (Sender, Content) {
+    let shared = Arc::new(Shared {
+        budget,
+        state: Mutex::new(State {
+            queue: VecDeque::new(),
+            queued: 0,
+            end: End::Open,
+            closed: false,
+            reader: None,
+            writer: None,
+        }),
+    });
+    (
+        Sender {
+            shared: shared.clone(),
+            finished: false,
+        },
+        Content {
+            shared,
+            head: VecDeque::new(),
+            ended: false,
+            hash: None,
+        },
+    )
+}
+
+#[derive(Debug)]
+struct Shared {
+    budget: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    end: End,
+    /// The reader was dropped.
+    closed: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    /// All came, and everything upstream succeeded.
+    Finished,
+    /// The writer was dropped without finishing.
+    Interrupted,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+/// The reader was dropped, so nothing reads these bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// Something upstream failed; these bytes will never be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted: an earlier stage failed, so the file never became whole")]
+pub struct Interrupted;
+
+/// The writing end.
+#[derive(Debug)]
+pub struct Sender {
+    shared: Arc<Shared>,
+    finished: bool,
+}
+
+impl Sender {
+    /// Waits until there is room. Then one chunk of any size may be pushed.
+    ///
+    /// # Errors
+    /// [`Closed`] when the reader was dropped.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Poll::Ready(Err(Closed));
+        }
+        if state.queued < self.shared.budget {
+            return Poll::Ready(Ok(()));
+        }
+        remember(&mut state.writer, cx);
+        Poll::Pending
+    }
+
+    /// Adds a chunk. Call it after [`poll_ready`](Self::poll_ready) has returned ok.
+    pub fn push(&mut self, piece: Bytes) {
+        let mut state = self.shared.lock();
+        if piece.is_empty() || state.closed {
+            return;
+        }
+        state.queued += cost(&piece);
+        state.queue.push_back(piece);
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
+    }
+
+    /// Waits for room and adds a chunk.
+    ///
+    /// # Errors
+    /// [`Closed`] when the reader was dropped.
+    pub async fn send(&mut self, piece: Bytes) -> Result<(), Closed> {
+        std::future::poll_fn(|cx| self.poll_ready(cx)).await?;
+        self.push(piece);
+        Ok(())
+    }
+
+    /// Ends the content: promises that its bytes are whole.
+    pub fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if self.finished {
+            state.end = End::Finished;
+        } else {
+            state.end = End::Interrupted;
+            state.queue.clear();
+            state.queued = 0;
+        }
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
+    }
+}
+
+/// The bytes of a file, as they arrive.
+///
+/// As a [`Stream`] it gives pieces until the file is whole; should something upstream fail, it gives one error, and what
+/// came before must not be used. Dropping it tells upstream that nobody wants the rest.
+#[derive(Debug)]
+pub struct Content {
+    shared: Arc<Shared>,
+    /// Chunks that were peeked at and not yet returned.
+    head: VecDeque<Bytes>,
+    ended: bool,
+    /// Hashes what is read, if somebody asked for that.
+    hash: Option<(Sha256, Fingerprint)>,
+}
+
+/// SHA-256 of a content in hex, once all of it was read.
+pub type Fingerprint = Arc<OnceLock<String>>;
+
+impl Content {
+    /// The next piece; `None` once the file is whole.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when something upstream failed.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Interrupted> {
+        std::future::poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    /// Polls for the next piece; `None` once the file is whole.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when something upstream failed.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
+        let polled = match self.head.pop_front() {
+            Some(piece) => Poll::Ready(Ok(Some(piece))),
+            None => self.poll_queue(cx),
+        };
+        match (&polled, &mut self.hash) {
+            (Poll::Ready(Ok(Some(piece))), Some((hash, _))) => hash.update(piece),
+            (Poll::Ready(Ok(None)), hash) => {
+                if let Some((hash, fingerprint)) = hash.take() {
+                    let _ = fingerprint.set(hex::encode(hash.finalize()));
+                }
+            }
+            _ => {}
+        }
+        polled
+    }
+
+    /// Hashes what is read from now on.
+    pub fn hash(&mut self) -> Fingerprint {
+        let fingerprint = Fingerprint::default();
+        self.hash = Some((Sha256::new(), fingerprint.clone()));
+        fingerprint
+    }
+
+    fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
+        let mut state = self.shared.lock();
+        if let Some(piece) = state.queue.pop_front() {
+            state.queued -= cost(&piece);
+            // A waiting writer is woken once half of the budget is free, so that the two do not alternate chunk by chunk.
+            let writer = if state.queued <= self.shared.budget / 2 {
+                state.writer.take()
+            } else {
+                None
+            };
+            drop(state);
+            wake(writer);
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        match state.end {
+            End::Open => {
+                remember(&mut state.reader, cx);
+                Poll::Pending
+            }
+            End::Finished => Poll::Ready(Ok(None)),
+            End::Interrupted => Poll::Ready(Err(Interrupted)),
+        }
+    }
+
+    /// Returns the first bytes: at least `least` of them, or all that there are. They are still to be read afterwards.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when something upstream failed.
+    pub async fn peek(&mut self, least: usize) -> Result<Bytes, Interrupted> {
+        let mut held: usize = self.head.iter().map(Bytes::len).sum();
+        while held < least {
+            match std::future::poll_fn(|cx| self.poll_queue(cx)).await? {
+                Some(piece) => {
+                    held += piece.len();
+                    self.head.push_back(piece);
+                }
+                None => break,
+            }
+        }
+        if let Some(first) = self.head.front()
+            && (first.len() >= least || self.head.len() == 1)
+        {
+            return Ok(first.clone());
+        }
+        let mut joined = BytesMut::with_capacity(least);
+        for piece in &self.head {
+            joined.extend_from_slice(piece);
+            if joined.len() >= least {
+                break;
+            }
+        }
+        Ok(joined.freeze())
+    }
+
+    /// A handle that tells how the content ended, also after the content was moved away.
+    pub fn ending(&self) -> Ending {
+        Ending(self.shared.clone())
+    }
+
+    /// Reads and discards what is left. When it returns ok, everything upstream has succeeded.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when something upstream failed.
+    pub async fn drain(&mut self) -> Result<(), Interrupted> {
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Stream for Content {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.poll_piece(cx).map(|piece| match piece {
+            Ok(Some(piece)) => Some(Ok(piece)),
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(interrupted) => {
+                self.ended = true;
+                Some(Err(io::Error::other(interrupted)))
+            }
+        })
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.closed = true;
+        state.queue.clear();
+        state.queued = 0;
+        let writer = state.writer.take();
+        drop(state);
+        wake(writer);
+    }
+}
+
+/// How a content ended.
+#[derive(Debug)]
+pub struct Ending(Arc<Shared>);
+
+impl Ending {
+    /// Whether there may still be more to come.
+    pub fn is_open(&self) -> bool {
+        self.0.lock().end == End::Open
+    }
+
+    /// Whether the writer has finished the content.
+    pub fn is_whole(&self) -> bool {
+        self.0.lock().end == End::Finished
+    }
+}
+
+fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        _ => *slot = Some(cx.waker().clone()),
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    async fn collect(content: &mut Content) -> Result<Vec<u8>, Interrupted> {
+        let mut all = Vec::new();
+        while let Some(piece) = content.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+
+    #[tokio::test]
+    async fn an_end_comes_only_from_finish() {
+        let (mut sender, mut content) = channel(10);
+        sender.send(Bytes::from_static(b"abc")).await.unwrap();
+        sender.finish();
+        assert_eq!(collect(&mut content).await.unwrap(), b"abc");
+
+        let (mut sender, mut content) = channel(10);
+        sender.send(Bytes::from_static(b"abc")).await.unwrap();
+        drop(sender);
+        assert_eq!(collect(&mut content).await, Err(Interrupted));
+    }
+
+    #[tokio::test]
+    async fn the_budget_holds_and_admits_one_large_piece() {
+        let (mut sender, mut content) = channel(4);
+        sender
+            .send(Bytes::from_static(b"much more than four"))
+            .await
+            .unwrap();
+        let ready = std::future::poll_fn(|cx| Poll::Ready(sender.poll_ready(cx))).await;
+        assert!(ready.is_pending());
+        assert!(content.next().await.unwrap().is_some());
+        let ready = std::future::poll_fn(|cx| Poll::Ready(sender.poll_ready(cx))).await;
+        assert_eq!(ready, Poll::Ready(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_closes_the_channel() {
+        let (mut sender, content) = channel(4);
+        drop(content);
+        assert_eq!(sender.send(Bytes::from_static(b"x")).await, Err(Closed));
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_arrives_once_and_in_order(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..40),
+            budget in 1_usize..64,
+            peek in 0_usize..100,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let expected = pieces.concat();
+            let (mut sender, mut content) = channel(budget);
+            let (head, got) = runtime.block_on(async {
+                let write = async {
+                    for piece in pieces {
+                        sender.send(piece.into()).await.unwrap();
+                    }
+                    sender.finish();
+                };
+                let read = async {
+                    let head = content.peek(peek).await.unwrap();
+                    (head, collect(&mut content).await.unwrap())
+                };
+                futures::join!(write, read).1
+            });
+            prop_assert!(head.len() >= peek.min(expected.len()));
+            prop_assert!(expected.starts_with(&head));
+            prop_assert_eq!(got, expected);
+        }
+    }
+}

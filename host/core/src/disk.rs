@@ -1,0 +1,196 @@
+//! Reads and writes files on blocking threads, a chunk at a time and without a copy in between.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+
+use crate::buffers::Blocks;
+use crate::channel::{Content, Interrupted, Sender};
+
+/// Why a content could not be written to disk.
+#[derive(Debug)]
+pub enum WriteError {
+    /// Something upstream failed, so the content never became whole.
+    Interrupted,
+    /// The disk did not take it.
+    Io(io::Error),
+}
+
+impl From<Interrupted> for WriteError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Bytes that are written at a time, where as many are ready.
+const BATCH: usize = 1 << 20;
+
+/// Writes all of `content` to `file` and returns the number of bytes. `each` is called with every chunk.
+///
+/// # Errors
+/// When the content is interrupted, or the disk does not take it.
+pub async fn write(
+    content: &mut Content,
+    mut file: File,
+    mut each: impl FnMut(&Bytes),
+) -> Result<u64, WriteError> {
+    let mut size = 0;
+    loop {
+        let pieces = batch(content).await?;
+        if pieces.is_empty() {
+            return Ok(size);
+        }
+        for piece in &pieces {
+            each(piece);
+            size += piece.len() as u64;
+        }
+        file = append(move || Ok(file), pieces).await?;
+    }
+}
+
+/// The next chunks: as many as are ready, up to 1 MiB. Empty once the content has ended.
+///
+/// # Errors
+/// [`Interrupted`] when something upstream failed.
+pub async fn batch(content: &mut Content) -> Result<Vec<Bytes>, Interrupted> {
+    let Some(first) = content.next().await? else {
+        return Ok(Vec::new());
+    };
+    let (mut length, mut pieces) = (first.len(), vec![first]);
+    // An end that is ready by now is met again by the next call.
+    while length < BATCH
+        && let Some(Ok(Some(piece))) = content.next().now_or_never()
+    {
+        length += piece.len();
+        pieces.push(piece);
+    }
+    Ok(pieces)
+}
+
+/// Writes chunks to the file that `open` returns, and returns the file.
+///
+/// # Errors
+/// When the disk does not take them.
+pub async fn append(
+    open: impl FnOnce() -> io::Result<File> + Send + 'static,
+    pieces: Vec<Bytes>,
+) -> io::Result<File> {
+    off_thread(move || {
+        let mut file = open()?;
+        for piece in pieces {
+            file.write_all(&piece)?;
+        }
+        Ok(file)
+    })
+    .await
+}
+
+/// Sends a whole file, `chunk` bytes at a time. It finishes the channel only if the file has as many bytes as `expected`.
+/// Returns early and without an error when the receiver was dropped. `each` is called with every chunk.
+///
+/// # Errors
+/// When the file cannot be read, or has another length than expected.
+pub async fn pump(
+    mut file: File,
+    expected: Option<u64>,
+    chunk: usize,
+    mut sender: Sender,
+    mut each: impl FnMut(&Bytes),
+) -> io::Result<()> {
+    let mut length = Length::new(expected);
+    let mut blocks = Blocks::default();
+    loop {
+        if std::future::poll_fn(|cx| sender.poll_ready(cx))
+            .await
+            .is_err()
+        {
+            return Ok(());
+        }
+        let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
+        let piece;
+        (file, block, piece) = off_thread(move || {
+            block.resize(block.capacity().min(chunk), 0);
+            let count = file.read(&mut block)?;
+            let piece = block.split_to(count).freeze();
+            block.clear();
+            Ok((file, block, piece))
+        })
+        .await?;
+        blocks.keep(block);
+        if piece.is_empty() {
+            break;
+        }
+        length.add(piece.len())?;
+        each(&piece);
+        sender.push(piece);
+    }
+    length.end()?;
+    sender.finish();
+    Ok(())
+}
+
+/// The least room, in bytes, that is worth a read. Short reads share one buffer while it has this much room.
+pub const LEAST_READ: usize = 16 * 1024;
+
+/// Checks that a source has the length that was announced for it.
+pub struct Length {
+    announced: Option<u64>,
+    count: u64,
+}
+
+impl Length {
+    /// Expects this many bytes, or any number.
+    pub fn new(announced: Option<u64>) -> Self {
+        Self {
+            announced,
+            count: 0,
+        }
+    }
+
+    /// Counts bytes that are about to be passed on; none is that goes beyond what was announced.
+    pub fn add(&mut self, bytes: usize) -> io::Result<()> {
+        self.count += bytes as u64;
+        match self.announced {
+            Some(announced) if self.count > announced => Err(io::Error::other(format!(
+                "has more than the {announced} bytes that were announced; did it change?"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a length that is known at once.
+    pub fn exact(announced: Option<u64>, actual: u64) -> io::Result<()> {
+        Self {
+            announced,
+            count: actual,
+        }
+        .end()
+    }
+
+    /// Checks that all has come.
+    pub fn end(&self) -> io::Result<()> {
+        match self.announced {
+            Some(announced) if self.count != announced => Err(io::Error::other(format!(
+                "has {} bytes where {announced} were announced; did it change?",
+                self.count
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}

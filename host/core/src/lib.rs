@@ -1,0 +1,36 @@
+//! What all parts of forebay share.
+//!
+//! This crate knows neither plugins nor the Assets API. It holds the lowest layer of the house:
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`channel`] | bytes between two tasks, bounded in bytes, with an end that is a promise |
+//! | [`buffers`] | buffers that are reused |
+//! | [`disk`] | reading and writing files away from the async threads |
+//! | [`replay`] | a whole file that can be read any number of times |
+//! | [`scratch`] | the private folder of a job, bounded in bytes, removed with the job |
+//! | [`media`] | media types from bytes, and the names that fit them |
+//! | [`text`] | text from strangers, made safe to show |
+//! | [`seconds`] | durations as seconds, for serde |
+//! | [`mutex`] | a lock that a panic elsewhere does not poison |
+//!
+//! It is published because the other crates of forebay need it. Its API changes with them: depend on `forebay` or
+//! `forebay-assets`, which re-export what their users need.
+
+pub mod buffers;
+pub mod channel;
+pub mod disk;
+mod file_info;
+pub mod media;
+pub mod mutex;
+pub mod replay;
+pub mod scratch;
+pub mod seconds;
+pub mod text;
+
+pub use file_info::FileInfo;
+
+/// Bytes that are read from a file or offered to a guest at a time, unless the host is told otherwise: 256 KiB.
+///
+/// Larger chunks leave the processor's cache between two stages, smaller ones cost more calls (see the bench `streaming`).
+pub const DEFAULT_CHUNK: usize = 256 * 1024;

@@ -1,0 +1,211 @@
+//! A whole file that can be read any number of times.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
+
+use crate::disk::{self, WriteError};
+use crate::mutex::lock;
+use crate::scratch::{Scratch, TempFile};
+
+use crate::channel::{Content, channel};
+use crate::{DEFAULT_CHUNK, FileInfo};
+
+/// A whole file: its size is known, and every reading gives the same bytes or fails.
+pub struct ReplayableFile {
+    /// Name and type fit each other; the size is there.
+    pub info: FileInfo,
+    /// SHA-256 in hex, where it is known already.
+    pub sha256: Option<String>,
+    bytes: Contents,
+}
+
+enum Contents {
+    Path(PathBuf),
+    Scratch(TempFile),
+    Memory(Vec<Bytes>),
+}
+
+impl ReplayableFile {
+    /// A file on disk that is not ours.
+    pub fn path(info: FileInfo, path: PathBuf) -> Self {
+        Self::new(info, Contents::Path(path))
+    }
+
+    /// A file in scratch. It is removed with the last handle.
+    pub fn scratch(info: FileInfo, file: TempFile) -> Self {
+        Self::new(info, Contents::Scratch(file))
+    }
+
+    /// Bytes in memory, in pieces.
+    pub fn memory(info: FileInfo, pieces: Vec<Bytes>) -> Self {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let info = FileInfo {
+            size: Some(size),
+            ..info
+        };
+        Self::new(info, Contents::Memory(pieces))
+    }
+
+    /// Writes a content to scratch until it has ended; `before` is what was read of it already.
+    pub async fn spool(
+        scratch: &Scratch,
+        info: FileInfo,
+        before: Vec<Bytes>,
+        content: &mut Content,
+    ) -> Result<Self, WriteError> {
+        let (mut spool, stored) = scratch.file()?;
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        for piece in before {
+            hash.update(&piece);
+            size += piece.len() as u64;
+            spool = spool.append(piece).await?;
+        }
+        let rest = spool.fill(content, |piece| hash.update(piece)).await?;
+        let info = FileInfo {
+            size: Some(size + rest),
+            ..info
+        };
+        let mut held = Self::scratch(info, stored);
+        held.sha256 = Some(hex::encode(hash.finalize()));
+        Ok(held)
+    }
+
+    fn new(info: FileInfo, bytes: Contents) -> Self {
+        Self {
+            info,
+            sha256: None,
+            bytes,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.info.size.unwrap_or(0)
+    }
+
+    /// Where the file lies, unless it is in memory.
+    pub fn on_disk(&self) -> Option<&std::path::Path> {
+        match &self.bytes {
+            Contents::Path(path) => Some(path),
+            Contents::Scratch(file) => Some(file.path()),
+            Contents::Memory(_) => None,
+        }
+    }
+
+    /// The bytes that are in memory; none, where the file lies on disk.
+    pub fn in_memory(&self) -> Bytes {
+        match &self.bytes {
+            Contents::Memory(pieces) => match pieces.as_slice() {
+                [only] => only.clone(),
+                pieces => pieces.concat().into(),
+            },
+            _ => Bytes::new(),
+        }
+    }
+
+    /// Begins to read. A file that has another length than it had fails the reading.
+    pub fn read(self: &Arc<Self>) -> Reading {
+        self.read_each(|_| {}, || ())
+    }
+
+    /// As [`read`](Self::read); the reader gives the SHA-256 of the file, in hex, if all of it was read. It is computed
+    /// beside what is done with the bytes, unless it is known already.
+    pub fn read_and_hash(self: &Arc<Self>) -> Reading<Option<String>> {
+        if self.sha256.is_some() {
+            let file = self.clone();
+            return self.read_each(|_| {}, move || file.sha256.clone());
+        }
+        let passed = Arc::new(Mutex::new((Sha256::new(), 0)));
+        let (passing, size) = (passed.clone(), self.size());
+        let each = move |piece: &Bytes| {
+            let mut passing = lock(&passing);
+            passing.0.update(piece);
+            passing.1 += piece.len() as u64;
+        };
+        let end = move || {
+            let mut passed = lock(&passed);
+            (passed.1 == size).then(|| hex::encode(passed.0.finalize_reset()))
+        };
+        self.read_each(each, end)
+    }
+
+    /// The SHA-256 of the file, in hex.
+    pub async fn sha256(self: &Arc<Self>) -> io::Result<String> {
+        if let Some(sha256) = &self.sha256 {
+            return Ok(sha256.clone());
+        }
+        let Reading {
+            mut content,
+            reader,
+        } = self.read_and_hash();
+        // What interrupts it, the reader knows.
+        let _ = content.drain().await;
+        match reader.await {
+            Ok(Ok(Some(sha256))) => Ok(sha256),
+            ended => Err(fault(ended)),
+        }
+    }
+
+    fn read_each<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut each: impl FnMut(&Bytes) + Send + 'static,
+        end: impl FnOnce() -> T + Send + 'static,
+    ) -> Reading<T> {
+        let (mut sender, content) = channel(4 * DEFAULT_CHUNK);
+        let file = self.clone();
+        let reader = tokio::spawn(async move {
+            if let Contents::Memory(pieces) = &file.bytes {
+                for piece in pieces {
+                    each(piece);
+                    if sender.send(piece.clone()).await.is_err() {
+                        return Ok(end());
+                    }
+                }
+                sender.finish();
+                return Ok(end());
+            }
+            let held = file.clone();
+            let opened =
+                tokio::task::spawn_blocking(move || held.on_disk().map(File::open).transpose());
+            let opened = opened
+                .await
+                .map_err(io::Error::other)??
+                .ok_or(io::ErrorKind::NotFound)?;
+            disk::pump(opened, Some(file.size()), DEFAULT_CHUNK, sender, each).await?;
+            Ok(end())
+        });
+        Reading { content, reader }
+    }
+}
+
+impl fmt::Debug for ReplayableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayableFile")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One pass over a held file. It ends by itself when its content is dropped.
+pub struct Reading<T = ()> {
+    /// The bytes.
+    pub content: Content,
+    /// Knows why, should the content be interrupted.
+    pub reader: JoinHandle<io::Result<T>>,
+}
+
+/// Why a reading was interrupted.
+pub fn fault<T>(ended: Result<io::Result<T>, tokio::task::JoinError>) -> io::Error {
+    match ended {
+        Ok(Err(error)) => error,
+        Ok(Ok(_)) => io::Error::other("interrupted"),
+        Err(error) => io::Error::other(error),
+    }
+}

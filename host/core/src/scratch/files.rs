@@ -1,0 +1,117 @@
+//! Files in scratch: while they are written, and once they are complete.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use tempfile::TempPath;
+
+use super::quota::{Charge, ScratchFull};
+use crate::channel::Content;
+use crate::disk::{self, WriteError};
+
+/// A file in scratch that is being written.
+///
+/// The file is open only while there are bytes to write. Many files that wait for their bytes take no handles.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    file: Option<File>,
+    charge: Arc<Charge>,
+}
+
+/// The least that a file counts for, in bytes: one block of the common file systems.
+pub const BLOCK: u64 = 4096;
+
+impl Spool {
+    /// Writes to this open file at `path`, and charges what is written.
+    pub fn new(file: File, path: &Path, charge: &Arc<Charge>) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: Some(file),
+            charge: charge.clone(),
+        }
+    }
+
+    /// Writes a chunk.
+    ///
+    /// # Errors
+    /// When the disk does not take it, or scratch is full.
+    pub async fn append(mut self, piece: Bytes) -> io::Result<Self> {
+        self.append_all(vec![piece]).await?;
+        Ok(self)
+    }
+
+    /// Writes chunks and returns their length in bytes.
+    async fn append_all(&mut self, pieces: Vec<Bytes>) -> io::Result<u64> {
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.charge.add(length).map_err(ScratchFull::into_io)?;
+        let (file, path) = (self.file.take(), self.path.clone());
+        let open = move || match file {
+            Some(file) => Ok(file),
+            None => File::options().append(true).open(path),
+        };
+        self.file = Some(disk::append(open, pieces).await?);
+        Ok(length)
+    }
+
+    /// Writes a content until it has ended, and returns its length in bytes. `each` is called with every chunk.
+    ///
+    /// # Errors
+    /// When the content is interrupted, the disk does not take it, or scratch is full.
+    pub async fn fill(
+        mut self,
+        content: &mut Content,
+        mut each: impl FnMut(&Bytes),
+    ) -> Result<u64, WriteError> {
+        let mut size = 0;
+        loop {
+            let pieces = match disk::batch(content).now_or_never() {
+                Some(pieces) => pieces?,
+                None => {
+                    self.file = None;
+                    disk::batch(content).await?
+                }
+            };
+            if pieces.is_empty() {
+                return Ok(size);
+            }
+            pieces.iter().for_each(&mut each);
+            size += self.append_all(pieces).await?;
+        }
+    }
+}
+
+/// A complete file in scratch. It is not open, so any number of them may wait. Dropping or opening it removes its name.
+#[derive(Debug)]
+pub struct TempFile {
+    path: TempPath,
+    charge: Arc<Charge>,
+}
+
+impl TempFile {
+    pub(super) fn new(path: TempPath, charge: Arc<Charge>) -> Self {
+        Self { path, charge }
+    }
+
+    /// Charges `bytes` more for it.
+    pub(super) fn charge(&self, bytes: u64) -> Result<(), ScratchFull> {
+        self.charge.add(bytes)
+    }
+
+    /// Where it lies. The file is there as long as this value is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it for reading and removes its name. The disk frees the bytes when the handle is closed: drop the charge then.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(self) -> io::Result<(File, Arc<Charge>)> {
+        Ok((File::open(&self.path)?, self.charge))
+    }
+}

@@ -1,0 +1,18 @@
+//! The lock by which a process tells others that a scratch folder is in use.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// How the names of scratch folders begin.
+pub const PREFIX: &str = "forebay-job-";
+
+/// The file in each scratch folder that its process keeps locked.
+pub const LOCK: &str = ".lock";
+
+/// Locks a folder for as long as the returned file is open.
+pub(super) fn lock_folder(folder: &Path) -> io::Result<File> {
+    let lock = File::create_new(folder.join(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
+}

@@ -1,0 +1,91 @@
+//! Removal of folders that a plugin has filled.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::folder_lock::{LOCK, PREFIX, lock_folder};
+
+/// A folder in scratch. Dropping it removes it with all its contents.
+#[derive(Debug)]
+pub struct ScratchFolder(PathBuf);
+
+impl ScratchFolder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.0) {
+            tracing::warn!("scratch folder {}: {error}", self.0.display());
+        }
+    }
+}
+
+/// Removes a folder with all its contents, however deep it is.
+///
+/// Folders within are moved to one level first. So the depth is bounded neither by the length of a path, nor by the number
+/// of open files, nor by the stack of this thread.
+pub(super) fn remove(top: &Path) -> io::Result<()> {
+    let parent = top.parent().unwrap_or(Path::new("."));
+    let Ok(aside) = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent) else {
+        // No room for even that.
+        return std::fs::remove_dir_all(top);
+    };
+    let (_lock, aside) = (lock_folder(aside.path())?, aside.keep());
+    let place = |at: u64| aside.join(at.to_string());
+    std::fs::rename(top, place(0))?;
+    let (mut at, mut last) = (0, 0);
+    while at <= last {
+        for entry in std::fs::read_dir(place(at))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                last += 1;
+                std::fs::rename(entry.path(), place(last))?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        std::fs::remove_dir(place(at))?;
+        at += 1;
+    }
+    std::fs::remove_file(aside.join(LOCK))?;
+    std::fs::remove_dir(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::Scratch;
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_however_deep_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(parent.path(), 10).unwrap();
+        let (folder, _charge) = scratch.folder().unwrap();
+        // Deeper than any path can name: trees are put into each other from below.
+        let below = folder.path().join("below");
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("file"), "x").unwrap();
+        for _ in 0..3_000 {
+            let above = folder.path().join("above");
+            std::fs::create_dir(&above).unwrap();
+            std::fs::rename(&below, above.join("d")).unwrap();
+            std::fs::rename(&above, &below).unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/etc", folder.path().join("link")).unwrap();
+        drop(folder);
+        drop(scratch);
+        assert_eq!(parent.path().read_dir().unwrap().count(), 0);
+        assert!(Path::new("/etc").exists());
+    }
+}

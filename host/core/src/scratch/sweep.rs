@@ -1,0 +1,100 @@
+//! Removal of scratch folders that killed processes have left.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::folder_lock::{LOCK, PREFIX};
+use super::removal::remove;
+
+/// Removes from `parent` the folders that killed processes have left: those with our name, of our user, older than a minute,
+/// whose lock no process holds.
+///
+/// # Errors
+/// When `parent` cannot be read or written.
+pub fn sweep(parent: &Path) -> io::Result<()> {
+    // A folder exists for a moment before it is locked.
+    const SETTLED: Duration = Duration::from_secs(60);
+    let own = owner(&tempfile::tempdir_in(parent)?.path().metadata()?);
+    for entry in std::fs::read_dir(parent)? {
+        let entry = entry?;
+        let Ok(metadata) = entry.metadata() else {
+            // Gone by now.
+            continue;
+        };
+        let ours = metadata.is_dir()
+            && owner(&metadata) == own
+            && entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let age = metadata.modified()?.elapsed().unwrap_or_default();
+        if !ours || age < SETTLED {
+            continue;
+        }
+        // A folder without the lock file is not ours, whatever its name.
+        let free = |lock: File| lock.try_lock().is_ok();
+        if File::open(entry.path().join(LOCK)).is_ok_and(free) {
+            tracing::info!(
+                "removing {}, which a killed process left",
+                entry.path().display()
+            );
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn owner(metadata: &std::fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(metadata)
+}
+
+/// A temporary folder of other systems is the user's own.
+#[cfg(not(unix))]
+fn owner(_: &std::fs::Metadata) -> u32 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::SystemTime;
+
+    use super::super::Scratch;
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        let running = Scratch::new(parent.path(), 10).unwrap();
+        let named = |name: &str| at(&format!("{PREFIX}{name}"));
+        for (folder, lock) in [
+            (named("old"), true),
+            (named("new"), true),
+            (named("not-ours"), false),
+            (at("other-old"), true),
+        ] {
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("file"), "x").unwrap();
+            if lock {
+                std::fs::write(folder.join(LOCK), "").unwrap();
+            }
+        }
+        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        let aged = [named("old"), named("not-ours"), at("other-old")];
+        for folder in aged.into_iter().chain([running.path().to_owned()]) {
+            File::open(folder).unwrap().set_modified(hour_ago).unwrap();
+        }
+        sweep(parent.path()).unwrap();
+        assert!(!named("old").exists());
+        for kept in [
+            named("new"),
+            named("not-ours"),
+            at("other-old"),
+            running.path().to_owned(),
+        ] {
+            assert!(kept.exists(), "{}", kept.display());
+        }
+    }
+}

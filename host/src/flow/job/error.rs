@@ -1,0 +1,25 @@
+//! A job in which something failed.
+
+use crate::flow::error::{Error, summarize};
+use crate::flow::report::Report;
+
+/// A job in which something failed. What did succeed is in the report.
+#[derive(Debug)]
+pub struct JobError {
+    /// What the job did; its failures are told in words there too.
+    pub report: Box<Report>,
+    /// What failed: never empty, in the order in which it happened.
+    pub errors: Vec<Error>,
+}
+
+impl std::fmt::Display for JobError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        summarize(&self.errors, f)
+    }
+}
+
+impl std::error::Error for JobError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.errors.first().map(|error| error as _)
+    }
+}

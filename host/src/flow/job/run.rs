@@ -1,0 +1,186 @@
+//! What all tasks of a running job share: its limits, its permits and its results.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use forebay_core::FileInfo;
+use forebay_core::mutex::lock;
+use forebay_core::scratch::Scratch;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::Job;
+use crate::flow::error::Error;
+use crate::flow::event::{Event, Observer};
+#[cfg(feature = "journal")]
+use crate::flow::journal::JobJournal;
+use crate::flow::pipeline::Pipeline;
+use crate::flow::report::FileReport;
+use crate::flow::runtime::Runtime;
+use crate::flow::sink::Sink;
+use crate::flow::source::Source;
+use crate::sandbox::cause::{StageCause, StageError};
+use crate::sandbox::limits::Exceeded;
+
+/// What all tasks of a running job share.
+pub(super) struct Run {
+    pub(super) host: Arc<Runtime>,
+    pub(super) pipeline: Pipeline,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) observer: Observer,
+    fan_out: Arc<Semaphore>,
+    #[cfg(feature = "journal")]
+    pub(super) journal: Option<JobJournal>,
+    /// Whether reports tell the SHA-256 of every file between two stages.
+    pub(super) hash_files: bool,
+    pub(super) parent_scratch: Option<Scratch>,
+    /// Notified when the job gets its permit and starts.
+    pub(super) begun: Notify,
+    /// Notified when the job reaches a limit of its own.
+    over: Notify,
+    results: Mutex<Results>,
+}
+
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) source: FileInfo,
+    pub(super) files: Vec<(Vec<usize>, FileReport)>,
+    pub(super) errors: Vec<Error>,
+    pub(super) deliveries: u64,
+    /// Files that stages have emitted, all stages together.
+    emitted: u64,
+    /// Name of a file whose upstream stage failed. The stage's own error is reported separately.
+    pub(super) interrupted: Option<String>,
+}
+
+/// The right to have one file in flight: one place in the job's fan-out, and one instance for each stage of the pipeline.
+pub(super) struct Permit {
+    _fan_out: OwnedSemaphorePermit,
+    _instances: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// A job about to start, and its source.
+    pub(super) fn new(job: Job) -> (Self, Source) {
+        let source = job.source_info();
+        let run = Self {
+            host: job.host,
+            pipeline: job.pipeline,
+            sink: job.sink,
+            observer: job.observer,
+            fan_out: Arc::new(Semaphore::new(job.fan_out_limit)),
+            #[cfg(feature = "journal")]
+            journal: None,
+            hash_files: job.hash_files,
+            parent_scratch: job.parent_scratch,
+            begun: Notify::new(),
+            over: Notify::new(),
+            results: Mutex::default(),
+        };
+        run.results().source = source;
+        (run, job.source)
+    }
+
+    /// Records in a journal what becomes of the files.
+    #[cfg(feature = "journal")]
+    pub(super) fn record_in(mut self, journal: JobJournal) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    pub(super) fn results(&self) -> MutexGuard<'_, Results> {
+        lock(&self.results)
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        (self.observer)(Event::Failed(&error));
+        if matches!(error, Error::Job { .. }) {
+            self.over.notify_one();
+        }
+        self.results().errors.push(error);
+    }
+
+    /// Waits until the job has reached a limit of its own.
+    pub(super) async fn over_limit(&self) {
+        let limit = self.pipeline.limits().wall_clock;
+        let late = async {
+            self.begun.notified().await;
+            tokio::time::sleep(limit).await;
+        };
+        tokio::select! {
+            () = self.over.notified() => {}
+            () = late => {
+                let file = self.results().source.name.clone();
+                let limit = Exceeded::WallClock(limit);
+                self.fail(Error::Job { file, limit });
+            }
+        }
+    }
+
+    /// Counts a file that a stage has emitted. None goes on that is one too many.
+    pub(super) fn admit(&self, name: &str) -> bool {
+        let most = self.pipeline.limits().output_files;
+        let count = {
+            let mut results = self.results();
+            results.emitted += 1;
+            results.emitted
+        };
+        if count == most + 1 {
+            self.fail(Error::Job {
+                file: name.to_owned(),
+                limit: Exceeded::OutputFiles(most),
+            });
+        }
+        count <= most
+    }
+
+    pub(super) fn interrupted(&self, file: &str) {
+        self.results()
+            .interrupted
+            .get_or_insert_with(|| file.to_owned());
+    }
+
+    pub(super) fn fail_stage(&self, at: usize, file: &str, cause: StageCause) {
+        let plugin = self
+            .pipeline
+            .stages()
+            .get(at)
+            .map(|stage| stage.plugin.name().to_owned())
+            .unwrap_or_default();
+        self.fail(Error::Stage(Box::new(StageError {
+            stage: self.pipeline.label(at),
+            plugin,
+            file: file.to_owned(),
+            cause,
+        })));
+    }
+
+    fn instances(&self) -> u32 {
+        u32::try_from(self.pipeline.stages().len()).unwrap_or(u32::MAX)
+    }
+
+    /// A permit, if one is free.
+    pub(super) fn try_permit(&self) -> Option<Permit> {
+        Some(Permit {
+            _fan_out: self.fan_out.clone().try_acquire_owned().ok()?,
+            _instances: self
+                .host
+                .instances
+                .clone()
+                .try_acquire_many_owned(self.instances())
+                .ok()?,
+        })
+    }
+
+    /// A permit, as soon as one is free. `None` only if the host were being torn down.
+    pub(super) async fn permit(&self) -> Option<Permit> {
+        Some(Permit {
+            _fan_out: self.fan_out.clone().acquire_owned().await.ok()?,
+            _instances: self
+                .host
+                .instances
+                .clone()
+                .acquire_many_owned(self.instances())
+                .await
+                .ok()?,
+        })
+    }
+}

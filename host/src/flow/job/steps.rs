@@ -1,0 +1,339 @@
+//! The steps that a file takes: from the source through the stages into the sink.
+//!
+//! A file needs a *permit* from the stage that emits it to the sink. The first output of a stage takes over the permit of its
+//! input. Another output needs a permit of its own; while none is free, it waits in scratch. So a plugin is never blocked by
+//! one of its own outputs. Ends are passed on without a permit, so permits are always returned and nothing waits for ever.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use forebay_core::FileInfo;
+use forebay_core::channel::{Sender, channel};
+use forebay_core::scratch::{Scratch, TempFile};
+use forebay_core::{disk, media};
+use tokio::sync::mpsc;
+
+use super::abort_on_drop::AbortOnDrop;
+use super::in_flight::{InFlight, Origin};
+use super::outputs::Outputs;
+use super::run::{Permit, Run};
+use crate::flow::error::Error;
+use crate::flow::event::{Event, Progress};
+use crate::flow::pipeline::PipelineError;
+use crate::flow::report::{FileReport, StageReport};
+use crate::flow::sink::{Delivered, Outgoing, SinkError};
+use crate::flow::source::Source;
+use crate::sandbox::cause::{StageCause, StageEnd};
+use crate::sandbox::run::{self, Environment, StageOutputs};
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Run {
+    pub(super) async fn start(self: Arc<Self>, source: Source) {
+        let file = source.name().to_owned();
+        let (stages, most) = (
+            self.pipeline.stages().len(),
+            self.host.max_instances as usize,
+        );
+        if stages > most {
+            return self.fail(PipelineError::TooLong { stages, most }.into());
+        }
+        // Before anything is opened: however many jobs wait, they hold nothing.
+        let Some(permit) = self.permit().await else {
+            return;
+        };
+        self.begun.notify_one();
+        let scratch = match &self.parent_scratch {
+            Some(parent) => parent.for_part(),
+            None => Scratch::new(&self.host.scratch, self.pipeline.limits().scratch_bytes),
+        };
+        let scratch = match scratch {
+            Ok(scratch) => scratch,
+            Err(reason) => return self.fail(Error::scratch(file, reason)),
+        };
+        let opened = match source.open().await {
+            Ok(opened) => opened,
+            Err(reason) => return self.fail(Error::Source { file, reason }),
+        };
+        let (sender, content) = channel(self.host.budget());
+        let info = FileInfo {
+            name: file.clone(),
+            media_type: media::UNKNOWN.into(),
+            size: opened.size,
+        };
+        let ending = content.ending();
+        let in_flight = InFlight {
+            info,
+            content,
+            origin: Origin {
+                replay: opened.replay(),
+                ..Origin::default()
+            },
+        };
+        let pump = {
+            let (observer, chunk) = (self.observer.clone(), self.host.chunk);
+            tokio::spawn(opened.pump(chunk, sender, move |bytes| observer(Event::Read(bytes))))
+        };
+        let pump = AbortOnDrop(pump);
+        self.clone()
+            .advance(in_flight, 0, Arc::new(permit), scratch)
+            .await;
+        // A source that is still open is one that nobody wants any more; its next byte may never come.
+        if !ending.is_open()
+            && let Err(reason) = pump.wait().await
+        {
+            self.fail(Error::Source { file, reason });
+        }
+    }
+
+    /// Moves a file through the stages from `at` on and into the sink.
+    pub(super) fn advance(
+        self: Arc<Self>,
+        file: InFlight,
+        at: usize,
+        permit: Arc<Permit>,
+        scratch: Scratch,
+    ) -> BoxFuture {
+        Box::pin(async move {
+            let Some(file) = self.settle(file, at).await else {
+                return;
+            };
+            if self.pipeline.stages().get(at).is_some() {
+                self.transform(file, at, permit, scratch).await;
+            } else {
+                self.deliver(file, scratch).await;
+            }
+        })
+    }
+
+    /// Gives a file the type that its bytes show, a name that fits, and holds the stage before to its word.
+    async fn settle(&self, mut file: InFlight, at: usize) -> Option<InFlight> {
+        let Ok(head) = file.content.peek(media::SNIFF_LEN).await else {
+            self.interrupted(&file.info.name);
+            return None;
+        };
+        let sniffed = media::sniff(&head);
+        let media_type = media::settle(sniffed, &file.info.media_type).to_owned();
+        file.info.name = media::fit_name(&file.info.name, &media_type);
+        file.info.media_type = media_type;
+        match &file.origin.came_from {
+            None => {
+                (self.observer)(Event::Opened(&file.info));
+                self.results().source = file.info.clone();
+            }
+            Some(given) => {
+                let before = at.saturating_sub(1);
+                let stage = self.pipeline.stages().get(before)?;
+                let produces = &stage.plugin.descriptor().produces;
+                let kept = produces.is_empty() && *given == file.info.media_type;
+                if !kept && !produces.contains(&file.info.media_type) {
+                    let produces = if produces.is_empty() {
+                        given.clone()
+                    } else {
+                        produces.join(", ")
+                    };
+                    let FileInfo {
+                        name, media_type, ..
+                    } = file.info;
+                    self.fail_stage(
+                        before,
+                        &name,
+                        StageCause::OutputType {
+                            name: name.clone(),
+                            media_type,
+                            produces,
+                        },
+                    );
+                    return None;
+                }
+            }
+        }
+        Some(file)
+    }
+
+    async fn transform(
+        self: Arc<Self>,
+        file: InFlight,
+        at: usize,
+        permit: Arc<Permit>,
+        scratch: Scratch,
+    ) {
+        let Some(stage) = self.pipeline.stages().get(at) else {
+            return;
+        };
+        let InFlight {
+            info,
+            mut content,
+            mut origin,
+        } = file;
+        if !stage.plugin.accepts(&info.media_type) {
+            let accepts = stage.plugin.descriptor().accepts.join(", ");
+            let media_type = info.media_type;
+            return self.fail_stage(
+                at,
+                &info.name,
+                StageCause::NotAccepted {
+                    media_type,
+                    accepts,
+                },
+            );
+        }
+        let fingerprint = self.hash_files.then(|| content.hash());
+        let report = Arc::new(OnceLock::new());
+        origin.trail.push(report.clone());
+        origin.came_from = Some(info.media_type.clone());
+        origin.replay = None;
+        let mut outputs = Outputs::new(
+            self.clone(),
+            origin,
+            at + 1,
+            permit.clone(),
+            scratch.clone(),
+        );
+        let (emitted, mut begun) = mpsc::unbounded_channel();
+        let environment = Environment {
+            engine: &self.host.engine,
+            scratch: &scratch,
+            budget: self.host.budget(),
+            emitted,
+        };
+        let ended = {
+            let mut running = std::pin::pin!(run::run(stage, info.clone(), content, environment));
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(output) = begun.recv() => outputs.streamed(output),
+                    ended = &mut running => break ended,
+                }
+            }
+        };
+        // The first output may have been done before the stage was: its instance counted until now.
+        drop(permit);
+        while let Ok(output) = begun.try_recv() {
+            outputs.streamed(output);
+        }
+        match ended {
+            Ok(done) => {
+                let label = self.pipeline.label(at);
+                let mut said = StageReport::new(label, stage, info.name, done.usage);
+                said.input_sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
+                (self.observer)(Event::Transformed(&said));
+                let _ = report.set(said);
+                match done.outputs {
+                    StageOutputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
+                    StageOutputs::Stored(files) => {
+                        files.into_iter().for_each(|file| outputs.stored(file))
+                    }
+                }
+            }
+            Err(StageEnd::Failed(cause)) => self.fail_stage(at, &info.name, cause),
+            Err(StageEnd::Interrupted) => self.interrupted(&info.name),
+        }
+        outputs.finish().await;
+    }
+
+    async fn deliver(&self, file: InFlight, scratch: Scratch) {
+        let InFlight {
+            info,
+            mut content,
+            origin,
+        } = file;
+        let delivery = {
+            let mut results = self.results();
+            results.deliveries += 1;
+            results.deliveries
+        };
+        let fingerprint = self.hash_files.then(|| content.hash());
+        (self.observer)(Event::Delivering(delivery, &info));
+        let progress = Progress::new(self.observer.clone(), delivery);
+        let ending = content.ending();
+        let delivered = match self
+            .sink
+            .put(Outgoing {
+                info: info.clone(),
+                content,
+                scratch,
+                replay: origin.replay,
+                #[cfg(feature = "journal")]
+                journal: self
+                    .journal
+                    .as_ref()
+                    .map(|journal| journal.file(&origin.place)),
+                progress,
+            })
+            .await
+        {
+            Ok(delivered) if ending.is_whole() => delivered,
+            Ok(_) => {
+                let reason = SinkError::Other("the sink returned before the file was whole".into());
+                return self.fail(Error::Sink {
+                    file: info.name,
+                    reason,
+                });
+            }
+            Err(SinkError::Interrupted) => return self.interrupted(&info.name),
+            Err(reason) => {
+                return self.fail(Error::Sink {
+                    file: info.name,
+                    reason,
+                });
+            }
+        };
+        let Delivered {
+            size,
+            sha256,
+            place,
+        } = delivered;
+        let sha256 = sha256.or_else(|| fingerprint?.get().cloned());
+        let mut stages: Vec<StageReport> = origin
+            .trail
+            .iter()
+            .filter_map(|stage| stage.get().cloned())
+            .collect();
+        if self.hash_files {
+            // What a stage made for this file is what the next one was given.
+            let mut made = sha256.clone();
+            for stage in stages.iter_mut().rev() {
+                stage.output_sha256 = made.take();
+                made.clone_from(&stage.input_sha256);
+            }
+        }
+        let report = FileReport {
+            name: info.name,
+            media_type: info.media_type,
+            size,
+            sha256,
+            stages,
+            place,
+        };
+        (self.observer)(Event::Delivered(delivery, &report));
+        self.results().files.push((origin.place, report));
+    }
+
+    /// Starts a file that waits in scratch.
+    pub(super) async fn resume(
+        self: Arc<Self>,
+        mut file: InFlight,
+        stored: TempFile,
+        at: usize,
+        permit: Arc<Permit>,
+        scratch: Scratch,
+    ) {
+        let (opened, charge) = match stored.open() {
+            Ok(opened) => opened,
+            Err(reason) => return self.fail(Error::scratch(file.info.name, reason)),
+        };
+        let name = file.info.name.clone();
+        let (sender, content) = channel(self.host.budget());
+        file.content = content;
+        let (size, chunk) = (file.info.size, self.host.chunk);
+        let pump = AbortOnDrop(tokio::spawn(async move {
+            let _until_it_is_read = charge;
+            disk::pump(opened, size, chunk, sender, |_| {}).await
+        }));
+        self.clone().advance(file, at, permit, scratch).await;
+        if let Err(reason) = pump.wait().await {
+            self.fail(Error::scratch(name, reason));
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! What was done, so that a run that was killed can be taken up again.
+//!
+//! Promise: with a journal, a run that ends at any point and is started again does each remaining thing once. A job that
+//! was done is not run again; an asset that was complete is not sent again; bytes that had arrived are only completed; and
+//! a creation whose answer was lost is asked for under the same Idempotency-Key, so that the service makes no second one
+//! (it remembers a key for 24 hours).
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
+
+use crate::flow::pipeline::Pipeline;
+use crate::flow::report::Report;
+use forebay_assets::journal::{Known, UploadLog};
+use forebay_core::mutex::lock;
+
+const VERSION: u32 = 1;
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file could not be opened, read or written.
+    #[error("journal {}: {reason}", path.display())]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// Another run has it open.
+    #[error("journal {}: another run is using it", .0.display())]
+    InUse(PathBuf),
+    /// It is no journal, or one of another version, or damaged.
+    #[error("journal {}: line {line}: {problem}", path.display())]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// What was done, so that a run that was killed can be taken up again. Clones share the file.
+///
+/// Hand it to each [`Job`](crate::Job::journal) of a run. One run at a time can have it open.
+///
+/// # Format
+/// JSON Lines, version 1: one document a line, each synced to disk before anything is built upon what it tells. A last
+/// line that is cut off tells of nothing that was built upon, and is removed; any other line that cannot be read is an
+/// error.
+///
+/// | line | tells |
+/// |---|---|
+/// | `{"forebay-journal":{"version":1,"id":…}}` | the first line; the id sets this journal's Idempotency-Keys apart |
+/// | `{"begun":{"place":…,"state":…}}` | a job began over a source in this state; both are digests |
+/// | `{"known":{"file":…,"known":{"put":{…}}}}` | the storage has the bytes of a file: asset id, SHA-256, size |
+/// | `{"known":{"file":…,"known":{"delivered":{…}}}}` | the service has the asset |
+/// | `{"abandoned":{"file":…,"asset_id":…}}` | the asset of a file is about to be deleted, or was refused: its key is used up |
+/// | `{"deleted":{"file":…,"asset_id":…}}` | that asset is deleted |
+/// | `{"done":{"job":…,"report":…}}` | a job is done |
+///
+/// A file is named by its job's digest (service, plugins, configs, place and state of the source) and its place among the
+/// outputs of each stage.
+#[derive(Clone)]
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Told when a job ends.
+    ended: Notify,
+}
+
+struct Inner {
+    path: PathBuf,
+    file: File,
+    id: String,
+    /// What the source at a path was like when its job was begun last, by path and pipeline.
+    sources: HashMap<String, String>,
+    files: HashMap<String, FileState>,
+    done: HashMap<String, Report>,
+    /// Jobs that are being worked on.
+    active: HashSet<String>,
+}
+
+/// What is known of one file of a job.
+#[derive(Debug, Clone, Default)]
+struct FileState {
+    /// Attempts whose asset was deleted: each used up an Idempotency-Key.
+    abandoned: u32,
+    /// Assets that are to be deleted, unless they were.
+    doomed: Vec<String>,
+    known: Option<Known>,
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+enum Head {
+    #[serde(rename = "forebay-journal")]
+    Journal { version: u32, id: String },
+}
+
+/// A line.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Record {
+    /// A job began, over a source in this state.
+    Begun { place: String, state: String },
+    /// The storage has a file's bytes, or the service the asset.
+    Known { file: String, known: Known },
+    /// The asset of a file is about to be deleted, or its creation was refused.
+    Abandoned {
+        file: String,
+        asset_id: Option<String>,
+    },
+    /// That asset is deleted.
+    Deleted { file: String, asset_id: String },
+    /// A job is done.
+    Done { job: String, report: Box<Report> },
+}
+
+impl Journal {
+    /// Opens a journal, or begins one.
+    ///
+    /// # Errors
+    /// When the file cannot be used, another run has it open, or it holds something else.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let path = path.into();
+        let fault = |reason| JournalError::Io {
+            path: path.clone(),
+            reason,
+        };
+        let mut options = File::options();
+        let options = options.read(true).append(true).create(true);
+        let mut file = options.open(&path).map_err(fault)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(JournalError::InUse(path)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(fault)?;
+        let whole = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        if whole < text.len() {
+            tracing::warn!(
+                "journal {}: its last record was cut off, and is left out",
+                path.display()
+            );
+            file.set_len(whole as u64).map_err(fault)?;
+            file.seek(SeekFrom::End(0)).map_err(fault)?;
+            text.truncate(whole);
+        }
+        let mut inner = Inner {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            path: path.clone(),
+            file,
+            sources: HashMap::new(),
+            files: HashMap::new(),
+            done: HashMap::new(),
+            active: HashSet::new(),
+        };
+        let mut lines = text.split_inclusive(|&byte| byte == b'\n').enumerate();
+        let unreadable = |at: usize, problem: String| JournalError::Unreadable {
+            path: path.clone(),
+            line: at + 1,
+            problem,
+        };
+        match lines.next() {
+            None => {
+                let id = inner.id.clone();
+                let head = Head::Journal {
+                    version: VERSION,
+                    id,
+                };
+                inner.append(&head).map_err(fault)?;
+            }
+            Some((at, line)) => match serde_json::from_slice(line) {
+                Ok(Head::Journal {
+                    version: VERSION,
+                    id,
+                }) => inner.id = id,
+                Ok(Head::Journal { version, .. }) => {
+                    return Err(unreadable(
+                        at,
+                        format!("version {version}, this forebay reads {VERSION}"),
+                    ));
+                }
+                Err(error) => return Err(unreadable(at, format!("not a journal: {error}"))),
+            },
+        }
+        for (at, line) in lines {
+            let record = serde_json::from_slice(line);
+            inner.take_in(record.map_err(|error| unreadable(at, error.to_string()))?);
+        }
+        Ok(Self(Arc::new(Shared {
+            inner: Mutex::new(inner),
+            ended: Notify::new(),
+        })))
+    }
+
+    /// A job into this sink over the source at this place, in this state: a file's size and time of change, or a digest of bytes.
+    pub(crate) fn job(
+        &self,
+        pipeline: &Pipeline,
+        sink: &str,
+        place: &str,
+        state: &str,
+    ) -> JobJournal {
+        let mut hash = Sha256::new();
+        hash.update(sink);
+        hash.update([0]);
+        for stage in pipeline.stages() {
+            hash.update(stage.plugin.digest());
+            hash.update(stage.config.to_string());
+            hash.update([0]);
+        }
+        let pipeline = hex::encode(hash.finalize());
+        let place = digest(&[&pipeline, place]);
+        JobJournal {
+            journal: self.clone(),
+            key: digest(&[&place, state]),
+            place,
+            state: digest(&[state]),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.0.inner)
+    }
+
+    /// Writes a record, syncs it, and takes it in.
+    fn record(&self, record: Record) {
+        let mut inner = self.lock();
+        if let Err(error) = inner.append(&record) {
+            // The run goes on: what it does is right, only a later one would not know of it.
+            tracing::error!("journal {}: {error}", inner.path.display());
+        }
+        inner.take_in(record);
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Journal").field(&self.lock().path).finish()
+    }
+}
+
+impl Inner {
+    fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let before = self.file.metadata()?.len();
+        let written = self
+            .file
+            .write_all(&text)
+            .and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // Half a line would spoil the next one.
+            self.file.set_len(before)?;
+        }
+        written
+    }
+
+    fn take_in(&mut self, record: Record) {
+        match record {
+            Record::Begun { place, state } => {
+                self.sources.insert(place, state);
+            }
+            Record::Known { file, known } => {
+                self.files.entry(file).or_default().known = Some(known);
+            }
+            Record::Abandoned { file, asset_id } => {
+                let file = self.files.entry(file).or_default();
+                file.abandoned += 1;
+                file.doomed.extend(asset_id);
+                file.known = None;
+            }
+            Record::Deleted { file, asset_id } => {
+                let file = self.files.entry(file).or_default();
+                file.doomed.retain(|doomed| *doomed != asset_id);
+            }
+            Record::Done { job, report } => {
+                self.done.insert(job, *report);
+            }
+        }
+    }
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let mut hex = hex::encode(hash.finalize());
+    hex.truncate(32);
+    hex
+}
+
+/// The part of a journal that concerns one job.
+#[derive(Debug, Clone)]
+pub(crate) struct JobJournal {
+    journal: Journal,
+    key: String,
+    place: String,
+    state: String,
+}
+
+impl JobJournal {
+    /// Waits while the same job is under way elsewhere in this run: the same file, named twice.
+    pub(crate) async fn enter(&self) -> Active {
+        loop {
+            let mut ended = std::pin::pin!(self.journal.0.ended.notified());
+            // From here on no end is missed.
+            ended.as_mut().enable();
+            if self.journal.lock().active.insert(self.key.clone()) {
+                return Active(self.clone());
+            }
+            ended.await;
+        }
+    }
+
+    /// What the job did, if it was done.
+    pub(crate) fn done(&self) -> Option<Report> {
+        self.journal.lock().done.get(&self.key).cloned()
+    }
+
+    /// Notes that the job begins. Says whether the source is not what it was when it was worked on before.
+    pub(crate) fn begin(&self) -> bool {
+        let before = self.journal.lock().sources.get(&self.place).cloned();
+        if before.as_ref() == Some(&self.state) {
+            return false;
+        }
+        self.journal.record(Record::Begun {
+            place: self.place.clone(),
+            state: self.state.clone(),
+        });
+        before.is_some()
+    }
+
+    /// Notes that the job is done.
+    pub(crate) fn finish(&self, report: &Report) {
+        self.journal.record(Record::Done {
+            job: self.key.clone(),
+            report: Box::new(report.clone()),
+        });
+    }
+
+    /// The part that concerns one of its files, by its place among the outputs of each stage.
+    pub(crate) fn file(&self, place: &[usize]) -> FileJournal {
+        let places: Vec<String> = place.iter().map(usize::to_string).collect();
+        FileJournal {
+            journal: self.journal.clone(),
+            key: format!("{}/{}", self.key, places.join("/")),
+        }
+    }
+}
+
+/// A job that is under way.
+pub(crate) struct Active(JobJournal);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let Self(job) = self;
+        job.journal.lock().active.remove(&job.key);
+        job.journal.0.ended.notify_waiters();
+    }
+}
+
+/// The part of a journal that concerns one file.
+#[derive(Debug, Clone)]
+pub(crate) struct FileJournal {
+    journal: Journal,
+    key: String,
+}
+
+impl UploadLog for FileJournal {
+    /// What the service has of it.
+    fn known(&self) -> Option<Known> {
+        self.journal.lock().files.get(&self.key)?.known.clone()
+    }
+
+    /// Notes what the service has.
+    fn know(&self, known: Known) {
+        self.journal.record(Record::Known {
+            file: self.key.clone(),
+            known,
+        });
+    }
+
+    /// Notes that an asset is about to be deleted, or that none was made and none will be by this attempt.
+    fn abandon(&self, asset_id: Option<&str>) {
+        self.journal.record(Record::Abandoned {
+            file: self.key.clone(),
+            asset_id: asset_id.map(str::to_owned),
+        });
+    }
+
+    /// Notes that an asset is deleted.
+    fn deleted(&self, asset_id: &str) {
+        self.journal.record(Record::Deleted {
+            file: self.key.clone(),
+            asset_id: asset_id.to_owned(),
+        });
+    }
+
+    /// Assets that are to be deleted.
+    fn doomed(&self) -> Vec<String> {
+        let inner = self.journal.lock();
+        let file = inner.files.get(&self.key);
+        file.map_or_else(Vec::new, |file| file.doomed.clone())
+    }
+
+    /// The Idempotency-Key of the present attempt, for a file of this size and content: the same in every run, until one
+    /// is abandoned.
+    fn idempotency_key(&self, size: u64, content: &str) -> String {
+        let inner = self.journal.lock();
+        let abandoned = inner.files.get(&self.key).map_or(0, |file| file.abandoned);
+        let attempt = digest(&[
+            &self.key,
+            &abandoned.to_string(),
+            &size.to_string(),
+            content,
+        ]);
+        format!("forebay-{}-{attempt}", inner.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn job(journal: &Journal) -> JobJournal {
+        let pipeline = Pipeline::builder("p").build().unwrap();
+        journal.job(&pipeline, "sink", "/photos/a.jpg", "100 1")
+    }
+
+    fn put(asset_id: &str) -> Known {
+        Known::Put {
+            asset_id: asset_id.into(),
+            sha256: "00".into(),
+            size: 7,
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_known_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::InUse(_))));
+        let file = job(&journal).file(&[0, 2]);
+        assert!(!job(&journal).begin() && file.known().is_none());
+        let key = file.idempotency_key(7, "");
+        file.know(put("a"));
+        let report = Report::new("p");
+        job(&journal).finish(&report);
+        drop((file, journal));
+
+        let journal = Journal::open(&path).unwrap();
+        let file = job(&journal).file(&[0, 2]);
+        assert_eq!(file.known(), Some(put("a")));
+        assert_eq!(file.idempotency_key(7, ""), key);
+        assert_ne!(file.idempotency_key(8, ""), key);
+        assert_eq!(job(&journal).done().unwrap().pipeline, "p");
+        assert!(!job(&journal).begin(), "it is what it was");
+        let pipeline = Pipeline::builder("p").build().unwrap();
+        let changed = journal.job(&pipeline, "sink", "/photos/a.jpg", "100 2");
+        assert!(
+            changed.done().is_none() && changed.begin(),
+            "the change is noticed"
+        );
+        file.abandon(Some("a"));
+        assert!(file.known().is_none());
+        assert_eq!(file.doomed(), ["a"]);
+        file.deleted("a");
+        assert!(file.doomed().is_empty());
+        assert_ne!(
+            file.idempotency_key(7, ""),
+            key,
+            "a key whose asset is gone is not used again"
+        );
+    }
+
+    #[test]
+    fn what_is_no_journal_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        for (text, problem) in [
+            ("some words\n", "line 1: not a journal"),
+            (
+                "{\"forebay-journal\":{\"version\":2,\"id\":\"x\"}}\n",
+                "line 1: version 2",
+            ),
+            (
+                "{\"forebay-journal\":{\"version\":1,\"id\":\"x\"}}\nwords\n",
+                "line 2: ",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Journal::open(&path).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap(),
+                text,
+                "and left as it is"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Wherever a kill cuts the file off, the records before are there, and new ones can be added.
+        #[test]
+        fn a_torn_journal_is_repaired(cut in 0_usize..600) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal");
+            let journal = Journal::open(&path).unwrap();
+            let file = |journal: &Journal, at: usize| job(journal).file(&[at]);
+            (0..4).for_each(|at| file(&journal, at).know(put(&at.to_string())));
+            drop(journal);
+            let text = std::fs::read(&path).unwrap();
+            let kept = text.get(..cut).unwrap_or(&text);
+            let whole = kept.iter().filter(|&&byte| byte == b'\n').count();
+            std::fs::write(&path, kept).unwrap();
+            let journal = Journal::open(&path).unwrap();
+            for at in 0..4 {
+                let known = file(&journal, at).known();
+                prop_assert_eq!(known, (at + 1 < whole).then(|| put(&at.to_string())));
+            }
+            file(&journal, 9).know(put("later"));
+            drop(journal);
+            let journal = Journal::open(&path).unwrap();
+            prop_assert_eq!(file(&journal, 9).known(), Some(put("later")));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a pipeline is refused.
+
+/// Why a pipeline is refused before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// A config does not fit its plugin's schema.
+    #[error("{place}: config: {problem}")]
+    Config {
+        /// The stage or the workflow.
+        place: String,
+        /// The field and what is wrong with it.
+        problem: String,
+    },
+    /// Nothing that a stage can emit is taken by the next.
+    #[error("stage {to} takes {takes}, but stage {from} gives {gives}")]
+    MediaTypes {
+        /// The earlier stage.
+        from: String,
+        /// What it can emit.
+        gives: String,
+        /// The later stage.
+        to: String,
+        /// What it takes.
+        takes: String,
+    },
+    /// A plugin of one world where another belongs.
+    #[error("{place}: plugin {plugin} {problem}")]
+    World {
+        /// The stage or the workflow.
+        place: String,
+        /// The plugin's own name.
+        plugin: String,
+        /// What it is or is not.
+        problem: &'static str,
+    },
+    /// A plugin imports more than it is granted, or is granted what it cannot be given.
+    #[error("{place}: plugin {plugin}: {problem}")]
+    Grants {
+        /// The stage or the workflow.
+        place: String,
+        /// The plugin's own name.
+        plugin: String,
+        /// The import or the grant, and what is wrong with it.
+        problem: String,
+    },
+    /// More stages than the host has instances for.
+    #[error("{stages} stages, but this host runs at most {most} instances at a time")]
+    TooLong {
+        /// How many stages the pipeline has.
+        stages: usize,
+        /// How many instances the host may run.
+        most: usize,
+    },
+    /// The TOML could not be read as pipelines.
+    #[error("{0}")]
+    Toml(String),
+}

@@ -1,0 +1,247 @@
+//! Stages in order.
+//!
+//! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, its grants are there
+//! to be given, and each stage takes something that the one before it can give.
+
+mod error;
+
+use std::sync::Arc;
+
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+pub use error::PipelineError;
+
+use crate::sandbox::limits::JobLimits;
+use crate::sandbox::plugin::Plugin;
+use crate::sandbox::stage::Stage;
+use crate::sandbox::world::World;
+use forebay_core::media;
+
+/// A checked sequence of stages. Cheap to clone; runs any number of jobs.
+#[derive(Debug, Clone)]
+pub struct Pipeline(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    stages: Vec<Stage>,
+    limits: JobLimits,
+}
+
+impl Pipeline {
+    /// Starts a pipeline; `name` is what reports show. One without stages passes files on as they are.
+    pub fn builder(name: impl Into<String>) -> PipelineBuilder {
+        PipelineBuilder {
+            name: name.into(),
+            stages: Vec::new(),
+            limits: JobLimits::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its stages, in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.0.stages
+    }
+
+    /// What a job that runs it may use.
+    pub fn limits(&self) -> &JobLimits {
+        &self.0.limits
+    }
+
+    /// The stages of this pipeline and those of another after them.
+    #[cfg(feature = "workflow")]
+    pub(crate) fn and(&self, later: &Self) -> Self {
+        Self(Arc::new(Inner {
+            name: self.0.name.clone(),
+            stages: self
+                .stages()
+                .iter()
+                .chain(later.stages())
+                .cloned()
+                .collect(),
+            limits: self.0.limits.clone(),
+        }))
+    }
+
+    /// A stage as messages name it, by place and name: `2 image-resize`.
+    pub(crate) fn label(&self, at: usize) -> String {
+        label(&self.0.stages, at)
+    }
+}
+
+fn label(stages: &[Stage], at: usize) -> String {
+    format!(
+        "{} {}",
+        at + 1,
+        stages.get(at).map_or("", |stage| &stage.name)
+    )
+}
+
+/// Collects stages.
+#[derive(Debug)]
+pub struct PipelineBuilder {
+    name: String,
+    stages: Vec<Stage>,
+    limits: JobLimits,
+}
+
+impl PipelineBuilder {
+    /// Adds a stage at the end.
+    #[must_use]
+    pub fn stage(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// Sets what a job that runs the pipeline may use, over all of its stages and files.
+    #[must_use]
+    pub fn limits(mut self, limits: JobLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Checks worlds, configs, grants and media types, and opens the folders that are granted.
+    ///
+    /// # Errors
+    /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`] and [`PipelineError::MediaTypes`].
+    pub fn build(self) -> Result<Pipeline, PipelineError> {
+        for (at, stage) in self.stages.iter().enumerate() {
+            let place = format!("stage {}", label(&self.stages, at));
+            if stage.plugin.world() == World::Workflow {
+                return Err(PipelineError::World {
+                    place,
+                    plugin: stage.plugin.name().to_owned(),
+                    problem: "is a workflow, which is no stage; it can be the last step of a pipeline",
+                });
+            }
+            check_config(&stage.plugin, &stage.config)
+                .map_err(|problem| PipelineError::Config { place, problem })?;
+        }
+        check_types(&self.stages)?;
+        let labels: Vec<String> = (0..self.stages.len())
+            .map(|at| label(&self.stages, at))
+            .collect();
+        let opened = self.stages.into_iter().zip(labels).map(|(stage, label)| {
+            let plugin = stage.plugin.name().to_owned();
+            stage.open().map_err(|problem| PipelineError::Grants {
+                place: format!("stage {label}"),
+                plugin,
+                problem,
+            })
+        });
+        Ok(Pipeline(Arc::new(Inner {
+            name: self.name,
+            stages: opened.collect::<Result<_, _>>()?,
+            limits: self.limits,
+        })))
+    }
+}
+
+/// Follows what can come out of each stage: the types that it names, or else those of its input that it takes.
+fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
+    let mut given: Vec<String> = vec!["*/*".to_owned()];
+    for (at, stage) in stages.iter().enumerate() {
+        let descriptor = stage.plugin.descriptor();
+        let taken: Vec<String> = given
+            .iter()
+            .flat_map(|gives| {
+                descriptor
+                    .accepts
+                    .iter()
+                    .filter(move |takes| media::ranges_meet(gives, takes))
+                    .map(move |takes| {
+                        // The narrower of the two.
+                        if media::in_range(gives, takes) {
+                            gives.clone()
+                        } else {
+                            takes.clone()
+                        }
+                    })
+            })
+            .collect();
+        if taken.is_empty() {
+            return Err(PipelineError::MediaTypes {
+                from: label(stages, at.saturating_sub(1)),
+                gives: given.join(", "),
+                to: label(stages, at),
+                takes: descriptor.accepts.join(", "),
+            });
+        }
+        given = if descriptor.produces.is_empty() {
+            taken
+        } else {
+            descriptor.produces.clone()
+        };
+    }
+    Ok(())
+}
+
+/// Checks a config against the plugin's schema, and says in plain words which field is wrong.
+pub(crate) fn check_config(plugin: &Plugin, config: &Value) -> Result<(), String> {
+    let Some(schema) = &plugin.descriptor().config_schema else {
+        return match config {
+            Value::Object(fields) if fields.is_empty() => Ok(()),
+            _ => Err("this plugin takes none".into()),
+        };
+    };
+    if !config.is_object() {
+        return Err("is not an object".into());
+    }
+    let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
+    let Some(error) = validator.iter_errors(config).next() else {
+        return Ok(());
+    };
+    let path = error.instance_path().to_string();
+    let field = path.trim_start_matches('/').replace('/', ".");
+    Err(match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let known: Vec<&str> = schema
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(key, _)| key.as_str())
+                .collect();
+            let takes = if known.is_empty() {
+                "this plugin takes none".into()
+            } else {
+                format!("it takes {}", known.join(", "))
+            };
+            format!("there is no field `{}`; {takes}", unexpected.join("`, `"))
+        }
+        ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::AnyOf { .. }
+        | ValidationErrorKind::Enum { .. }
+            if let Some(choices) = choices(schema, &path) =>
+        {
+            format!("field `{field}`: {} is none of {choices}", error.instance())
+        }
+        _ if field.is_empty() => error.to_string(),
+        _ => format!("field `{field}`: {error}"),
+    })
+}
+
+/// The choices of a field that has a fixed list of them, wherever the schema keeps it.
+fn choices(schema: &Value, path: &str) -> Option<String> {
+    let mut property = schema
+        .get("properties")?
+        .get(path.trim_start_matches('/'))?;
+    if let Some(reference) = property.get("$ref").and_then(Value::as_str) {
+        property = schema.pointer(reference.strip_prefix('#')?)?;
+    }
+    let listed = ["enum", "oneOf", "anyOf"]
+        .iter()
+        .find_map(|key| property.get(key)?.as_array())?;
+    let names: Option<Vec<&str>> = listed
+        .iter()
+        .map(|one| one.get("const").unwrap_or(one).as_str())
+        .collect();
+    Some(names?.join(", "))
+}

@@ -1,0 +1,62 @@
+//! What a workflow did.
+
+use std::time::Duration;
+
+use forebay_core::{FileInfo, seconds};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{FileReport, StageReport};
+use crate::sandbox::limits::Limits;
+use crate::sandbox::usage::Usage;
+
+/// The report of a workflow.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct WorkflowReport {
+    /// Name of the workflow.
+    pub workflow: String,
+    /// The plugin's own name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+    /// SHA-256 of its config, a JSON object without spaces and with its keys sorted, in hex.
+    pub config_sha256: String,
+    /// The files that it was given.
+    pub inputs: Vec<InputReport>,
+    /// The assets that it made, in the order in which they were complete.
+    pub files: Vec<FileReport>,
+    /// What it handed back.
+    pub result: Value,
+    /// What failed, in words.
+    pub failures: Vec<String>,
+    /// What it printed, line by line.
+    pub messages: Vec<String>,
+    /// What the plugin itself used; the stages that it ran stand with their files.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What it was allowed to use.
+    pub limits: Limits,
+    /// What it was granted, in the words of a pipeline file; of its environment only the names.
+    pub grants: Value,
+    /// From start to end.
+    #[serde(rename = "seconds", with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// A file that a workflow was given.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct InputReport {
+    /// Name, type and size.
+    #[serde(flatten)]
+    pub info: FileInfo,
+    /// SHA-256 in hex, where the run was told to hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The stages that it went through first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
+}

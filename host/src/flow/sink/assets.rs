@@ -1,0 +1,80 @@
+//! The sink into the Assets API.
+
+use async_trait::async_trait;
+use forebay_assets::journal::UploadJournal;
+use forebay_assets::{Assets, AssetsError, Incoming};
+
+use super::{Delivered, Outgoing, Sink, SinkError};
+use crate::flow::place::Place;
+
+/// Uploads every file of a job.
+///
+/// Up to [`MULTIPART_MAX`](forebay_assets::MULTIPART_MAX) bytes go by multipart. They are held in memory until the file is
+/// known to be that small. A larger file of known size streams into a direct upload, and beside it into scratch if it cannot
+/// be read again. A larger file of unknown size is written to scratch first.
+#[derive(Debug, Clone)]
+pub struct AssetsSink(Assets);
+
+impl AssetsSink {
+    /// A sink that uploads by this client.
+    pub fn new(assets: &Assets) -> Self {
+        Self(assets.clone())
+    }
+}
+
+/// What a host adds to the client of the Assets API.
+pub trait AssetsExt {
+    /// A sink that uploads every file of a job.
+    fn sink(&self) -> AssetsSink;
+}
+
+impl AssetsExt for Assets {
+    fn sink(&self) -> AssetsSink {
+        AssetsSink::new(self)
+    }
+}
+
+#[async_trait]
+impl Sink for AssetsSink {
+    fn identity(&self) -> Option<String> {
+        Some(self.0.base_url().to_owned())
+    }
+
+    async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError> {
+        let journal = journal(&file);
+        let watch = file.progress.watch();
+        let incoming = Incoming {
+            info: file.info,
+            content: file.content,
+            scratch: file.scratch,
+            replay: file.replay,
+        };
+        match self.0.send_incoming(incoming, &journal, &watch).await {
+            Ok(uploaded) => Ok(Delivered {
+                size: uploaded.asset.size_bytes,
+                sha256: Some(uploaded.sha256),
+                place: Place::Asset {
+                    asset: uploaded.asset,
+                    flow: uploaded.flow,
+                },
+            }),
+            Err(AssetsError::Interrupted(_)) => Err(SinkError::Interrupted),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The journal's part for this file, if the job has a journal.
+#[cfg(feature = "journal")]
+fn journal(file: &Outgoing) -> UploadJournal {
+    let journal = file.journal.clone();
+    journal.map_or_else(UploadJournal::default, |journal| {
+        UploadJournal::new(std::sync::Arc::new(journal))
+    })
+}
+
+/// Without the feature `journal` nothing is recorded.
+#[cfg(not(feature = "journal"))]
+fn journal(_: &Outgoing) -> UploadJournal {
+    UploadJournal::default()
+}

@@ -1,0 +1,103 @@
+//! A source that is ready to be read.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use forebay_core::FileInfo;
+use forebay_core::buffers::Blocks;
+use forebay_core::channel::Sender;
+use forebay_core::disk::{self, LEAST_READ, Length};
+use forebay_core::replay::ReplayableFile;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// A source that is ready to be read.
+pub(crate) struct Opened {
+    pub(crate) size: Option<u64>,
+    pub(super) input: Input,
+    /// Where a regular file lies.
+    pub(super) path: Option<PathBuf>,
+}
+
+pub(super) enum Input {
+    File(File),
+    Bytes(Bytes),
+    Reader(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl Opened {
+    /// The source as a file that can be read again; `None` where it cannot. Only its size is filled in.
+    pub(crate) fn replay(&self) -> Option<Arc<ReplayableFile>> {
+        let info = FileInfo {
+            size: Some(self.size?),
+            ..FileInfo::default()
+        };
+        Some(Arc::new(match (&self.input, &self.path) {
+            (Input::Bytes(bytes), _) => ReplayableFile::memory(info, vec![bytes.clone()]),
+            (_, Some(path)) => ReplayableFile::path(info, path.clone()),
+            _ => return None,
+        }))
+    }
+
+    /// Sends everything, `chunk` bytes at a time; `each` hears how many bytes went.
+    pub(crate) async fn pump(
+        self,
+        chunk: usize,
+        mut sender: Sender,
+        mut each: impl FnMut(u64),
+    ) -> io::Result<()> {
+        let mut length = Length::new(self.size);
+        match self.input {
+            Input::File(file) => {
+                let told = |piece: &Bytes| each(piece.len() as u64);
+                return disk::pump(file, self.size, chunk, sender, told).await;
+            }
+            Input::Bytes(mut bytes) => {
+                while !bytes.is_empty() {
+                    let piece = bytes.split_to(chunk.min(bytes.len()));
+                    length.add(piece.len())?;
+                    each(piece.len() as u64);
+                    if sender.send(piece).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Input::Reader(mut reader) => {
+                let mut blocks = Blocks::default();
+                loop {
+                    if std::future::poll_fn(|cx| sender.poll_ready(cx))
+                        .await
+                        .is_err()
+                    {
+                        return Ok(());
+                    }
+                    let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
+                    let room = block.capacity().min(chunk);
+                    let count = (&mut reader).take(room as u64).read_buf(&mut block).await?;
+                    if count == 0 {
+                        break;
+                    }
+                    length.add(count)?;
+                    each(count as u64);
+                    sender.push(block.split().freeze());
+                    blocks.keep(block);
+                }
+            }
+        }
+        length.end()?;
+        sender.finish();
+        Ok(())
+    }
+}
+
+/// Opens a file and tells its length; pipes and devices have none.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, Option<u64>)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok((file, metadata.is_file().then_some(metadata.len())))
+}

@@ -1,0 +1,88 @@
+//! Sources and files that can be read again.
+
+use std::io::{self, Read as _};
+
+use forebay_core::channel::channel;
+use forebay_core::disk::{Length, WriteError};
+use forebay_core::replay::{self, ReplayableFile};
+use forebay_core::scratch::Scratch;
+use forebay_core::{DEFAULT_CHUNK, FileInfo, media};
+
+use super::opened::{Input, Opened, open_regular};
+use super::{Kind, Source};
+
+impl Source {
+    /// A file that can be read again.
+    pub(crate) fn replayable(file: &ReplayableFile) -> Self {
+        let kind = match file.on_disk() {
+            Some(path) => Kind::Path(path.to_owned()),
+            None => Kind::Bytes(file.in_memory()),
+        };
+        Self {
+            name: file.info.name.clone(),
+            size: file.info.size,
+            kind,
+        }
+    }
+
+    /// Makes it a file that can be read again: a regular file stays where it is, everything else is written to scratch.
+    pub(crate) async fn into_replayable(self, scratch: &Scratch) -> io::Result<ReplayableFile> {
+        let Self { name, size, kind } = self;
+        let info = |head: &[u8], size: u64| {
+            let media_type = media::sniff(head).to_owned();
+            FileInfo {
+                name: media::fit_name(&name, &media_type),
+                media_type,
+                size: Some(size),
+            }
+        };
+        let opened = match kind {
+            Kind::Bytes(bytes) => {
+                Length::exact(size, bytes.len() as u64)?;
+                let info = info(&bytes, bytes.len() as u64);
+                return Ok(ReplayableFile::memory(info, vec![bytes]));
+            }
+            Kind::Path(path) => {
+                let opening = path.clone();
+                let (file, length, head) = tokio::task::spawn_blocking(move || {
+                    let (mut file, length) = open_regular(&opening)?;
+                    let mut head = Vec::new();
+                    if length.is_some() {
+                        let least = media::SNIFF_LEN as u64;
+                        io::Read::by_ref(&mut file)
+                            .take(least)
+                            .read_to_end(&mut head)?;
+                    }
+                    Ok::<_, io::Error>((file, length, head))
+                })
+                .await
+                .map_err(io::Error::other)??;
+                if let Some(length) = length {
+                    Length::exact(size, length)?;
+                    return Ok(ReplayableFile::path(info(&head, length), path));
+                }
+                Opened {
+                    size,
+                    input: Input::File(file),
+                    path: None,
+                }
+            }
+            Kind::Reader(reader) => Opened {
+                size,
+                input: Input::Reader(reader),
+                path: None,
+            },
+        };
+        let (sender, mut content) = channel(DEFAULT_CHUNK);
+        let pump = tokio::spawn(opened.pump(DEFAULT_CHUNK, sender, |_| {}));
+        let written = async {
+            let head = content.peek(media::SNIFF_LEN).await?;
+            ReplayableFile::spool(scratch, info(&head, 0), Vec::new(), &mut content).await
+        };
+        match written.await {
+            Ok(held) => Ok(held),
+            Err(WriteError::Io(error)) => Err(error),
+            Err(WriteError::Interrupted) => Err(replay::fault(pump.await)),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A workflow: its plugin, its config, what it is granted and lent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::flow::pipeline::{self, Pipeline, PipelineError};
+use crate::sandbox::grants::{Granted, Grants};
+use crate::sandbox::limits::{JobLimits, Limits};
+use crate::sandbox::plugin::Plugin;
+use crate::sandbox::stage::Stage;
+
+use crate::sandbox::world::World;
+
+/// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs
+/// any number of times.
+///
+/// ```no_run
+/// # async fn example(host: forebay::Host, assets: forebay::Assets) -> Result<(), Box<dyn std::error::Error>> {
+/// use forebay::{Grants, Source, Stage, Workflow};
+/// use serde_json::json;
+///
+/// let kit = host.load_file("media-kit.wasm").await?;
+/// let resize = host.load_file("image-resize.wasm").await?;
+/// let workflow = Workflow::builder("kit", &kit)
+///     .config(json!({ "prompt": "Introduce these pictures" }))
+///     .grants(Grants::all().max_assets(50))
+///     .lend("image-resize", Stage::new(&resize))
+///     .build()?;
+/// let report = host.run_workflow(&workflow, [Source::path("photo.jpg")], &assets).await?;
+/// println!("{}", report.result);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Workflow(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    name: String,
+    plugin: Plugin,
+    config: Value,
+    limits: Limits,
+    job_limits: JobLimits,
+    grants: Grants,
+    granted: Granted,
+    lent: BTreeMap<String, Stage>,
+    before: Option<Pipeline>,
+}
+
+impl Workflow {
+    /// Starts a workflow with an empty config, no grants and no stages, and with the default limits but for a day of wall
+    /// clock: it waits for all of its uploads. `name` is what messages and reports show.
+    pub fn builder(name: impl Into<String>, plugin: &Plugin) -> WorkflowBuilder {
+        WorkflowBuilder(Inner {
+            name: name.into(),
+            plugin: plugin.clone(),
+            config: Value::Object(serde_json::Map::new()),
+            limits: Limits::for_workflows(),
+            job_limits: JobLimits::default(),
+            grants: Grants::none(),
+            granted: Granted::default(),
+            lent: BTreeMap::new(),
+            before: None,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.0.plugin
+    }
+
+    /// What it is granted.
+    pub fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    /// The stages that it is lent, by name.
+    pub fn lent(&self) -> impl Iterator<Item = (&str, &Stage)> {
+        self.0
+            .lent
+            .iter()
+            .map(|(name, stage)| (name.as_str(), stage))
+    }
+
+    /// The pipeline that its inputs go through first.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.0.before.as_ref()
+    }
+
+    /// This workflow as the last step of a pipeline: its inputs are what comes out of that.
+    pub(crate) fn after(&self, pipeline: &Pipeline) -> Self {
+        Self(Arc::new(Inner {
+            // Before that pipeline, should there be one already.
+            before: Some(match &self.0.before {
+                Some(later) => pipeline.and(later),
+                None => pipeline.clone(),
+            }),
+            ..(*self.0).clone()
+        }))
+    }
+
+    pub(super) fn config(&self) -> &Value {
+        &self.0.config
+    }
+
+    /// What the plugin may use.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn job_limits(&self) -> &JobLimits {
+        &self.0.job_limits
+    }
+
+    pub(super) fn granted(&self) -> &Granted {
+        &self.0.granted
+    }
+
+    pub(super) fn stage(&self, name: &str) -> Option<&Stage> {
+        self.0.lent.get(name)
+    }
+}
+
+/// Sets up a [`Workflow`].
+#[derive(Debug)]
+pub struct WorkflowBuilder(Inner);
+
+impl WorkflowBuilder {
+    /// Sets the config: a JSON object that fits the plugin's schema.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.0.config = config;
+        self
+    }
+
+    /// Sets the limits of the workflow itself; the stages that it is lent have their own. `output_bytes` and
+    /// `output_files` hold for all that those stages make for it in one run.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    /// Sets what the whole run may use: its scratch, and its time with that of taking its inputs in.
+    #[must_use]
+    pub fn job_limits(mut self, limits: JobLimits) -> Self {
+        self.0.job_limits = limits;
+        self
+    }
+
+    /// Sets what it may do.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.0.grants = grants;
+        self
+    }
+
+    /// Lends it a stage, to be run by this name. The workflow may set fields of the stage's config.
+    #[must_use]
+    pub fn lend(mut self, name: impl Into<String>, stage: Stage) -> Self {
+        self.0.lent.insert(name.into(), stage);
+        self
+    }
+
+    /// Checks worlds, configs and grants, and opens the folders that are granted.
+    ///
+    /// # Errors
+    /// [`PipelineError::World`] when the plugin is no workflow, or a lent stage is one; [`PipelineError::Config`] when a
+    /// config does not fit; [`PipelineError::Grants`] when the plugin imports more than it is granted, or a grant cannot be
+    /// given.
+    pub fn build(self) -> Result<Workflow, PipelineError> {
+        let Self(mut inner) = self;
+        let label = format!("workflow {}", inner.name);
+        if inner.plugin.world() != World::Workflow {
+            return Err(PipelineError::World {
+                place: label,
+                plugin: inner.plugin.name().to_owned(),
+                problem: "is no workflow plugin",
+            });
+        }
+        pipeline::check_config(&inner.plugin, &inner.config).map_err(|problem| {
+            PipelineError::Config {
+                place: label.clone(),
+                problem,
+            }
+        })?;
+        let granted = match inner.plugin.not_granted(&inner.grants) {
+            Some(problem) => Err(problem),
+            None => Granted::open(&inner.grants),
+        };
+        inner.granted = granted.map_err(|problem| PipelineError::Grants {
+            place: label,
+            plugin: inner.plugin.name().to_owned(),
+            problem,
+        })?;
+        for (name, stage) in &mut inner.lent {
+            // What was checked and opened here is what runs.
+            let pipeline = Pipeline::builder(name).stage(stage.clone()).build()?;
+            if let [opened] = pipeline.stages() {
+                *stage = opened.clone();
+            }
+        }
+        Ok(Workflow(Arc::new(inner)))
+    }
+}
+
+impl Pipeline {
+    /// A workflow as the last step: what comes out of the stages becomes its inputs.
+    pub fn then(&self, workflow: &Workflow) -> Workflow {
+        workflow.after(self)
+    }
+}

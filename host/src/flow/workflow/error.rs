@@ -1,0 +1,34 @@
+//! A workflow that did not succeed.
+
+use crate::flow::error::{Error, summarize};
+use crate::flow::report::WorkflowReport;
+
+/// A workflow that did not succeed. Nothing of it is left with the service.
+#[derive(Debug)]
+pub struct WorkflowError {
+    /// What failed: never empty. Several only where several sources could not be taken in.
+    pub errors: Vec<Error>,
+    /// What the plugin did, printed and used, if it was run.
+    pub report: Option<Box<WorkflowReport>>,
+}
+
+impl From<Error> for WorkflowError {
+    fn from(error: Error) -> Self {
+        Self {
+            errors: vec![error],
+            report: None,
+        }
+    }
+}
+
+impl std::fmt::Display for WorkflowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        summarize(&self.errors, f)
+    }
+}
+
+impl std::error::Error for WorkflowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.errors.first().map(|error| error as _)
+    }
+}

@@ -1,0 +1,325 @@
+//! One run of a workflow: its inputs taken in, its plugin run, its assets kept or deleted.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use serde_json::Value;
+
+use super::definition::Workflow;
+use super::error::WorkflowError;
+use super::job_file::JobFile;
+use super::session::Session;
+use super::transforms::{Collect, passing_on};
+use crate::flow::error::Error;
+use crate::flow::event::{Event, Observer};
+use crate::flow::job::{AbortOnDrop, Job};
+use crate::flow::report::{InputReport, WorkflowReport, config_sha256};
+use crate::flow::runtime::Runtime;
+use crate::flow::source::Source;
+use crate::sandbox::cause::{PluginError, StageCause, StageEnd};
+use crate::sandbox::guest::Guest;
+use crate::sandbox::limits::Exceeded;
+use crate::sandbox::pre::Pre;
+use crate::sandbox::state::StageState;
+use crate::sandbox::usage::Usage;
+use crate::sandbox::world::World;
+use forebay_assets::Assets;
+use forebay_core::FileInfo;
+use forebay_core::replay::ReplayableFile;
+use forebay_core::scratch::Scratch;
+
+/// Sources that are taken in at a time.
+const TAKEN_IN: usize = 4;
+
+/// Longest result that is taken, in bytes. Assets are named by their ids; a few small files may stand in it as they are.
+const MAX_RESULT: usize = 16 << 20;
+
+/// A run that is ready to go. [`Host::run_workflow`](crate::Host::run_workflow) is the short form.
+#[must_use = "a workflow does nothing until it is run"]
+pub struct WorkflowJob {
+    host: Arc<Runtime>,
+    workflow: Workflow,
+    sources: Vec<Source>,
+    assets: Assets,
+    observer: Observer,
+    hash_files: bool,
+}
+
+impl WorkflowJob {
+    pub(crate) fn new(
+        host: Arc<Runtime>,
+        workflow: Workflow,
+        sources: Vec<Source>,
+        assets: Assets,
+    ) -> Self {
+        Self {
+            host,
+            workflow,
+            sources,
+            assets,
+            observer: Arc::new(|_| {}),
+            hash_files: false,
+        }
+    }
+
+    /// Calls this for every [`Event`], from whichever thread it happens on. It must not block.
+    pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Whether the report tells the SHA-256 of the sources and of every file between two stages; see
+    /// [`Job::hash_files`](crate::Job::hash_files).
+    pub fn hash_files(mut self, hash: bool) -> Self {
+        self.hash_files = hash;
+        self
+    }
+
+    /// Runs the workflow over all of its sources. Must be called within a tokio runtime; dropping the future cancels the
+    /// run and deletes the assets that it had made ([`Assets::settle`] waits for that).
+    ///
+    /// # Errors
+    /// When a source could not be taken in, before the plugin has begun; or when the plugin did not succeed. Either way
+    /// nothing is left with the service.
+    pub async fn run(self) -> Result<WorkflowReport, WorkflowError> {
+        let limit = self.workflow.job_limits().wall_clock;
+        let file = self.workflow.name().to_owned();
+        // In a task of its own, as jobs are.
+        let task = AbortOnDrop(tokio::spawn(self.go()));
+        let ended = tokio::time::timeout(limit, task.wait()).await;
+        let (mut report, session) = ended.map_err(|_| Error::Job {
+            file,
+            limit: Exceeded::WallClock(limit),
+        })??;
+        // Here and not in the task: whoever gets the report keeps the assets, and nobody else does.
+        report.files = session.keep();
+        Ok(report)
+    }
+
+    async fn go(mut self) -> Result<(WorkflowReport, Arc<Session>), WorkflowError> {
+        let started = Instant::now();
+        let _last_to_go = self.assets.under_way();
+        let most = self.workflow.job_limits().scratch_bytes;
+        let scratch = Scratch::new(&self.host.scratch, most)
+            .map_err(|reason| Error::scratch(self.workflow.name().to_owned(), reason))?;
+        let inputs = self.take_in(&scratch).await?;
+        let session = Arc::new(Session::new(
+            self.host,
+            self.workflow,
+            inputs,
+            self.assets,
+            scratch,
+            self.observer,
+            self.hash_files,
+        ));
+        // A host that is being torn down has no places left; then nothing waits for this either.
+        let host = session.host.clone();
+        let place = host.workflows.acquire().await;
+        let (result, mut report) = run(&session).await;
+        if self.hash_files {
+            let files: Vec<_> = session
+                .inputs
+                .iter()
+                .map(|input| input.bytes.clone())
+                .collect();
+            // As many open files at a time as when they were taken in.
+            let hashes: Vec<_> = futures::stream::iter(files.into_iter().map(hash))
+                .buffered(TAKEN_IN)
+                .collect()
+                .await;
+            for (input, sha256) in report.inputs.iter_mut().zip(hashes) {
+                input.sha256 = sha256.ok();
+            }
+        }
+        report.elapsed = started.elapsed();
+        match result {
+            Ok(result) => {
+                report.result = result;
+                drop(place);
+                Ok((report, session))
+            }
+            Err(cause) => {
+                let error = Error::Workflow {
+                    workflow: session.workflow.name().to_owned(),
+                    plugin: session.workflow.plugin().name().to_owned(),
+                    cause,
+                };
+                (session.observer)(Event::Failed(&error));
+                report.failures.push(error.to_string());
+                session.discard().await;
+                Err(WorkflowError {
+                    errors: vec![error],
+                    report: Some(Box::new(report)),
+                })
+            }
+        }
+    }
+
+    /// Makes the workflow's inputs of the sources: all of them, or none.
+    async fn take_in(&mut self, scratch: &Scratch) -> Result<Vec<Arc<JobFile>>, WorkflowError> {
+        let sources = std::mem::take(&mut self.sources);
+        let Self {
+            host,
+            workflow,
+            observer,
+            hash_files,
+            ..
+        } = &*self;
+        let taken = sources.into_iter().map(|source| async {
+            let Some(pipeline) = workflow.pipeline() else {
+                let file = source.name().to_owned();
+                let input = source.into_replayable(scratch).await;
+                return input
+                    .map(|input| vec![JobFile::new(input)])
+                    .map_err(|reason| vec![Error::Source { file, reason }]);
+            };
+            let sink = Arc::new(Collect::new(scratch.clone()));
+            let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
+                .observe(passing_on(observer.clone()))
+                .hash_files(*hash_files)
+                .part_of(scratch)
+                .run()
+                .await
+                .map_err(|error| error.errors)?;
+            Ok(sink.files(&report))
+        });
+        let taken: Vec<Result<Vec<JobFile>, Vec<Error>>> = futures::stream::iter(taken)
+            .buffered(TAKEN_IN)
+            .collect()
+            .await;
+        let mut inputs = Vec::new();
+        let mut errors = Vec::new();
+        let plugin = workflow.plugin();
+        for taken in taken {
+            match taken {
+                Err(failed) => errors.extend(failed),
+                Ok(files) => {
+                    for input in files {
+                        (observer)(Event::Opened(input.info()));
+                        let FileInfo {
+                            name, media_type, ..
+                        } = input.info();
+                        if plugin.accepts(media_type) {
+                            inputs.push(Arc::new(input));
+                            continue;
+                        }
+                        let accepts = plugin.descriptor().accepts.join(", ");
+                        errors.push(Error::Input {
+                            file: name.clone(),
+                            workflow: workflow.name().to_owned(),
+                            media_type: media_type.clone(),
+                            accepts,
+                        });
+                    }
+                }
+            }
+        }
+        for error in &errors {
+            (observer)(Event::Failed(error));
+        }
+        if errors.is_empty() {
+            Ok(inputs)
+        } else {
+            Err(WorkflowError {
+                errors,
+                report: None,
+            })
+        }
+    }
+}
+
+impl fmt::Debug for WorkflowJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkflowJob")
+            .field("workflow", &self.workflow.name())
+            .field("sources", &self.sources)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The SHA-256 of a file, in hex.
+async fn hash(file: Arc<ReplayableFile>) -> io::Result<String> {
+    file.sha256().await
+}
+
+/// Runs the plugin, and tells what it did however it ended.
+async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowReport) {
+    let workflow = &session.workflow;
+    let plugin = workflow.plugin();
+    let descriptor = plugin.descriptor();
+    let inputs = session.inputs.iter().map(|input| InputReport {
+        info: input.info().clone(),
+        sha256: None,
+        stages: input.stages.clone(),
+    });
+    let mut report = WorkflowReport {
+        workflow: workflow.name().to_owned(),
+        plugin: descriptor.name.clone(),
+        version: descriptor.version.clone(),
+        digest: plugin.digest().to_owned(),
+        config_sha256: config_sha256(workflow.config()),
+        inputs: inputs.collect(),
+        files: Vec::new(),
+        result: Value::Null,
+        failures: Vec::new(),
+        messages: Vec::new(),
+        usage: Usage::default(),
+        limits: workflow.limits().clone(),
+        grants: serde_json::json!(workflow.grants()),
+        elapsed: Duration::ZERO,
+    };
+    let granted = workflow.granted();
+    let limits = granted.bound(workflow.limits(), World::Workflow);
+    let state = match StageState::new(&limits, granted) {
+        Ok(state) => state,
+        Err(error) => return (Err(StageCause::Host(format!("{error:#}"))), report),
+    };
+    let mut guest = Guest::new(&session.host.engine, state, limits);
+    let result = call(session, &mut guest).await;
+    report.messages = guest.messages();
+    report.usage = guest.usage();
+    (result, report)
+}
+
+/// Calls the plugin. What it gives must be JSON.
+async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageCause> {
+    let workflow = &session.workflow;
+    let Pre::Workflow(pre) = workflow.plugin().pre() else {
+        return Err(StageCause::Host("not a workflow".into()));
+    };
+    let state = guest.state();
+    state.extension = Some(session.clone());
+    // What it was given counts as taken, whether or not its bytes enter it.
+    let given = session.inputs.iter().map(|input| input.size()).sum();
+    state.taken.store(given, Ordering::Relaxed);
+    let config = workflow.config().to_string();
+    let returned = guest
+        .run(async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            store
+                .run_concurrent(async |accessor| {
+                    plugin
+                        .forebay_plugin_workflow()
+                        .call_run(accessor, config)
+                        .await
+                })
+                .await?
+        })
+        .await
+        .map_err(|end| match end {
+            StageEnd::Failed(cause) => cause,
+            StageEnd::Interrupted => StageCause::Host("interrupted".into()),
+        })?;
+    let text = returned.map_err(PluginError::from)?;
+    if text.len() > MAX_RESULT {
+        return Err(StageCause::Result(format!(
+            "has {} bytes, at most {MAX_RESULT} are taken",
+            text.len()
+        )));
+    }
+    serde_json::from_str(&text).map_err(|error| StageCause::Result(format!("is not JSON: {error}")))
+}

@@ -1,0 +1,205 @@
+//! What one run of a workflow shares between the calls of its plugin.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+
+use super::definition::Workflow;
+use super::job_file::JobFile;
+use crate::flow::event::{Event, Observer, Progress};
+use crate::flow::place::Place;
+use crate::flow::report::FileReport;
+use crate::flow::runtime::Runtime;
+use crate::sandbox::cause::StageCause;
+use crate::sandbox::grants::Grants;
+use crate::sandbox::state::StageState;
+use forebay_assets::{Asset, Assets, DeleteOnDrop, Flow};
+use forebay_core::FileInfo;
+use forebay_core::mutex::lock;
+use forebay_core::scratch::Scratch;
+
+/// Calls that a workflow may have running or waiting for a stage at a time: one more ends it.
+const CALLS: usize = 256;
+
+/// Stages that a workflow may have running at a time; further calls wait.
+const STAGES: usize = 16;
+
+/// Uploads whose bytes a workflow may be writing at a time; further calls wait.
+const STREAMS: usize = 8;
+
+/// Files that a workflow may be reading at a time. Each holds an open file and up to a MiB: one more ends the workflow.
+const READINGS: usize = 128;
+
+/// The workflow's side of the host. Its end deletes every asset that was not kept.
+pub(crate) struct Session {
+    pub(super) host: Arc<Runtime>,
+    pub(super) workflow: Workflow,
+    pub(super) inputs: Vec<Arc<JobFile>>,
+    pub(super) assets: Assets,
+    pub(super) scratch: Scratch,
+    pub(super) observer: Observer,
+    pub(super) hash_files: bool,
+    /// Places for calls that run a stage or wait for one.
+    pub(super) calls: Semaphore,
+    /// Places for stages that run.
+    pub(super) stages: Semaphore,
+    /// Places for uploads whose bytes the plugin writes.
+    pub(super) streams: Semaphore,
+    /// Places for files that the plugin reads.
+    pub(super) readings: Arc<Semaphore>,
+    deliveries: AtomicU64,
+    spent: Arc<Mutex<Spent>>,
+    made: Mutex<Vec<(FileReport, DeleteOnDrop)>>,
+}
+
+/// What a workflow has used up of its grants.
+#[derive(Debug, Default)]
+struct Spent {
+    assets: u64,
+    bytes: u64,
+}
+
+/// A part of the grants that is in use; given back when dropped, unless an asset came of it.
+#[derive(Debug)]
+pub(super) struct Spending {
+    spent: Arc<Mutex<Spent>>,
+    bytes: u64,
+}
+
+impl Spending {
+    /// The asset is there: what it took stays used up.
+    pub(super) fn keep(mut self) {
+        self.spent = Arc::default();
+    }
+}
+
+impl Drop for Spending {
+    fn drop(&mut self) {
+        let mut spent = lock(&self.spent);
+        spent.assets = spent.assets.saturating_sub(1);
+        spent.bytes = spent.bytes.saturating_sub(self.bytes);
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        host: Arc<Runtime>,
+        workflow: Workflow,
+        inputs: Vec<Arc<JobFile>>,
+        assets: Assets,
+        scratch: Scratch,
+        observer: Observer,
+        hash_files: bool,
+    ) -> Self {
+        Self {
+            host,
+            workflow,
+            inputs,
+            assets,
+            scratch,
+            observer,
+            hash_files,
+            calls: Semaphore::new(CALLS),
+            stages: Semaphore::new(STAGES),
+            streams: Semaphore::new(STREAMS),
+            readings: Arc::new(Semaphore::new(READINGS)),
+            deliveries: AtomicU64::new(0),
+            spent: Arc::default(),
+            made: Mutex::default(),
+        }
+    }
+
+    pub(super) fn grants(&self) -> &Grants {
+        self.workflow.grants()
+    }
+
+    /// Takes one asset of so many bytes out of the grants, or says why not.
+    pub(super) fn spend(&self, bytes: u64) -> Result<Spending, String> {
+        let Grants {
+            max_assets,
+            max_bytes,
+            ..
+        } = *self.grants();
+        let mut spent = lock(&self.spent);
+        if spent.assets >= max_assets {
+            return Err(format!(
+                "this workflow may make at most {max_assets} assets"
+            ));
+        }
+        if spent.bytes.saturating_add(bytes) > max_bytes {
+            return Err(format!(
+                "this workflow may upload at most {max_bytes} bytes, and {} are used up",
+                spent.bytes
+            ));
+        }
+        spent.assets += 1;
+        spent.bytes += bytes;
+        Ok(Spending {
+            spent: self.spent.clone(),
+            bytes,
+        })
+    }
+
+    /// Tells the observer that a file begins to go to the service.
+    pub(super) fn delivering(&self, info: &FileInfo) -> Progress {
+        let delivery = self.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
+        (self.observer)(Event::Delivering(delivery, info));
+        Progress::new(self.observer.clone(), delivery)
+    }
+
+    /// Takes an asset into the report; it goes again if the workflow does not succeed.
+    pub(super) fn made(&self, file: MadeFile<'_>, progress: &Progress, claim: DeleteOnDrop) {
+        let report = FileReport {
+            name: file.info.name.clone(),
+            media_type: file.info.media_type.clone(),
+            size: file.asset.size_bytes,
+            sha256: Some(file.sha256),
+            stages: file.file.map_or_else(Vec::new, |file| file.stages.clone()),
+            place: Place::Asset {
+                asset: file.asset.clone(),
+                flow: file.flow,
+            },
+        };
+        (self.observer)(Event::Delivered(progress.delivery(), &report));
+        lock(&self.made).push((report, claim));
+    }
+
+    /// The workflow has failed: waits until its assets are deleted.
+    pub(super) async fn discard(&self) {
+        let made = std::mem::take(&mut *lock(&self.made));
+        futures::future::join_all(made.into_iter().map(|(_, claim)| claim.delete())).await;
+    }
+
+    /// The workflow has succeeded: its assets stay.
+    pub(super) fn keep(&self) -> Vec<FileReport> {
+        let made = std::mem::take(&mut *lock(&self.made));
+        made.into_iter()
+            .map(|(report, claim)| {
+                claim.keep();
+                report
+            })
+            .collect()
+    }
+}
+
+/// A file that has become an asset.
+pub(super) struct MadeFile<'a> {
+    pub(super) info: &'a FileInfo,
+    /// The file, where it is one of this run.
+    pub(super) file: Option<&'a JobFile>,
+    pub(super) asset: &'a Asset,
+    pub(super) flow: Flow,
+    pub(super) sha256: String,
+}
+
+impl StageState {
+    /// What a workflow may reach. Only workflows import what asks for it.
+    pub(super) fn session(&self) -> wasmtime::Result<Arc<Session>> {
+        let session = self.extension.clone().map(Arc::downcast::<Session>);
+        match session {
+            Some(Ok(session)) => Ok(session),
+            _ => Err(StageCause::Host("called outside of a workflow's run".into()).into()),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! `uploads`: the Assets API, as far as it was granted.
+
+use std::sync::Arc;
+
+use futures::future::{Either, select};
+use tokio::sync::Mutex;
+use wasmtime::component::{Accessor, HasSelf, Resource, StreamReader};
+
+use super::bindings::forebay::plugin::uploads::{self, Asset, ServiceError, UploadError};
+use super::files::{Handle, WholeFile};
+use super::job_file::JobFile;
+use super::session::{MadeFile, Session, Spending};
+use crate::flow::event::Progress;
+use crate::sandbox::bindings;
+use crate::sandbox::run::pipe::Drain;
+use crate::sandbox::state::StageState;
+use forebay_assets::journal::UploadJournal;
+use forebay_assets::{
+    Asset as ServiceAsset, AssetsError, DeleteOnDrop, DirectUpload, Flow, MULTIPART_MAX, NewUpload,
+    Uploaded,
+};
+use forebay_core::FileInfo;
+use forebay_core::channel::{Content, channel};
+use forebay_core::media;
+
+/// Bytes between a workflow's stream and the connection.
+const BUDGET: usize = 1 << 20;
+
+/// What a workflow holds of a direct upload.
+#[allow(unreachable_pub, reason = "the bindings re-export it")]
+pub struct Upload(Arc<Reserved>);
+
+/// A direct upload. When it goes before it is complete, the reservation is deleted.
+struct Reserved {
+    direct: DirectUpload,
+    info: FileInfo,
+    phase: Mutex<Phase>,
+}
+
+/// How far a direct upload is; one call at a time moves it on.
+struct Phase {
+    spending: Option<Spending>,
+    put: Option<Put>,
+    completed: Option<ServiceAsset>,
+}
+
+/// Bytes that the storage has.
+struct Put {
+    sha256: String,
+    file: Option<Arc<JobFile>>,
+    progress: Progress,
+}
+
+impl uploads::Host for StageState {}
+
+impl uploads::HostWithStore<StageState> for HasSelf<StageState> {
+    async fn upload(
+        accessor: &Accessor<StageState, Self>,
+        file: Resource<Handle>,
+    ) -> wasmtime::Result<Result<Asset, UploadError>> {
+        let (session, file) = accessor.with(|mut access| {
+            let state = access.get();
+            Ok::<_, wasmtime::Error>((state.session()?, state.file(&file)?))
+        })?;
+        Ok(session.upload(&file).await.map(in_contract))
+    }
+}
+
+impl uploads::HostDirectUpload for StageState {
+    fn asset_id(&mut self, upload: Resource<Upload>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&upload)?.0.direct.asset_id().to_owned())
+    }
+
+    fn max_bytes(&mut self, upload: Resource<Upload>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&upload)?.0.direct.max_bytes())
+    }
+
+    fn expires_in_seconds(&mut self, upload: Resource<Upload>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&upload)?.0.direct.expires_in().as_secs())
+    }
+
+    fn drop(&mut self, upload: Resource<Upload>) -> wasmtime::Result<()> {
+        self.table.delete(upload)?;
+        Ok(())
+    }
+}
+
+impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
+    async fn create(
+        accessor: &Accessor<StageState, Self>,
+        info: bindings::FileInfo,
+        size: u64,
+    ) -> wasmtime::Result<Result<Resource<Upload>, UploadError>> {
+        let session = session(accessor)?;
+        let reserved = match session.reserve(info, size).await {
+            Ok(reserved) => reserved,
+            Err(error) => return Ok(Err(error)),
+        };
+        accessor.with(|mut access| Ok(Ok(access.get().table.push(Upload(Arc::new(reserved)))?)))
+    }
+
+    async fn put(
+        accessor: &Accessor<StageState, Self>,
+        upload: Resource<Upload>,
+        content: StreamReader<u8>,
+    ) -> wasmtime::Result<Result<(), UploadError>> {
+        let (session, reserved) = find(accessor, &upload)?;
+        let mut phase = reserved.phase.lock().await;
+        // A file of the host's own, unread: its bytes need not pass through the guest, and can be had again.
+        let content = match accessor.with(|access| content.try_into::<WholeFile>(access)) {
+            Ok(WholeFile(file)) => {
+                return Ok(session.put_file(&reserved, &mut phase, file).await);
+            }
+            Err(content) => content,
+        };
+        let (sender, passing) = channel(BUDGET);
+        let ended = accessor.with(|access| {
+            let (drain, ended) = Drain::new(sender, |_| Ok(()));
+            content.pipe(access, drain).map(|()| ended)
+        })?;
+        let finish = async {
+            // Without its sender back, the stream goes unfinished: the guest broke off, or the storage took no more.
+            if let Ok(Some(sender)) = ended.await {
+                sender.finish();
+            }
+        };
+        let put = std::pin::pin!(session.put_stream(&reserved, &mut phase, passing));
+        // A put that fails ends at once, whether or not the guest goes on to write.
+        Ok(match select(put, std::pin::pin!(finish)).await {
+            Either::Left((put, _)) => put,
+            Either::Right(((), put)) => put.await,
+        })
+    }
+
+    async fn complete(
+        accessor: &Accessor<StageState, Self>,
+        upload: Resource<Upload>,
+    ) -> wasmtime::Result<Result<Asset, UploadError>> {
+        let (session, reserved) = find(accessor, &upload)?;
+        Ok(session.complete(&reserved).await.map(in_contract))
+    }
+}
+
+fn session(accessor: &Accessor<StageState, HasSelf<StageState>>) -> wasmtime::Result<Arc<Session>> {
+    accessor.with(|mut access| access.get().session())
+}
+
+fn find(
+    accessor: &Accessor<StageState, HasSelf<StageState>>,
+    upload: &Resource<Upload>,
+) -> wasmtime::Result<(Arc<Session>, Arc<Reserved>)> {
+    accessor.with(|mut access| {
+        let state = access.get();
+        Ok((state.session()?, state.table.get(upload)?.0.clone()))
+    })
+}
+
+impl Session {
+    /// Uploads a file by the flow that its size calls for.
+    async fn upload(&self, file: &Arc<JobFile>) -> Result<ServiceAsset, UploadError> {
+        if !self.grants().upload {
+            return Err(denied("upload"));
+        }
+        if file.size() > MULTIPART_MAX && !self.grants().direct_upload {
+            return Err(UploadError::TooLarge(MULTIPART_MAX));
+        }
+        let spending = self.spend(file.size()).map_err(UploadError::Denied)?;
+        let _place = self.host.uploads.acquire().await;
+        let progress = self.delivering(file.info());
+        let uploaded = self
+            .assets
+            .send(&file.bytes, &UploadJournal::default(), &progress.watch())
+            .await;
+        let Uploaded {
+            asset,
+            flow,
+            sha256,
+            claim,
+        } = uploaded.map_err(in_guest_words)?;
+        spending.keep();
+        let made = MadeFile {
+            info: file.info(),
+            file: Some(file),
+            asset: &asset,
+            flow,
+            sha256,
+        };
+        self.made(made, &progress, claim);
+        Ok(asset)
+    }
+
+    async fn reserve(&self, info: bindings::FileInfo, size: u64) -> Result<Reserved, UploadError> {
+        if !self.grants().direct_upload {
+            return Err(denied("direct upload"));
+        }
+        let bindings::FileInfo {
+            name, media_type, ..
+        } = info;
+        media::check_name(&name)
+            .map_err(|problem| UploadError::Denied(format!("the name {problem}")))?;
+        let spending = self.spend(size).map_err(UploadError::Denied)?;
+        let new = NewUpload {
+            name: &name,
+            media_type: &media_type,
+            size,
+            sha256: None,
+        };
+        let direct = self.assets.direct_upload(new).await;
+        Ok(Reserved {
+            direct: direct.map_err(in_guest_words)?,
+            info: FileInfo {
+                name,
+                media_type,
+                size: Some(size),
+            },
+            phase: Mutex::new(Phase {
+                spending: Some(spending),
+                put: None,
+                completed: None,
+            }),
+        })
+    }
+
+    async fn put_file(
+        &self,
+        reserved: &Reserved,
+        phase: &mut Phase,
+        file: Arc<JobFile>,
+    ) -> Result<(), UploadError> {
+        let _place = self.host.uploads.acquire().await;
+        let progress = self.begin(reserved, phase, &file.info().media_type)?;
+        let watch = progress.watch();
+        let put = reserved.direct.put_replayable(&file.bytes, &watch).await;
+        phase.put = Some(Put {
+            sha256: put.map_err(in_guest_words)?,
+            file: Some(file),
+            progress,
+        });
+        Ok(())
+    }
+
+    async fn put_stream(
+        &self,
+        reserved: &Reserved,
+        phase: &mut Phase,
+        mut content: Content,
+    ) -> Result<(), UploadError> {
+        // A place of the workflow's own: should it write nothing more, nobody else waits for it.
+        let _place = self.streams.acquire().await;
+        // The service would find out at completion; the bytes tell it now.
+        let head = content.peek(media::SNIFF_LEN).await;
+        let head = head.map_err(|interrupted| in_guest_words(interrupted.into()))?;
+        let announced = reserved.direct.media_type();
+        let media_type = media::settle(media::sniff(&head), announced);
+        let progress = self.begin(reserved, phase, media_type)?;
+        let watch = progress.watch();
+        let put = reserved.direct.put_and_hash(content, &watch).await;
+        phase.put = Some(Put {
+            sha256: put.map_err(in_guest_words)?,
+            file: None,
+            progress,
+        });
+        Ok(())
+    }
+
+    /// Whether bytes of this type may go now; what went before is replaced.
+    fn begin(
+        &self,
+        reserved: &Reserved,
+        phase: &mut Phase,
+        media_type: &str,
+    ) -> Result<Progress, UploadError> {
+        if phase.completed.is_some() {
+            return Err(UploadError::Denied("the upload is complete already".into()));
+        }
+        if media_type != reserved.direct.media_type() {
+            return Err(UploadError::UnsupportedType(format!(
+                "{media_type}, where {} was announced",
+                reserved.direct.media_type()
+            )));
+        }
+        phase.put = None;
+        Ok(self.delivering(&reserved.info))
+    }
+
+    async fn complete(&self, reserved: &Reserved) -> Result<ServiceAsset, UploadError> {
+        let mut phase = reserved.phase.lock().await;
+        if let Some(asset) = &phase.completed {
+            return Ok(asset.clone());
+        }
+        let Some(Put {
+            sha256,
+            file,
+            progress,
+        }) = &phase.put
+        else {
+            return Err(UploadError::NotUploaded);
+        };
+        let asset = reserved.direct.complete(Some(sha256)).await;
+        let asset = asset.map_err(|error| match error {
+            AssetsError::Service(service) if service.status == 409 => UploadError::NotUploaded,
+            error => in_guest_words(error),
+        })?;
+        let claim = DeleteOnDrop::new(&self.assets, &asset.asset_id, &UploadJournal::default());
+        let made = MadeFile {
+            info: &reserved.info,
+            file: file.as_deref(),
+            asset: &asset,
+            flow: Flow::DirectUpload,
+            sha256: sha256.clone(),
+        };
+        self.made(made, progress, claim);
+        phase.completed = Some(asset.clone());
+        if let Some(spending) = phase.spending.take() {
+            spending.keep();
+        }
+        Ok(asset)
+    }
+}
+
+fn denied(what: &str) -> UploadError {
+    UploadError::Denied(format!("{what} was not granted to this workflow"))
+}
+
+fn in_contract(asset: ServiceAsset) -> Asset {
+    Asset {
+        asset_id: asset.asset_id,
+        url: asset.url,
+        mime_type: asset.mime_type,
+        size_bytes: asset.size_bytes,
+    }
+}
+
+/// What went wrong, as the contract has it. No text of these errors holds a key, a presigned URL or a header.
+fn in_guest_words(error: AssetsError) -> UploadError {
+    match error {
+        AssetsError::TooLarge { most, .. } => UploadError::TooLarge(most),
+        AssetsError::UnsupportedType(media_type) => UploadError::UnsupportedType(media_type),
+        AssetsError::WrongSize { actual, .. } => UploadError::WrongSize(actual),
+        AssetsError::Service(error) => UploadError::Service(ServiceError {
+            status: error.status,
+            code: error.code.clone(),
+            message: error.message.clone(),
+            request_id: error.request_id.clone(),
+        }),
+        AssetsError::Storage { status, code } => UploadError::Service(ServiceError {
+            status,
+            code: code.unwrap_or_default(),
+            message: "the storage did not take the bytes".into(),
+            request_id: None,
+        }),
+        error => UploadError::Transport(error.to_string()),
+    }
+}

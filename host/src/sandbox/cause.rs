@@ -1,0 +1,132 @@
+//! Why a plugin's work on a file ended.
+//!
+//! Promise: what a plugin said, what it did (a trap, a limit, a broken promise) and what the host could not do are distinct.
+
+use forebay_core::text;
+
+use super::bindings::GuestError;
+use super::limits::Exceeded;
+
+/// What ended a stage's work on a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: stage {stage}: {cause}")]
+pub struct StageError {
+    /// The stage, by its place and its name: `2 image-resize`.
+    pub stage: String,
+    /// The plugin's own name.
+    pub plugin: String,
+    /// The file that the stage was given.
+    pub file: String,
+    /// Why.
+    pub cause: StageCause,
+}
+
+/// Why a stage ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StageCause {
+    /// The plugin gave up.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// The plugin's code trapped: a panic, an access out of bounds, an exit.
+    #[error("the plugin crashed: {0}")]
+    Trap(String),
+    /// The stage reached one of its limits.
+    #[error(transparent)]
+    Limit(#[from] Exceeded),
+    /// The file is of a type that the plugin does not take.
+    #[error("the file is {media_type}; it takes {accepts}")]
+    NotAccepted {
+        /// The type that was sniffed.
+        media_type: String,
+        /// The plugin's media ranges.
+        accepts: String,
+    },
+    /// An output is not of a type that the plugin said it emits.
+    #[error("output {name} is {media_type}; the plugin says that it gives {produces}")]
+    OutputType {
+        /// The output's name.
+        name: String,
+        /// The type that was sniffed.
+        media_type: String,
+        /// What the descriptor allows.
+        produces: String,
+    },
+    /// An output's name is not a plain base name.
+    #[error("output name {0}")]
+    OutputName(String),
+    /// An output has another size than the plugin announced.
+    #[error("output {name} was announced with {announced} bytes but has {actual}")]
+    OutputSize {
+        /// The output's name.
+        name: String,
+        /// What the plugin announced.
+        announced: u64,
+        /// What came; where more came than announced, at least so many.
+        actual: u64,
+    },
+    /// A file that a file plugin named cannot be used.
+    #[error("output {path}: {problem}")]
+    OutputFile {
+        /// The path that the plugin gave.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A workflow's result cannot be used.
+    #[error("its result {0}")]
+    Result(String),
+    /// The plugin returned ok while outputs were still open.
+    #[error("the plugin returned ok with {0} output(s) unfinished")]
+    Unfinished(usize),
+    /// The host failed the stage: a full disk, an instance that could not be made.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// What a plugin said when it gave up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PluginError {
+    /// Not this plugin's kind of file.
+    #[error("not this plugin's kind of file: {0}")]
+    Unsupported(String),
+    /// The file is damaged or breaks its own format.
+    #[error("damaged or invalid file: {0}")]
+    InvalidInput(String),
+    /// The config does not fit.
+    #[error("invalid config: {0}")]
+    InvalidConfig(String),
+    /// Anything else.
+    #[error("failed: {0}")]
+    Failed(String),
+}
+
+/// Characters of a plugin's error message; the rest is cut.
+pub(crate) const MAX_ERROR: usize = 1000;
+
+impl From<GuestError> for PluginError {
+    fn from(error: GuestError) -> Self {
+        let tidy = |text: String| text::tidy(&text, MAX_ERROR);
+        match error {
+            GuestError::Unsupported(text) => Self::Unsupported(tidy(text)),
+            GuestError::InvalidInput(text) => Self::InvalidInput(tidy(text)),
+            GuestError::InvalidConfig(text) => Self::InvalidConfig(tidy(text)),
+            GuestError::Failed(text) => Self::Failed(tidy(text)),
+        }
+    }
+}
+
+/// Why a stage did not succeed.
+#[derive(Debug)]
+pub(crate) enum StageEnd {
+    /// It failed by itself.
+    Failed(StageCause),
+    /// Upstream failed, or nothing downstream wants its outputs; the error of that is told elsewhere.
+    Interrupted,
+}
+
+impl<C: Into<StageCause>> From<C> for StageEnd {
+    fn from(cause: C) -> Self {
+        Self::Failed(cause.into())
+    }
+}

@@ -1,0 +1,136 @@
+//! The only place that configures wasmtime.
+//!
+//! Promise: guests can always be interrupted (a clock ticks every [`TICK`] from a thread of its own, whatever the async
+//! runtime does), instances come from a pool that is sized for this host, and compiled code is kept only where the
+//! embedder says.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+#[cfg(feature = "cache")]
+use wasmtime::{Cache, CacheConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::sandbox::limits::STACK;
+
+/// How often running guests look up: the grain of `cpu_time`, and the longest that one may keep a thread to itself.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Core instances that one component may have. Rust and C plugins have 2 or 3 core modules; one built from an interpreter
+/// and its extension modules has about 20.
+const MODULES_PER_COMPONENT: u32 = 50;
+
+/// Linear memories that one component may have: each takes address space whether or not it is used. All toolchains make
+/// components with one, or two with an adapter.
+const MEMORIES: u32 = 2;
+
+/// Tables that one component may have.
+const TABLES: u32 = 20;
+
+/// Address space for one linear memory: all that 32 bits can name. How much of it a stage may use is its own limit.
+const MEMORY_SIZE: usize = 4 << 30;
+
+/// Elements that one table may have.
+const TABLE_ELEMENTS: usize = 200_000;
+
+/// Memory that a pooled slot keeps when its instance ends, so that the next one starts without page faults.
+const KEEP_RESIDENT: usize = 1 << 20;
+
+/// The machine cannot run the engine as it was configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot start the engine: {0}")]
+pub struct EngineError(String);
+
+/// A wasmtime engine with its clock.
+pub(crate) struct Engine {
+    engine: wasmtime::Engine,
+    /// Dropping this stops the clock thread.
+    _clock: mpsc::Sender<()>,
+}
+
+impl Engine {
+    /// `instances` is how many plugins may run at a time; `cache` is a folder for compiled code.
+    pub(crate) fn new(instances: u32, cache: Option<PathBuf>) -> Result<Self, EngineError> {
+        let mut config = Config::new();
+        config
+            .wasm_component_model_async(true)
+            .epoch_interruption(true)
+            .max_wasm_stack(STACK);
+        if let Some(folder) = cache {
+            keep_compiled(&mut config, folder)?;
+        }
+        config.allocation_strategy(pool(instances));
+        // The pool reserves address space: some containers do not give that much. Then every instance maps its own.
+        let engine = wasmtime::Engine::new(&config).or_else(|pooled| {
+            tracing::warn!(
+                "no instance pool on this machine, starting instances takes longer: {pooled:#}"
+            );
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            wasmtime::Engine::new(&config)
+        });
+        let engine = engine.map_err(|error| EngineError(format!("{error:#}")))?;
+        let clock = start_clock(engine.clone())?;
+        Ok(Self {
+            engine,
+            _clock: clock,
+        })
+    }
+}
+
+impl std::ops::Deref for Engine {
+    type Target = wasmtime::Engine;
+
+    fn deref(&self) -> &Self::Target {
+        &self.engine
+    }
+}
+
+/// Keeps compiled code in a folder.
+#[cfg(feature = "cache")]
+fn keep_compiled(config: &mut Config, folder: PathBuf) -> Result<(), EngineError> {
+    let mut settings = CacheConfig::new();
+    settings.with_directory(folder);
+    let cache = Cache::new(settings)
+        .map_err(|error| EngineError(format!("cache of compiled code: {error:#}")))?;
+    config.cache(Some(cache));
+    Ok(())
+}
+
+/// Without the feature `cache` nothing sets a folder.
+#[cfg(not(feature = "cache"))]
+fn keep_compiled(_: &mut Config, _: PathBuf) -> Result<(), EngineError> {
+    Ok(())
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    // However many of these a component has, it takes none from another.
+    let all = |each: u32| instances.saturating_mul(each);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(all(MODULES_PER_COMPONENT))
+        .total_memories(all(MEMORIES))
+        .total_tables(all(TABLES))
+        // Each call into a guest runs on a stack, and a stage may have several calls at once.
+        .total_stacks(all(4))
+        .max_core_instances_per_component(MODULES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_memory_size(MEMORY_SIZE)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT);
+    pool
+}
+
+fn start_clock(engine: wasmtime::Engine) -> Result<mpsc::Sender<()>, EngineError> {
+    let (alive, gone) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("forebay-clock".into())
+        .spawn(move || {
+            while let Err(mpsc::RecvTimeoutError::Timeout) = gone.recv_timeout(TICK) {
+                engine.increment_epoch();
+            }
+        })
+        .map_err(|error| EngineError(format!("clock thread: {error}")))?;
+    Ok(alive)
+}

@@ -1,0 +1,128 @@
+//! A store under its limits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forebay_core::channel::Interrupted;
+use forebay_core::text;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::cause::{MAX_ERROR, StageCause, StageEnd};
+use super::engine::Engine;
+use super::limits::{CpuMeter, Exceeded, Limits, STACK};
+use super::state::StageState;
+use super::usage::Usage;
+
+/// A store under its limits.
+pub(crate) struct Guest {
+    store: Store<StageState>,
+    limits: Limits,
+    meter: Arc<CpuMeter>,
+    started: Instant,
+}
+
+impl Guest {
+    pub(crate) fn new(engine: &Engine, state: StageState, limits: Limits) -> Self {
+        let mut store = Store::new(engine, state);
+        let meter = Arc::new(CpuMeter::default());
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(1);
+        let (watch, most) = (meter.clone(), limits.cpu_time);
+        store.epoch_deadline_callback(move |_| {
+            if watch.now() > most {
+                return Err(Exceeded::CpuTime(most).into());
+            }
+            // Other tasks get their turn at every tick, so a plugin that only computes slows nobody by more than that.
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            ))
+        });
+        Self {
+            store,
+            limits,
+            meter,
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs calls into the guest, timed, and tells what ended them.
+    pub(crate) async fn run<T>(
+        &mut self,
+        calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
+    ) -> Result<T, StageEnd> {
+        let left = self.time_left();
+        let measured = self.meter.clone().measure(calls(&mut self.store));
+        match tokio::time::timeout(left, measured).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(Exceeded::WallClock(self.limits.wall_clock).into()),
+        }
+    }
+
+    /// Finds our own reason in what wasmtime gives back; anything else is a trap.
+    fn explain(&self, error: &wasmtime::Error) -> StageEnd {
+        if error.is::<Interrupted>() {
+            StageEnd::Interrupted
+        } else if let Some(&exceeded) = error.downcast_ref::<Exceeded>() {
+            exceeded.into()
+        } else if let Some(cause) = error.downcast_ref::<StageCause>() {
+            cause.clone().into()
+        } else if error.downcast_ref() == Some(&Trap::StackOverflow) {
+            Exceeded::Stack(STACK as u64).into()
+        } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+            Exceeded::Handles(self.limits.handles).into()
+        } else {
+            // It may quote names from the component.
+            let trap = text::tidy(&error.root_cause().to_string(), MAX_ERROR);
+            // These have no types that could be named.
+            if trap.contains("fuel allocated for hostcalls") {
+                return Exceeded::CallBytes(self.limits.call_bytes).into();
+            }
+            if trap.contains("handle limit exceeded") {
+                return Exceeded::Handles(self.limits.handles).into();
+            }
+            StageCause::Trap(match self.store.data().log.last_line() {
+                Some(line) => format!("{trap}: {line}"),
+                None => trap,
+            })
+            .into()
+        }
+    }
+
+    /// What the store holds.
+    pub(crate) fn state(&mut self) -> &mut StageState {
+        self.store.data_mut()
+    }
+
+    /// What the plugin printed.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.store.data().log.lines()
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let state = self.store.data();
+        Usage {
+            bytes_in: state.taken(),
+            bytes_out: state.emitted_bytes(),
+            cpu_time: self.meter.total(),
+            wall_clock: self.started.elapsed(),
+            peak_memory: state.memory.peak(),
+        }
+    }
+
+    /// Counts wall-clock time from an earlier moment than the making of the store.
+    pub(crate) fn count_from(&mut self, started: Instant) {
+        self.started = started;
+    }
+
+    /// Wall-clock time that is left.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.limits
+            .wall_clock
+            .saturating_sub(self.started.elapsed())
+    }
+}

@@ -1,0 +1,80 @@
+//! A limit that was reached, in words that name it as a pipeline file does.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use forebay_core::scratch::ScratchFull;
+
+/// A limit that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exceeded {
+    /// [`Limits::memory`](super::Limits::memory), in bytes.
+    Memory(u64),
+    /// [`Limits::table_elements`](super::Limits::table_elements).
+    TableElements(u64),
+    /// [`Limits::cpu_time`](super::Limits::cpu_time).
+    CpuTime(Duration),
+    /// [`Limits::wall_clock`](super::Limits::wall_clock), or [`JobLimits::wall_clock`](super::JobLimits::wall_clock).
+    WallClock(Duration),
+    /// The stack of a call into a guest, [`STACK`](super::STACK) bytes.
+    Stack(u64),
+    /// [`Limits::output_bytes`](super::Limits::output_bytes).
+    OutputBytes(u64),
+    /// [`Limits::output_files`](super::Limits::output_files), or [`JobLimits::output_files`](super::JobLimits::output_files).
+    OutputFiles(u64),
+    /// [`Limits::expansion`](super::Limits::expansion): so many times the input.
+    Expansion(u64),
+    /// [`Limits::handles`](super::Limits::handles).
+    Handles(u64),
+    /// [`Limits::call_bytes`](super::Limits::call_bytes).
+    CallBytes(u64),
+    /// [`JobLimits::scratch_bytes`](super::JobLimits::scratch_bytes).
+    ScratchBytes(u64),
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, limit) = match *self {
+            Self::Memory(bytes) => ("memory", size(bytes)),
+            Self::TableElements(count) => ("table_elements", count.to_string()),
+            Self::CpuTime(time) => ("cpu_time", span(time)),
+            Self::WallClock(time) => ("wall_clock", span(time)),
+            Self::Stack(bytes) => return write!(f, "used up its stack of {}", size(bytes)),
+            Self::OutputBytes(bytes) => ("output_bytes", size(bytes)),
+            Self::OutputFiles(count) => ("output_files", count.to_string()),
+            Self::Expansion(times) => ("expansion", format!("{times} times its input")),
+            Self::Handles(count) => ("handles", count.to_string()),
+            Self::CallBytes(bytes) => ("call_bytes", size(bytes)),
+            Self::ScratchBytes(bytes) => ("scratch_bytes", size(bytes)),
+        };
+        write!(f, "reached its limit `{name}` of {limit}")
+    }
+}
+
+impl std::error::Error for Exceeded {}
+
+impl Exceeded {
+    /// The limit behind an error of the disk, if it is one.
+    pub(crate) fn within(error: &io::Error) -> Option<Self> {
+        let inner = error.get_ref()?;
+        let full = inner.downcast_ref::<ScratchFull>().copied().map(Self::from);
+        full.or_else(|| inner.downcast_ref().copied())
+    }
+}
+
+impl From<ScratchFull> for Exceeded {
+    fn from(full: ScratchFull) -> Self {
+        Self::ScratchBytes(full.limit)
+    }
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize(bytes).to_string()
+}
+
+fn span(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}

@@ -1,0 +1,298 @@
+//! File plugins: the input spooled to scratch, the results picked up from there.
+//!
+//! The input's folder is read-only and holds it alone; the output folder starts empty. What the plugin leaves in it is
+//! looked at only after its store is gone, so nothing can be swapped between the look and the use.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use walkdir::WalkDir;
+use wasmtime_wasi::FsPerms;
+
+use crate::sandbox::bindings;
+use crate::sandbox::bindings::file::FilePluginPre;
+use crate::sandbox::bindings::file::exports::forebay::plugin::file_transform::OutputFile;
+use crate::sandbox::cause::{PluginError, StageCause, StageEnd};
+use crate::sandbox::grants::Clock;
+use crate::sandbox::guest::Guest;
+use crate::sandbox::limits::{Exceeded, Limits};
+use crate::sandbox::run::{Done, Environment, StageOutputs, StoredFile};
+use crate::sandbox::stage::Stage;
+use crate::sandbox::state::{StageState, Tally, admit};
+use forebay_core::FileInfo;
+use forebay_core::channel::Content;
+use forebay_core::disk::WriteError;
+use forebay_core::media;
+use forebay_core::scratch::{BLOCK, Charge, Scratch, ScratchFolder, Spool};
+use forebay_core::text;
+
+/// Folders that may stand one in the other in the output folder.
+const MAX_DEPTH: usize = 64;
+
+/// Files and folders that may be there beside the outputs that are allowed.
+const SPARE_ENTRIES: u64 = 1_000;
+
+/// How often the output folder is measured while the plugin runs.
+const WATCH: Duration = Duration::from_millis(50);
+
+pub(super) async fn run(
+    stage: &Stage,
+    pre: &FilePluginPre<StageState>,
+    info: FileInfo,
+    mut content: Content,
+    environment: Environment<'_>,
+) -> Result<Done, StageEnd> {
+    let (folder, charge) = environment.scratch.folder().map_err(host)?;
+    let (input_dir, output_dir) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&input_dir).map_err(host)?;
+    std::fs::create_dir(&output_dir).map_err(host)?;
+    // The plugin reads the name from `info`; the path is ours, so that no file system's rules on names matter.
+    let file_name = media::fit_name("input", &info.media_type);
+    let input_path = input_dir.join(&file_name);
+    let file = std::fs::File::create_new(&input_path).map_err(host)?;
+    let started = Instant::now();
+    let spool = Spool::new(file, &input_path, &charge);
+    let spooled =
+        tokio::time::timeout(stage.limits.wall_clock, spool.fill(&mut content, |_| {})).await;
+    let size = match spooled.map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))? {
+        Ok(size) => size,
+        Err(WriteError::Interrupted) => return Err(StageEnd::Interrupted),
+        Err(WriteError::Io(error)) => return Err(host(error)),
+    };
+
+    let limits = stage.limits_of_store();
+    if let Clock::Frozen(at) = stage.grants.clock {
+        // What the clock does not tell, the input's own time would.
+        let input = std::fs::File::options().write(true).open(&input_path);
+        input
+            .and_then(|input| input.set_modified(at))
+            .map_err(host)?;
+    }
+    let state = stage.state(&limits, |wasi| {
+        wasi.preopened_dir(&input_dir, "/in", FsPerms::ReadOnly)?;
+        wasi.preopened_dir(&output_dir, "/out", FsPerms::ReadWrite)?;
+        Ok(())
+    })?;
+    state
+        .taken
+        .store(size, std::sync::atomic::Ordering::Relaxed);
+    let tally = state.tally.clone();
+    let input = bindings::FileInfo {
+        name: info.name.clone(),
+        media_type: info.media_type.clone(),
+        size: Some(size),
+    };
+    let config = stage.config.to_string();
+    let mut guest = Guest::new(environment.engine, state, limits);
+    guest.count_from(started);
+    let calls = guest.run(async |store| {
+        let plugin = pre.instantiate_async(&mut *store).await?;
+        let path = format!("/in/{file_name}");
+        plugin
+            .forebay_plugin_file_transform()
+            .call_transform(store, &input, &path, "/out", &config)
+            .await
+    });
+    let returned = tokio::select! {
+        returned = calls => returned?,
+        Err(cause) = watch(&output_dir, &stage.limits, size, &charge) => return Err(cause.into()),
+    };
+    let named = returned.map_err(PluginError::from)?;
+    let mut usage = guest.usage();
+    drop(guest);
+    let left = stage.limits.wall_clock.saturating_sub(started.elapsed());
+    let pick_up = PickUp {
+        folder: output_dir,
+        limits: stage.limits.clone(),
+        input_bytes: size,
+        input_type: info.media_type,
+        tally,
+        scratch: environment.scratch.clone(),
+        within: folder,
+    };
+    // What it left may be much to look at.
+    let picked = tokio::task::spawn_blocking(move || pick_up.all(named, &charge));
+    let picked = tokio::time::timeout(left, picked).await;
+    let stored = picked
+        .map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))?
+        .map_err(|error| StageCause::Host(error.to_string()))??;
+    usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
+    Ok(Done {
+        usage,
+        outputs: StageOutputs::Stored(stored),
+    })
+}
+
+fn host(error: io::Error) -> StageEnd {
+    match Exceeded::within(&error) {
+        Some(limit) => limit.into(),
+        None => StageCause::Host(format!("scratch folder: {error}")).into(),
+    }
+}
+
+/// Returns once the folder holds more than it may, beside an input of so many bytes.
+async fn watch(
+    folder: &Path,
+    limits: &Limits,
+    input_bytes: u64,
+    charge: &Arc<Charge>,
+) -> Result<Infallible, StageCause> {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let (folder, limits, charge) = (folder.to_owned(), limits.clone(), charge.clone());
+        // Where the folder holds a great many files, that takes a while.
+        let looked =
+            tokio::task::spawn_blocking(move || check(&folder, &limits, input_bytes, &charge));
+        looked
+            .await
+            .map_err(|error| StageCause::Host(error.to_string()))??;
+    }
+}
+
+/// Holds the output folder to the stage's limits and the job's scratch.
+fn check(
+    folder: &Path,
+    limits: &Limits,
+    input_bytes: u64,
+    charge: &Charge,
+) -> Result<(), StageCause> {
+    let Contents { entries, bytes } = measure(folder)?;
+    if entries > limits.output_files.saturating_add(SPARE_ENTRIES) {
+        return Err(Exceeded::OutputFiles(limits.output_files).into());
+    }
+    limits.check_output(input_bytes, bytes)?;
+    Ok(charge
+        .set(bytes.saturating_add(input_bytes))
+        .map_err(Exceeded::from)?)
+}
+
+/// What a folder holds.
+#[derive(Default)]
+struct Contents {
+    /// Files and folders.
+    entries: u64,
+    /// Length of all of them, each counted as one block at least.
+    bytes: u64,
+}
+
+/// Looks at all that is beneath a folder; links are not followed. What vanishes under the walk counts nothing.
+fn measure(folder: &Path) -> Result<Contents, StageCause> {
+    let mut contents = Contents::default();
+    for entry in WalkDir::new(folder).min_depth(1) {
+        let metadata = entry.and_then(|entry| {
+            let metadata = entry.metadata()?;
+            Ok((metadata, entry.depth()))
+        });
+        match metadata {
+            Ok((metadata, depth)) if depth <= MAX_DEPTH => {
+                contents.entries += 1;
+                contents.bytes = contents.bytes.saturating_add(metadata.len().max(BLOCK));
+            }
+            Err(error)
+                if error
+                    .io_error()
+                    .is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
+            // Deep, or so deep that its path has more characters than the system takes.
+            _ => {
+                return Err(StageCause::OutputFile {
+                    path: "…".into(),
+                    problem: format!("is deeper than {MAX_DEPTH} folders, or cannot be looked at"),
+                });
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// Takes over what a plugin has left, once its store is gone.
+struct PickUp {
+    folder: PathBuf,
+    limits: Limits,
+    input_bytes: u64,
+    input_type: String,
+    tally: Arc<Tally>,
+    scratch: Scratch,
+    /// What holds the input and all that was written. It goes with what was not named.
+    within: ScratchFolder,
+}
+
+impl PickUp {
+    /// The outputs that it named: regular files beneath its folder, reached without a link. They move to the job's scratch.
+    fn all(self, named: Vec<OutputFile>, charge: &Charge) -> Result<Vec<StoredFile>, StageCause> {
+        // What it wrote last, and what it does not name.
+        check(&self.folder, &self.limits, self.input_bytes, charge)?;
+        // From here on each output has a charge of its own.
+        charge.close();
+        let dir = Dir::open_ambient_dir(&self.folder, ambient_authority())
+            .map_err(|error| StageCause::Host(error.to_string()))?;
+        let mut seen = HashSet::new();
+        let outputs = named.into_iter().map(|OutputFile { path, name }| {
+            admit(&self.tally, &name)?;
+            self.one(&dir, &path, name, &mut seen)
+        });
+        let outputs = outputs.collect();
+        drop(self.within);
+        outputs
+    }
+
+    fn one(
+        &self,
+        dir: &Dir,
+        path: &str,
+        name: String,
+        seen: &mut HashSet<PathBuf>,
+    ) -> Result<StoredFile, StageCause> {
+        let problem = |problem: String| StageCause::OutputFile {
+            path: text::tidy(path, 200),
+            problem,
+        };
+        // Without the dots and doubled slashes that a path may have.
+        if !seen.insert(Path::new(path).components().collect()) {
+            return Err(problem("is named twice".into()));
+        }
+        let mut walked = PathBuf::new();
+        for (depth, part) in Path::new(path).components().enumerate() {
+            let Component::Normal(part) = part else {
+                return Err(problem(
+                    "is not a plain path beneath the output folder".into(),
+                ));
+            };
+            if depth >= MAX_DEPTH {
+                return Err(problem(format!("is deeper than {MAX_DEPTH} folders")));
+            }
+            walked.push(part);
+            let metadata = dir
+                .symlink_metadata(&walked)
+                .map_err(|error| problem(error.to_string()))?;
+            if metadata.is_symlink() {
+                return Err(problem("is reached through a link".into()));
+            }
+        }
+        let metadata = dir
+            .metadata(&walked)
+            .map_err(|error| problem(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(problem("is not a regular file".into()));
+        }
+        self.tally.add_bytes(metadata.len())?;
+        let info = FileInfo {
+            name,
+            media_type: self.input_type.clone(),
+            size: Some(metadata.len()),
+        };
+        let file = self
+            .scratch
+            .adopt(&self.folder.join(&walked), metadata.len());
+        let file = file.map_err(|error| match Exceeded::within(&error) {
+            Some(limit) => limit.into(),
+            None => problem(error.to_string()),
+        })?;
+        Ok(StoredFile { info, file })
+    }
+}
