@@ -126,7 +126,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
-    /// Note in this file what is uploaded, so that a run that was cut off does only the rest when it is started again
+    /// Keep a journal of the uploads in this file: if the run is cut off, the same command uploads only the rest
+    ///
+    /// FILE is a file that forebay itself writes. It is created if it does not exist. A file that is no journal stays as it
+    /// is, and the run does not start.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 

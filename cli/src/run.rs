@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use forebay::{
-    Assets, Delivered, Error, FileReport, Folder, Grants, Host, Journal, Outgoing, Pipeline,
-    PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
+    Assets, Delivered, Error, FileReport, Folder, Grants, Host, Journal, JournalError, Outgoing,
+    Pipeline, PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
@@ -233,7 +233,7 @@ async fn jobs(
     common: &Common,
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
-    let journal = common.journal.as_ref().map(Journal::open).transpose()?;
+    let journal = common.journal.as_deref().map(open_journal).transpose()?;
     let mut all_done = problems.is_empty();
     let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
@@ -375,6 +375,17 @@ pub(crate) fn write_report(path: &Path, mut report: Map<String, Value>) -> Resul
     file.write_all(b"\n")?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Opens the journal. Its file may be something else because its name was left out: then the first input is taken for it.
+fn open_journal(path: &Path) -> Result<Journal> {
+    Journal::open(path).map_err(|error| match error {
+        JournalError::NotAJournal { .. } => anyhow!(
+            "{error}. --journal takes the name of a file that forebay itself writes, before the files to upload; was it \
+             left out?"
+        ),
+        error => error.into(),
+    })
 }
 
 /// Standard output, for one file. It is written as it comes: whoever reads it learns from the exit status whether it was
