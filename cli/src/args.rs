@@ -122,7 +122,11 @@ pub(crate) struct Common {
     #[arg(long, value_name = "NAME", default_value = "stdin")]
     pub(crate) stdin_name: String,
 
-    /// Write what was done to this file, as JSON
+    /// Write a report of the run to this file, as JSON; `-` is standard output
+    ///
+    /// An older report in FILE is replaced. A file that is something else stays as it is, and the run does not start. If
+    /// FILE is a symbolic link, the file behind it is written and the link stays. A pipe or a device is written to. With
+    /// `-`, standard output holds the report and nothing else.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
