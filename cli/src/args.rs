@@ -122,11 +122,18 @@ pub(crate) struct Common {
     #[arg(long, value_name = "NAME", default_value = "stdin")]
     pub(crate) stdin_name: String,
 
-    /// Write what was done to this file, as JSON
+    /// Write a report of the run to this file, as JSON; `-` is standard output
+    ///
+    /// An older report in FILE is replaced. A file that is something else stays as it is, and the run does not start. If
+    /// FILE is a symbolic link, the file behind it is written and the link stays. A pipe or a device is written to. With
+    /// `-`, standard output holds the report and nothing else.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
-    /// Note in this file what is uploaded, so that a run that was cut off does only the rest when it is started again
+    /// Keep a journal of the uploads in this file: if the run is cut off, the same command uploads only the rest
+    ///
+    /// FILE is a file that forebay itself writes. It is created if it does not exist. A file that is no journal stays as it
+    /// is, and the run does not start.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 

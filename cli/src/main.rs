@@ -19,6 +19,7 @@ mod lock;
 mod plain;
 mod plugins;
 mod progress;
+mod report_file;
 mod run;
 mod service;
 mod stage_arg;

@@ -1,14 +1,14 @@
 //! `forebay run` and `forebay upload`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
-    Assets, AssetsExt as _, Delivered, Error, FileReport, Folder, Grants, Host, Journal, Outgoing,
-    Pipeline, PipelineFile, Place, Report, Sink, SinkError, Source, StageSpec, Workflow,
+    Assets, AssetsExt as _, Delivered, Error, FileReport, Folder, Grants, Host, Journal,
+    JournalError, Outgoing, Pipeline, PipelineFile, Place, Report, Sink, SinkError, Source,
+    StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
@@ -19,11 +19,13 @@ use crate::args::{Common, RunArgs, UploadArgs};
 use crate::lock::Lock;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
+use crate::report_file::ReportFile;
 use crate::stage_arg::StageArg;
 use crate::{lock, service, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
-    check_report(args.common.report.as_ref())?;
+    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
+    let report_file = report_file(&args.common, to_stdout)?;
     let mut plugins = Plugins::new()?;
     if args.locked {
         plugins = plugins.locked(Lock::read(lock::place(args.pipeline.as_deref()))?);
@@ -51,9 +53,9 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             "a workflow uploads what it makes itself: give -u in place of -o"
         );
         let assets = service::connect(&args.common.service, Some(last.name()))?;
-        return workflow::run(&plugins, &pipeline, &last, &assets, &args.common).await;
+        let common = &args.common;
+        return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
     }
-    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     ensure!(
         args.upload || args.common.journal.is_none(),
         "--journal notes uploads: give -u in place of -o"
@@ -73,11 +75,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             Target::Assets(assets)
         }
     };
-    jobs(&plugins.host, &pipeline, &target, &args.common).await
+    jobs(&plugins.host, &pipeline, &target, &args.common, report_file).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
-    check_report(args.common.report.as_ref())?;
+    let report_file = report_file(&args.common, false)?;
     let target = Target::Assets(service::connect(&args.common.service, None)?);
     let host = Plugins::new()?.host;
     jobs(
@@ -85,6 +87,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
         &Pipeline::builder("upload").build()?,
         &target,
         &args.common,
+        report_file,
     )
     .await
 }
@@ -231,9 +234,13 @@ async fn jobs(
     pipeline: &Pipeline,
     target: &Target,
     common: &Common,
+    report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
-    let journal = common.journal.as_ref().map(Journal::open).transpose()?;
+    let journal = common.journal.as_deref().map(open_journal).transpose()?;
+    // A report on standard output is alone there. It tells what the lines would.
+    let prints = !matches!(target, Target::Stdout(_))
+        && !report_file.as_ref().is_some_and(ReportFile::is_stdout);
     let mut all_done = problems.is_empty();
     let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
@@ -275,7 +282,7 @@ async fn jobs(
             let entry = entry(&input.shown, &report);
             if common.json {
                 progress.print(&entry.to_string());
-            } else if !matches!(target, Target::Stdout(_)) {
+            } else if prints {
                 report
                     .files
                     .iter()
@@ -291,9 +298,9 @@ async fn jobs(
         all_done &= job.1;
     }
     progress.finish();
-    if let Some(path) = &common.report {
+    if let Some(file) = report_file {
         let report = Map::from_iter([("jobs".into(), entries.into())]);
-        write_report(path, report).with_context(|| format!("report {}", path.display()))?;
+        file.write(report).await?;
     }
     Ok(if all_done {
         Outcome::Done
@@ -336,45 +343,40 @@ fn entry(shown: &str, report: &Report) -> Value {
     entry
 }
 
-/// Whether a report can be written there: known before the first byte moves. A file that is something else stays.
-pub(crate) fn check_report(path: Option<&PathBuf>) -> Result<()> {
-    let Some(path) = path else {
-        return Ok(());
+/// Where the report goes, if one is asked for: known to be usable before the first byte moves.
+fn report_file(common: &Common, out_is_stdout: bool) -> Result<Option<ReportFile>> {
+    let Some(path) = &common.report else {
+        return Ok(None);
     };
     let shown = path.display();
-    let folder = path.parent().unwrap_or(Path::new(""));
     ensure!(
-        folder.as_os_str().is_empty() || folder.is_dir(),
-        "--report {shown}: there is no such folder"
+        common.journal.as_ref() != Some(path),
+        "--report {shown}: the journal is to be in the same file; give each a file of its own"
     );
-    if path.exists() {
-        let text = std::fs::read(path).with_context(|| format!("--report {shown}"))?;
-        let before: Option<Map<String, Value>> = serde_json::from_slice(&text).ok();
-        ensure!(
-            text.is_empty() || before.is_some_and(|report| report.contains_key("forebay")),
-            "--report {shown}: there is a file that is no report; it stays"
+    let file = ReportFile::open(path)?;
+    let other = match (common.json, out_is_stdout) {
+        _ if !file.is_stdout() => None,
+        (true, _) => Some("--json"),
+        (_, true) => Some("-o -"),
+        _ => None,
+    };
+    if let Some(other) = other {
+        bail!(
+            "`--report {shown}` and `{other}` both write to standard output; give --report a file"
         );
     }
-    Ok(())
+    Ok(Some(file))
 }
 
-/// Writes the report whole or not at all.
-pub(crate) fn write_report(path: &Path, mut report: Map<String, Value>) -> Result<()> {
-    report.insert("version".into(), 1.into());
-    report.insert("forebay".into(), env!("CARGO_PKG_VERSION").into());
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As if made by hand: readable by whom the user's mask lets.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, &report)?;
-    file.write_all(b"\n")?;
-    file.persist(path)?;
-    Ok(())
+/// Opens the journal. Its file may be something else because its name was left out: then the first input is taken for it.
+fn open_journal(path: &Path) -> Result<Journal> {
+    Journal::open(path).map_err(|error| match error {
+        JournalError::NotAJournal { .. } => anyhow!(
+            "{error}. --journal takes the name of a file that forebay itself writes, before the files to upload; was it \
+             left out?"
+        ),
+        error => error.into(),
+    })
 }
 
 /// Standard output, for one file. It is written as it comes: whoever reads it learns from the exit status whether it was

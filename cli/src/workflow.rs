@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use forebay::{
     Assets, Grants, JobLimits, Pipeline, Source, Stage, Workflow, WorkflowReport, WorkflowSpec,
     World,
@@ -13,7 +13,8 @@ use crate::Outcome;
 use crate::args::Common;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
-use crate::run::{expand, write_report};
+use crate::report_file::ReportFile;
+use crate::run::expand;
 use crate::stage_arg::StageArg;
 
 /// A workflow from a pipeline file.
@@ -75,6 +76,7 @@ pub(crate) async fn run(
     workflow: &Workflow,
     assets: &Assets,
     common: &Common,
+    report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
     ensure!(
         common.journal.is_none(),
@@ -125,15 +127,17 @@ pub(crate) async fn run(
             None => serde_json::json!({ "failures": failures }),
         };
         say!("{entry}");
+    } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
+        // The report is alone on standard output, and holds the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
         say!("{}", serde_json::to_string_pretty(&report.result)?);
     }
-    if let Some(path) = &common.report {
+    if let Some(file) = report_file {
         let mut entries = Map::from_iter([("failures".into(), failures.into())]);
         if let Some(report) = &report {
             entries.insert("workflow".into(), serde_json::to_value(report)?);
         }
-        write_report(path, entries).with_context(|| format!("report {}", path.display()))?;
+        file.write(entries).await?;
     }
     Ok(if errors.is_empty() {
         Outcome::Done

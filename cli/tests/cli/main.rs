@@ -11,6 +11,8 @@ mod commands;
 mod measurements;
 mod pipelines;
 mod refusals;
+#[cfg(unix)]
+mod report_files;
 mod secrets;
 mod trust;
 mod uploads;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::{Emulator, assert_success, demo, forebay_with, json, names, text};
+use crate::{Emulator, assert_refused, assert_success, demo, forebay_with, json, names, text};
 
 #[test]
 fn uploads_go_by_the_flow_that_their_size_calls_for() {
@@ -150,4 +150,50 @@ fn a_run_that_is_killed_again_and_again_uploads_every_file_once() {
         let over = written.saturating_sub(total);
         println!("{kills} kills hit a run; {total} bytes to send, {over} sent again");
     }
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &[]);
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    let mut photo = fs::read(demo("photo.jpg")).unwrap();
+    for at in 0..3_u8 {
+        // A last line without an end, as in most photos.
+        photo.extend([b'\n', at]);
+        fs::write(photos.join(format!("{at}.jpg")), &photo).unwrap();
+    }
+    fs::write(photos.join("letter.txt"), "a letter without a newline").unwrap();
+    let before = digests(&photos);
+    let upload = |journal: &[&str]| {
+        forebay_with(&photos, &emulator.url, "any")
+            .args(["upload", "--journal"])
+            .args(journal)
+            .output()
+            .unwrap()
+    };
+    for (files, reason) in [
+        // The journal's name is missing: the shell puts the first photo in its place.
+        (
+            ["0.jpg", "1.jpg", "2.jpg"],
+            "it does not begin as a journal does",
+        ),
+        (
+            ["letter.txt", "1.jpg", "2.jpg"],
+            "it does not begin as a journal does",
+        ),
+        ([".", "1.jpg", "2.jpg"], "it is a folder"),
+    ] {
+        let line = format!(
+            "forebay: {}: this is not a journal, and is left as it is: {reason}. --journal takes the name of a file that \
+             forebay itself writes, before the files to upload; was it left out?",
+            files[0]
+        );
+        assert_refused(&upload(&files), 2, &line);
+        assert_eq!(digests(&photos), before);
+    }
+    assert_eq!(names(&photos).len(), 4);
+    assert_success(&upload(&["../journal", "0.jpg", "1.jpg"]));
+    assert_eq!(names(&folder.path().join("emulator/assets")).len(), 2);
 }

@@ -5,10 +5,12 @@
 //! a creation whose answer was lost is asked for under the same Idempotency-Key, so that the service makes no second one
 //! (it remembers a key for 24 hours).
 
+mod file;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -38,7 +40,15 @@ pub enum JournalError {
     /// Another run has it open.
     #[error("journal {}: another run is using it", .0.display())]
     InUse(PathBuf),
-    /// It is no journal, or one of another version, or damaged.
+    /// It is something else. It was not changed.
+    #[error("{}: this is not a journal, and is left as it is: {reason}", path.display())]
+    NotAJournal {
+        /// The file.
+        path: PathBuf,
+        /// How that is known.
+        reason: &'static str,
+    },
+    /// It is a journal of another version, or damaged. It was not changed.
     #[error("journal {}: line {line}: {problem}", path.display())]
     Unreadable {
         /// The journal.
@@ -56,8 +66,8 @@ pub enum JournalError {
 ///
 /// # Format
 /// JSON Lines, version 1: one document a line, each synced to disk before anything is built upon what it tells. A last
-/// line that is cut off tells of nothing that was built upon, and is removed; any other line that cannot be read is an
-/// error.
+/// record that is cut off tells of nothing that was built upon, and is removed; any other line that cannot be read is an
+/// error. A file that does not begin with the first line of a journal is never changed.
 ///
 /// | line | tells |
 /// |---|---|
@@ -129,80 +139,24 @@ enum Record {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one.
+    /// Opens a journal. Begins one where there is no file, or an empty one.
     ///
     /// # Errors
-    /// When the file cannot be used, another run has it open, or it holds something else.
+    /// When the file cannot be used, another run has it open, or it holds something else. Such a file is not changed.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
-        let fault = |reason| JournalError::Io {
-            path: path.clone(),
-            reason,
-        };
-        let mut options = File::options();
-        let options = options.read(true).append(true).create(true);
-        let mut file = options.open(&path).map_err(fault)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(JournalError::InUse(path)),
-            Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(fault)?;
-        let whole = text
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        if whole < text.len() {
-            tracing::warn!(
-                "journal {}: its last record was cut off, and is left out",
-                path.display()
-            );
-            file.set_len(whole as u64).map_err(fault)?;
-            file.seek(SeekFrom::End(0)).map_err(fault)?;
-            text.truncate(whole);
-        }
+        let file::Opened { file, id, records } = file::open(&path)?;
         let mut inner = Inner {
-            id: uuid::Uuid::new_v4().simple().to_string(),
-            path: path.clone(),
+            path,
             file,
+            id,
             sources: HashMap::new(),
             files: HashMap::new(),
             done: HashMap::new(),
             active: HashSet::new(),
         };
-        let mut lines = text.split_inclusive(|&byte| byte == b'\n').enumerate();
-        let unreadable = |at: usize, problem: String| JournalError::Unreadable {
-            path: path.clone(),
-            line: at + 1,
-            problem,
-        };
-        match lines.next() {
-            None => {
-                let id = inner.id.clone();
-                let head = Head::Journal {
-                    version: VERSION,
-                    id,
-                };
-                inner.append(&head).map_err(fault)?;
-            }
-            Some((at, line)) => match serde_json::from_slice(line) {
-                Ok(Head::Journal {
-                    version: VERSION,
-                    id,
-                }) => inner.id = id,
-                Ok(Head::Journal { version, .. }) => {
-                    return Err(unreadable(
-                        at,
-                        format!("version {version}, this forebay reads {VERSION}"),
-                    ));
-                }
-                Err(error) => return Err(unreadable(at, format!("not a journal: {error}"))),
-            },
-        }
-        for (at, line) in lines {
-            let record = serde_json::from_slice(line);
-            inner.take_in(record.map_err(|error| unreadable(at, error.to_string()))?);
+        for record in records {
+            inner.take_in(record);
         }
         Ok(Self(Arc::new(Shared {
             inner: Mutex::new(inner),
@@ -497,32 +451,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_is_no_journal_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notes.txt");
-        for (text, problem) in [
-            ("some words\n", "line 1: not a journal"),
-            (
-                "{\"forebay-journal\":{\"version\":2,\"id\":\"x\"}}\n",
-                "line 1: version 2",
-            ),
-            (
-                "{\"forebay-journal\":{\"version\":1,\"id\":\"x\"}}\nwords\n",
-                "line 2: ",
-            ),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let error = Journal::open(&path).unwrap_err().to_string();
-            assert!(error.contains(problem), "{error}");
-            assert_eq!(
-                std::fs::read_to_string(&path).unwrap(),
-                text,
-                "and left as it is"
-            );
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// Wherever a kill cuts the file off, the records before are there, and new ones can be added.
@@ -536,7 +464,9 @@ mod tests {
             drop(journal);
             let text = std::fs::read(&path).unwrap();
             let kept = text.get(..cut).unwrap_or(&text);
-            let whole = kept.iter().filter(|&&byte| byte == b'\n').count();
+            // A line that lacks nothing but its newline is whole, too.
+            let ends = kept.iter().chain(text.get(kept.len()));
+            let whole = ends.filter(|&&byte| byte == b'\n').count();
             std::fs::write(&path, kept).unwrap();
             let journal = Journal::open(&path).unwrap();
             for at in 0..4 {

@@ -1,0 +1,511 @@
+//! Opening the file of a journal.
+//!
+//! Promise: a file is known to be a journal of ours before one byte of it changes. A photo that was named by mistake, a
+//! text, a pipe or a device is refused and stays as it is; so is a journal with a line that cannot be read. Only two
+//! things are ever mended, both left by a run that was killed: a head line that is not complete is completed, and a last
+//! record that is not complete is removed.
+
+use std::fs::{File, FileType, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Head, JournalError, Record, VERSION};
+
+/// How much of a file is read to find its head line, in bytes. A head line has about 80.
+const HEAD_BYTES: u64 = 4096;
+
+/// How each head line begins, in all versions.
+const HEAD_START: &[u8] = br#"{"forebay-journal":{"#;
+
+/// Why a file without a head line is refused.
+const NO_HEAD: &str = "it does not begin as a journal does";
+
+/// How each record begins, up to the first character that differs from file to file.
+const RECORD_STARTS: [&[u8]; 5] = [
+    br#"{"begun":{""#,
+    br#"{"known":{""#,
+    br#"{"abandoned":{""#,
+    br#"{"deleted":{""#,
+    br#"{"done":{""#,
+];
+
+/// A journal that is locked, whole, and ready for more records.
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) id: String,
+    pub(super) records: Vec<Record>,
+}
+
+/// What the beginning of a file tells.
+enum Start {
+    /// A head line of this length, newline included.
+    Head { id: String, length: u64 },
+    /// Nothing, or the beginning of a head line. This is what is missing.
+    Partial { id: String, missing: Vec<u8> },
+}
+
+/// Opens a journal, or begins one where there is no file or an empty one.
+pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
+    let journal = Place { path };
+    let mut file = journal.open()?;
+    // Before the lock, so that somebody else's file is never locked, not even for a moment.
+    journal.identify(&mut file)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(journal.fault(error)),
+    }
+    // Again under the lock: until now another run may have written to it.
+    match journal.identify(&mut file)? {
+        Start::Partial { id, missing } => {
+            append(&mut file, &missing).map_err(|error| journal.fault(error))?;
+            Ok(Opened {
+                file,
+                id,
+                records: Vec::new(),
+            })
+        }
+        Start::Head { id, length } => {
+            let records = journal.records(&mut file, length)?;
+            Ok(Opened { file, id, records })
+        }
+    }
+}
+
+/// The path, for errors.
+struct Place<'a> {
+    path: &'a Path,
+}
+
+impl Place<'_> {
+    /// Opens the file, or creates it. What is there is not changed, and nothing blocks.
+    fn open(&self) -> Result<File, JournalError> {
+        match std::fs::metadata(self.path) {
+            // First by its name: to open a device may do something.
+            Ok(metadata) => self.check_type(metadata.file_type())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(self.fault(error)),
+        }
+        let mut options = File::options();
+        // An existing file is opened as it is.
+        options.read(true).append(true).create(true);
+        never_block(&mut options);
+        let file = options.open(self.path).map_err(|error| self.fault(error))?;
+        // Something else may have taken the file's place in the meantime.
+        let metadata = file.metadata().map_err(|error| self.fault(error))?;
+        self.check_type(metadata.file_type())?;
+        Ok(file)
+    }
+
+    fn check_type(&self, kind: FileType) -> Result<(), JournalError> {
+        if kind.is_file() {
+            Ok(())
+        } else {
+            Err(self.no_journal(what_it_is(kind)))
+        }
+    }
+
+    /// Reads the head line. Reads no more than a head line can need, however large the file is.
+    fn identify(&self, file: &mut File) -> Result<Start, JournalError> {
+        let mut start = Vec::new();
+        file.rewind()
+            .and_then(|()| (&*file).take(HEAD_BYTES).read_to_end(&mut start))
+            .map_err(|error| self.fault(error))?;
+        if let Some(end) = start.iter().position(|&byte| byte == b'\n') {
+            start.truncate(end + 1);
+            return Ok(Start::Head {
+                id: self.head(&start)?,
+                length: start.len() as u64,
+            });
+        }
+        let partial = partial_head(&start).map_err(|error| self.fault(error.into()))?;
+        partial.ok_or_else(|| self.no_journal(NO_HEAD))
+    }
+
+    /// The id in a head line.
+    fn head(&self, line: &[u8]) -> Result<String, JournalError> {
+        /// The part of a head line that is the same in all versions.
+        #[derive(Deserialize)]
+        enum AnyHead {
+            #[serde(rename = "forebay-journal")]
+            Journal { version: u64 },
+        }
+        if !line.starts_with(HEAD_START) {
+            return Err(self.no_journal(NO_HEAD));
+        }
+        match serde_json::from_slice(line) {
+            Ok(AnyHead::Journal { version }) if version == u64::from(VERSION) => {}
+            Ok(AnyHead::Journal { version }) => {
+                let problem = format!("version {version}, this forebay reads {VERSION}");
+                return Err(self.unreadable(1, problem));
+            }
+            Err(_) => return Err(self.no_journal(NO_HEAD)),
+        }
+        match serde_json::from_slice(line) {
+            Ok(Head::Journal { id, .. }) => Ok(id),
+            Err(error) => Err(self.unreadable(1, error.to_string())),
+        }
+    }
+
+    /// Reads the records behind the head line, then mends the last one if a kill left it incomplete.
+    fn records(&self, file: &mut File, head: u64) -> Result<Vec<Record>, JournalError> {
+        let fault = |error| self.fault(error);
+        file.seek(SeekFrom::Start(head)).map_err(fault)?;
+        let mut reader = BufReader::new(&*file);
+        let mut records = Vec::new();
+        let mut whole = head;
+        let mut number = 1;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            number += 1;
+            reader.read_until(b'\n', &mut line).map_err(fault)?;
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            let record = serde_json::from_slice(&line);
+            records.push(record.map_err(|error| self.unreadable(number, error.to_string()))?);
+            whole += line.len() as u64;
+        }
+        // Every line before was read. Only now may anything change.
+        let shown = self.path.display();
+        if line.is_empty() {
+            // It ends where a line ends.
+        } else if let Ok(record) = serde_json::from_slice(&line) {
+            tracing::warn!("journal {shown}: its last line had no end, and gets one");
+            append(file, b"\n").map_err(fault)?;
+            records.push(record);
+        } else if is_torn(&line) {
+            tracing::warn!("journal {shown}: its last record was cut off, and is left out");
+            file.set_len(whole)
+                .and_then(|()| file.sync_data())
+                .map_err(fault)?;
+        } else {
+            let problem = "it has no end, and does not begin as a record does";
+            return Err(self.unreadable(number, problem.into()));
+        }
+        Ok(records)
+    }
+
+    fn fault(&self, reason: io::Error) -> JournalError {
+        JournalError::Io {
+            path: self.path.to_owned(),
+            reason,
+        }
+    }
+
+    fn no_journal(&self, reason: &'static str) -> JournalError {
+        JournalError::NotAJournal {
+            path: self.path.to_owned(),
+            reason,
+        }
+    }
+
+    fn unreadable(&self, line: usize, problem: String) -> JournalError {
+        JournalError::Unreadable {
+            path: self.path.to_owned(),
+            line,
+            problem,
+        }
+    }
+}
+
+/// Opens a pipe without waiting for its other end.
+#[cfg(unix)]
+fn never_block(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+}
+
+#[cfg(not(unix))]
+fn never_block(_: &mut OpenOptions) {}
+
+/// What there is in place of a file.
+fn what_it_is(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        return "it is a folder";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "it is a pipe";
+        }
+        if kind.is_socket() {
+            return "it is a socket";
+        }
+    }
+    "it is a device"
+}
+
+/// Writes at the end of a file and syncs it.
+fn append(file: &mut File, text: &[u8]) -> io::Result<()> {
+    file.write_all(text)?;
+    file.sync_data()
+}
+
+/// A head line with this id.
+fn head_line(id: &str) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Head::Journal {
+        version: VERSION,
+        id: id.to_owned(),
+    })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The rest of the head line that begins with these bytes, which have no newline. `None` if no head line of ours does.
+/// The digits of the id that are there are kept.
+fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    let before_id = head_line("")?;
+    // The line ends with `"}}` and a newline.
+    let before_id = before_id.len().saturating_sub(4);
+    let digits: String = bytes
+        .iter()
+        .skip(before_id)
+        .take(fresh.len())
+        .map(|&byte| char::from(byte))
+        .collect();
+    if !digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+        return Ok(None);
+    }
+    let id = format!("{digits}{}", fresh.get(digits.len()..).unwrap_or_default());
+    let line = head_line(&id)?;
+    Ok(line.strip_prefix(bytes).map(|missing| Start::Partial {
+        id,
+        missing: missing.to_vec(),
+    }))
+}
+
+/// Whether a kill or a power cut can have left this in place of a record: the beginning of one, or a hole in the file.
+fn is_torn(line: &[u8]) -> bool {
+    line.iter().all(|&byte| byte == 0)
+        || RECORD_STARTS
+            .iter()
+            .any(|start| line.starts_with(start) || start.starts_with(line))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::super::{Journal, Known};
+    use super::*;
+    use crate::flow::report::Report;
+
+    const HEAD: &str =
+        "{\"forebay-journal\":{\"version\":1,\"id\":\"0123456789abcdef0123456789abcdef\"}}\n";
+    const BEGUN: &str = "{\"begun\":{\"place\":\"p\",\"state\":\"s\"}}\n";
+
+    /// A folder with a file in it.
+    fn holding(content: &[u8]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        std::fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    /// The file is refused in these words, and is the same afterwards.
+    #[track_caller]
+    fn assert_refused(content: &[u8], words: &str) {
+        let (_folder, path) = holding(content);
+        let error = Journal::open(&path).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(std::fs::read(&path).unwrap() == content, "it was changed");
+    }
+
+    /// The file is opened, and holds this afterwards.
+    #[track_caller]
+    fn assert_mended(content: &[u8], after: &str) {
+        let (_folder, path) = holding(content);
+        drop(Journal::open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        drop(Journal::open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+    }
+
+    #[test]
+    fn what_is_no_journal_is_refused_and_left_as_it_is() {
+        let mut photo = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        photo.extend((0..100_000_u32).map(|at| (at % 251) as u8));
+        let one_line = vec![b'x'; 100_000];
+        let like = format!("{{\"forebay-journal\":{}", "7".repeat(5_000));
+        for content in [
+            photo.as_slice(),
+            b"some words\n",
+            b"some words without an end",
+            b"some\nwords without an end",
+            b"\n",
+            b"{}",
+            b"{\"forebay\":\"0.1.0\"}",
+            b"{\"forebay-journal\":\"how to\"}\nwords",
+            b"{\"forebay-journal\":[1,\"x\"]}\n",
+            b"{\"forebay-journals\":",
+            b"{\"forebay-journal\": {\"version\":1",
+            b"{\"forebay-journal\":{\"version\":1,\"id\":\"not hex",
+            b"{\"forebay-journal\":{\"version\":1,\"id\":\"0123\0\0\0\0",
+            // All zeros may be anything.
+            &[0; 83],
+            &one_line,
+            like.as_bytes(),
+        ] {
+            assert_refused(content, "this is not a journal, and is left as it is: it");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_is_left_as_it_is() {
+        for (content, words) in [
+            (
+                "{\"forebay-journal\":{\"version\":2,\"name\":\"x\"}}\n{\"begun\":{\"pl",
+                "line 1: version 2, this forebay reads 1",
+            ),
+            ("{\"forebay-journal\":{\"version\":1}}\n", "line 1: missing"),
+            (&format!("{HEAD}words\n{BEGUN}"), "line 2: "),
+            // The torn tail stays too.
+            (
+                &format!("{HEAD}{BEGUN}words\n{BEGUN}{{\"begun\":{{\"pl"),
+                "line 3: ",
+            ),
+            (&format!("{HEAD}{BEGUN}words"), "line 3: it has no end"),
+            (
+                &format!("{HEAD}{BEGUN}{{\"begun\":\"words"),
+                "line 3: it has no end",
+            ),
+            (
+                &format!("{HEAD}{{\"noted\":{{\"file\":\"x"),
+                "line 2: it has no end",
+            ),
+            (&format!("{HEAD}\0\0words"), "line 2: it has no end"),
+            (&format!("{HEAD}\0\0\n"), "line 2: "),
+        ] {
+            assert_refused(content.as_bytes(), words);
+        }
+    }
+
+    #[test]
+    fn only_the_torn_last_record_is_removed() {
+        for tail in [
+            "{",
+            "{\"be",
+            "{\"begun\":{\"place\":\"p\",\"st",
+            "{\"known\":{\"file\":\"f\",\"known\":{\"put\":{\"asset",
+            "{\"abandoned\":{\"file\":\"f",
+            "{\"deleted\":{\"f",
+            "{\"done\":{\"job\":\"j",
+            "{\"begun\":{\"place\":\"\0\0\0\0\0",
+            "\0",
+            &"\0".repeat(10_000),
+        ] {
+            let content = format!("{HEAD}{BEGUN}{tail}");
+            assert_mended(content.as_bytes(), &format!("{HEAD}{BEGUN}"));
+        }
+    }
+
+    #[test]
+    fn a_last_record_that_lacks_only_its_newline_is_kept() {
+        let whole = format!("{HEAD}{BEGUN}");
+        assert_mended(whole.trim_end().as_bytes(), &whole);
+    }
+
+    #[test]
+    fn a_torn_head_is_completed() {
+        for length in 0..HEAD.len() {
+            let start = HEAD.get(..length).unwrap();
+            let (_folder, path) = holding(start.as_bytes());
+            drop(Journal::open(&path).unwrap());
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                text.starts_with(start) && text.len() == HEAD.len(),
+                "{text}"
+            );
+            drop(Journal::open(&path).unwrap());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for (path, words) in [
+            (folder.path(), "it is a folder"),
+            (&pipe, "it is a pipe"),
+            (&socket, "it is a socket"),
+        ] {
+            let error = Journal::open(path).unwrap_err();
+            assert!(
+                matches!(error, JournalError::NotAJournal { reason, .. } if reason == words),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_followed_even_where_the_file_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("journal", &link).unwrap();
+        drop(Journal::open(&link).unwrap());
+        assert!(link.is_symlink());
+        let text = std::fs::read(folder.path().join("journal")).unwrap();
+        assert!(text.starts_with(b"{\"forebay-journal\":"));
+    }
+
+    /// A kind of record that is missing from the table would not be mended.
+    #[test]
+    fn every_record_has_its_start_in_the_table() {
+        let file = || "f".to_owned();
+        for record in [
+            Record::Begun {
+                place: file(),
+                state: file(),
+            },
+            Record::Known {
+                file: file(),
+                known: Known::Put {
+                    asset_id: file(),
+                    sha256: file(),
+                    size: 1,
+                },
+            },
+            Record::Abandoned {
+                file: file(),
+                asset_id: None,
+            },
+            Record::Deleted {
+                file: file(),
+                asset_id: file(),
+            },
+            Record::Done {
+                job: file(),
+                report: Box::new(Report::new("p")),
+            },
+        ] {
+            // A new kind of record does not compile here before it is listed above.
+            match record {
+                Record::Begun { .. }
+                | Record::Known { .. }
+                | Record::Abandoned { .. }
+                | Record::Deleted { .. }
+                | Record::Done { .. } => {}
+            }
+            let line = serde_json::to_vec(&record).unwrap();
+            let starts = |start: &&[u8]| line.starts_with(start);
+            assert!(RECORD_STARTS.iter().any(|start| starts(start)));
+        }
+    }
+}
