@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,28 +11,31 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::assets::{Assets, StoredAsset};
-use crate::auth::Keys;
-use crate::batches::Batches;
-use crate::bucket::{Bucket, S3};
-use crate::config::Config;
-use crate::fault::{Fault, Faults};
-use crate::idempotency::Answers;
-use crate::presign::Signer;
-use crate::rate_limit::Pace;
-use crate::records::{RecordError, Records};
-use crate::request_log::{RequestLog, RequestRecord};
+use crate::base::base_url::BaseUrl;
+use crate::base::config::Config;
+use crate::http::api_key::ApiKeys;
+use crate::http::fault::{Fault, Faults};
+use crate::http::rate_limit::RateLimiter;
+use crate::http::request_log::{RequestLog, RequestRecord};
+use crate::http::server::serve;
 use crate::routes::router;
-use crate::server::serve;
-use crate::state::App;
-use crate::store::Store;
+use crate::service::assets::{Assets, StoredAsset};
+use crate::service::batches::Batches;
+use crate::service::direct_uploads::DirectUploads;
+use crate::service::file_inputs::FileInputs;
+use crate::service::idempotency::IdempotentResponses;
+use crate::state::AppState;
+use crate::storage::bucket::{Bucket, S3};
+use crate::storage::files::FileStore;
+use crate::storage::presign::Signer;
+use crate::storage::records::{RecordError, Records};
 
 /// The name of the database of records in the folder.
 const RECORDS: &str = "records.redb";
 
 /// A running emulator. Dropping it stops it in the background; [`shutdown`](Self::shutdown) also waits for the end.
 pub struct Emulator {
-    app: Arc<App>,
+    state: AppState,
     addr: SocketAddr,
     /// Dropping it tells the task to end.
     stop: oneshot::Sender<()>,
@@ -154,56 +157,73 @@ impl Builder {
                 (dir.path().to_owned(), Some(dir))
             }
         };
-        let store = Store::open(&root).map_err(StartError::DataDir)?;
+        let files = Arc::new(FileStore::open(&root).map_err(StartError::DataDir)?);
         let records = match temporary {
             Some(_) => Ok(Records::none()),
             None => Records::open(&root.join(RECORDS)),
         };
         let unreadable = |error: RecordError| StartError::Records(error.into());
         let records = Arc::new(records.map_err(unreadable)?);
-        let assets = Assets::load(records.clone(), &store).map_err(unreadable)?;
-        let batches = Batches::load(records.clone()).map_err(unreadable)?;
-        let answers = Answers::load(records.clone()).map_err(unreadable)?;
-        let signer = Signer::load(&records).map_err(unreadable)?;
+        let config = Arc::new(self.config);
+        let assets = Assets::load(config.clone(), files.clone(), records.clone());
+        let assets = Arc::new(assets.map_err(unreadable)?);
+        let signer = Arc::new(Signer::load(&records).map_err(unreadable)?);
+        let responses = IdempotentResponses::load(config.clone(), records.clone());
+        let responses = Arc::new(responses.map_err(unreadable)?);
         let bucket = self.s3.map(Bucket::new).transpose();
         let bucket = bucket.map_err(|error| StartError::S3(error.into()))?;
+        let bucket = bucket.map(Arc::new);
+
         let failed = |source| StartError::Listen {
             addr: self.listen,
             source,
         };
         let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let downloads = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(self.config.download_timeout)
-            .build()
-            .map_err(|error| StartError::Client(error.into()))?;
+        let base_url = BaseUrl::of_listener(addr);
 
+        let direct_uploads = Arc::new(DirectUploads {
+            config: config.clone(),
+            base_url: base_url.clone(),
+            files: files.clone(),
+            bucket: bucket.clone(),
+            signer: signer.clone(),
+            assets: assets.clone(),
+        });
+        let batches = Batches::load(
+            config.clone(),
+            assets.clone(),
+            direct_uploads.clone(),
+            records,
+        );
+        let batches = Arc::new(batches.map_err(unreadable)?);
+        let file_inputs = FileInputs::new(config.clone(), assets.clone());
+        let file_inputs = file_inputs.map_err(|error| StartError::Client(error.into()))?;
         let faults = Faults::default();
         for fault in self.faults {
             faults.inject(fault);
         }
-        let app = Arc::new(App {
-            config: self.config,
-            base_url: format!("http://{}", reachable(addr)),
-            keys: self.api_key.as_deref().map_or(Keys::Any, Keys::one),
-            store,
+        let state = AppState {
+            rate_limiter: Arc::new(RateLimiter::new(config.rate_limit)),
+            config,
+            base_url,
+            files,
             bucket,
-            assets,
-            batches,
             signer,
-            answers,
-            faults,
-            pace: Pace::default(),
-            log: RequestLog::default(),
-            downloads,
-        });
+            assets,
+            direct_uploads,
+            batches,
+            file_inputs: Arc::new(file_inputs),
+            responses,
+            api_keys: Arc::new(ApiKeys::new(self.api_key.as_deref())),
+            request_log: Arc::new(RequestLog::default()),
+            faults: Arc::new(faults),
+        };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(run(app.clone(), listener, stopped, temporary));
+        let task = tokio::spawn(run(state.clone(), listener, stopped, temporary));
         tracing::info!(%addr, "listening");
         Ok(Emulator {
-            app,
+            state,
             addr,
             stop,
             task,
@@ -226,7 +246,7 @@ impl Emulator {
 
     /// What a client takes for `https://api.heygen.com`: `http://ADDR`, without a slash at its end.
     pub fn base_url(&self) -> &str {
-        &self.app.base_url
+        self.state.base_url.as_str()
     }
 
     /// The address it listens on.
@@ -236,33 +256,33 @@ impl Emulator {
 
     /// Every asset, pending ones too, oldest first.
     pub fn assets(&self) -> Vec<StoredAsset> {
-        self.app.assets.snapshot(&self.app.store)
+        self.state.assets.snapshot()
     }
 
     /// The latest 10 000 requests, oldest first.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.log.snapshot()
+        self.state.request_log.snapshot()
     }
 
     /// How many requests came since the start.
     pub fn request_count(&self) -> u64 {
-        self.app.log.seen()
+        self.state.request_log.seen()
     }
 
     /// Makes something go wrong from now on, after the faults that still wait for the same requests. The same is had
     /// by `POST` to `/_emulator/faults`.
     pub fn inject(&self, fault: Fault) {
-        self.app.faults.inject(fault);
+        self.state.faults.inject(fault);
     }
 
     /// Takes back the faults still to come. Those that act now go on.
     pub fn clear_faults(&self) {
-        self.app.faults.clear();
+        self.state.faults.clear();
     }
 
     /// The faults still to come, with what is left of their `skip` and `times`.
     pub fn faults(&self) -> Vec<Fault> {
-        self.app.faults.snapshot()
+        self.state.faults.snapshot()
     }
 
     /// Stops the emulator. Requests that are not answered yet are cut off; when this returns, the socket is closed, no
@@ -277,26 +297,16 @@ impl Emulator {
 
 /// Serves, then clears up. The folder is last, when no connection and no writer uses it any more.
 async fn run(
-    app: Arc<App>,
+    state: AppState,
     listener: TcpListener,
     stopped: oneshot::Receiver<()>,
     temporary: Option<TempDir>,
 ) {
-    serve(listener, router(app.clone()), stopped).await;
-    app.store.settle().await;
+    serve(listener, router(state.clone()), stopped).await;
+    state.files.settle().await;
     if let Some(dir) = temporary
         && let Err(error) = dir.close()
     {
         tracing::warn!(%error, "removing the temporary folder");
     }
-}
-
-/// An address to connect to: "any address" is for listening only.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
 }

@@ -62,35 +62,17 @@
 //! - Secrets are in no `Debug`, and no log.
 //! - It connects to nothing but loopback and the bucket that it was given ([`Builder::s3`]).
 
-mod assets;
-mod auth;
-mod batches;
-mod bucket;
-mod completion;
-mod config;
+mod base;
 mod emulator;
-mod error;
-mod fault;
-mod feed;
-mod idempotency;
-mod input;
-mod json;
-mod maker;
-mod media;
-mod page;
-mod presign;
-mod rate_limit;
-mod records;
-mod request_log;
+mod http;
 mod routes;
-mod s3_error;
-mod server;
+mod service;
 mod state;
-mod store;
+mod storage;
 
-pub use assets::{AssetStatus, Flow, StoredAsset};
-pub use bucket::S3;
-pub use config::{Answer, Config, RateLimit};
+pub use base::config::{Answer, Config, RateLimit};
 pub use emulator::{Builder, Emulator, StartError};
-pub use fault::{Fault, FaultKind, Route};
-pub use request_log::RequestRecord;
+pub use http::fault::{Fault, FaultKind, Route};
+pub use http::request_log::RequestRecord;
+pub use service::assets::{AssetStatus, Flow, StoredAsset};
+pub use storage::bucket::S3;
