@@ -1,4 +1,4 @@
-//! Starting, watching and stopping an emulator.
+//! Starts, inspects and stops an emulator.
 
 use std::fmt;
 use std::io;
@@ -30,14 +30,15 @@ use crate::storage::files::FileStore;
 use crate::storage::presign::Signer;
 use crate::storage::records::{RecordError, Records};
 
-/// The name of the database of records in the folder.
+/// The file name of the database of records in the folder.
 const RECORDS: &str = "records.redb";
 
-/// A running emulator. Dropping it stops it in the background; [`shutdown`](Self::shutdown) also waits for the end.
+/// A running emulator. Dropping it stops it in the background; [`shutdown`](Self::shutdown) also waits until it has
+/// stopped.
 pub struct Emulator {
     state: AppState,
     addr: SocketAddr,
-    /// Dropping it tells the task to end.
+    /// Dropping this stops the task.
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -46,25 +47,25 @@ pub struct Emulator {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address is taken or not this machine's.
-    #[error("listening on {addr}")]
+    /// The address is in use, or it is not an address of this machine.
+    #[error("cannot listen on {addr}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The folder for the files cannot be made or written to.
-    #[error("preparing the folder for stored files")]
+    /// The folder for the files cannot be created or written to.
+    #[error("cannot prepare the folder for stored files")]
     DataDir(#[source] io::Error),
     /// The records of an earlier run cannot be read, or another emulator uses the folder.
-    #[error("opening the records of earlier runs")]
+    #[error("cannot open the records of earlier runs")]
     Records(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The address of the bucket is none.
-    #[error("preparing the bucket for direct uploads")]
+    /// The address of the bucket is not valid.
+    #[error("cannot use the bucket for direct uploads")]
     S3(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The HTTP client for `url` file inputs cannot be made.
-    #[error("preparing the HTTP client for url inputs")]
+    /// The HTTP client for `url` file inputs cannot be created.
+    #[error("cannot create the HTTP client for url inputs")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -79,7 +80,7 @@ pub struct Builder {
     s3: Option<S3>,
 }
 
-/// Leaves the key out.
+/// Omits the key.
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
@@ -93,49 +94,49 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// The address to listen on; `127.0.0.1:0`, a free port of loopback, unless told.
+    /// The address to listen on. The default is `127.0.0.1:0`, a free port on loopback.
     pub fn listen(mut self, addr: SocketAddr) -> Self {
         self.listen = addr;
         self
     }
 
-    /// The folder to keep files and records in: made if it is missing, and left behind. The next emulator over it goes on
-    /// where this one ended, also if it was killed: assets, pending uploads, batches, idempotency keys and presigned URLs
-    /// are as they were. Addresses in answers name the port of the run that gave them, so listen on a fixed one.
+    /// The folder for files and records. It is created if it is missing, and it is not removed. The next emulator with
+    /// the same folder restores assets, pending uploads, batches, idempotency keys and presigned URLs, also if this one
+    /// was killed. URLs in answers contain the port, so listen on a fixed port if clients use them after a restart.
     ///
-    /// Without it a temporary folder is used, and removed when the emulator ends.
+    /// The default is a temporary folder, which is removed when the emulator stops.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
         self
     }
 
-    /// The only key that is good. Without it any key is, as long as there is one.
+    /// The only key that is accepted. By default, every key that is not empty is accepted.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// The largest direct upload in bytes; short for [`Config::max_bytes`].
+    /// The largest direct upload in bytes. Sets [`Config::max_bytes`].
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.config.max_bytes = bytes;
         self
     }
 
-    /// Limits, times and open answers.
+    /// Limits, times, and the answers that the service does not document.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// A fault to start with; several act in the order in which they are given. See [`Emulator::inject`].
+    /// A fault that is injected at the start. Several faults act in the order of the calls. See [`Emulator::inject`].
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// A bucket of an S3-compatible store that direct uploads go to, by URLs presigned for it. `complete` reads the object
-    /// and checks it, `url` passes it on, and deleting the asset removes it. [Faults](Fault) of [`Put`](crate::Route::Put)
-    /// do not act there.
+    /// A bucket of an S3-compatible store. Clients send direct uploads to it by presigned URLs. `complete` reads the
+    /// object and checks it, the asset's `url` returns its bytes, and deleting the asset deletes it. [Faults](Fault) of
+    /// [`Put`](crate::Route::Put) do not hit these uploads, because they do not pass through the emulator.
     pub fn s3(mut self, s3: S3) -> Self {
         self.s3 = Some(s3);
         self
@@ -145,7 +146,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the address or the folder cannot be had.
+    /// If the address cannot be listened on, the folder or its records cannot be used, or the bucket's address is not
+    /// valid.
     pub async fn start(self) -> Result<Emulator, StartError> {
         let (root, temporary) = match self.data_dir {
             Some(dir) => (dir, None),
@@ -232,7 +234,7 @@ impl Builder {
 }
 
 impl Emulator {
-    /// The options to start from.
+    /// The options, with their defaults.
     pub fn builder() -> Builder {
         Builder {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -244,17 +246,17 @@ impl Emulator {
         }
     }
 
-    /// What a client takes for `https://api.heygen.com`: `http://ADDR`, without a slash at its end.
+    /// The base URL for clients, in place of `https://api.heygen.com`: `http://ADDR`, without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.state.base_url.as_str()
     }
 
-    /// The address it listens on.
+    /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Every asset, pending ones too, oldest first.
+    /// Every asset, including pending ones, oldest first.
     pub fn assets(&self) -> Vec<StoredAsset> {
         self.state.assets.snapshot()
     }
@@ -264,38 +266,38 @@ impl Emulator {
         self.state.request_log.snapshot()
     }
 
-    /// How many requests came since the start.
+    /// The number of requests since the start.
     pub fn request_count(&self) -> u64 {
         self.state.request_log.seen()
     }
 
-    /// Makes something go wrong from now on, after the faults that still wait for the same requests. The same is had
-    /// by `POST` to `/_emulator/faults`.
+    /// Injects a fault. It acts after the faults that were injected earlier and match the same requests. Over HTTP,
+    /// `POST` to `/_emulator/faults` does the same.
     pub fn inject(&self, fault: Fault) {
         self.state.faults.inject(fault);
     }
 
-    /// Takes back the faults still to come. Those that act now go on.
+    /// Removes the faults that have not acted yet. A fault that is acting continues.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// The faults still to come, with what is left of their `skip` and `times`.
+    /// The faults that have not acted yet, with the rest of their `skip` and `times`.
     pub fn faults(&self) -> Vec<Fault> {
         self.state.faults.snapshot()
     }
 
-    /// Stops the emulator. Requests that are not answered yet are cut off; when this returns, the socket is closed, no
-    /// temporary file is left, and a temporary folder is gone.
+    /// Stops the emulator. Connections with unanswered requests are closed. When this returns, the socket is closed, no
+    /// temporary file is left, and a temporary folder is removed.
     pub async fn shutdown(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the emulator ended badly");
+            tracing::error!(%error, "the server task panicked");
         }
     }
 }
 
-/// Serves, then clears up. The folder is last, when no connection and no writer uses it any more.
+/// Serves requests until it is stopped, then removes a temporary folder, once no connection and no writer uses it.
 async fn run(
     state: AppState,
     listener: TcpListener,
@@ -303,7 +305,7 @@ async fn run(
     temporary: Option<TempDir>,
 ) {
     serve(listener, router(state.clone()), stopped).await;
-    state.files.settle().await;
+    state.files.finish().await;
     if let Some(dir) = temporary
         && let Err(error) = dir.close()
     {

@@ -1,4 +1,4 @@
-//! The documented error envelope, `{"error": {"code", "message", "param"?, "doc_url"?}}`.
+//! Errors of the API, in the documented envelope: `{"error": {"code", "message", "param"?, "doc_url"?}}`.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Answer;
 
-/// An error answer of the API.
+/// An error of the API, which is also its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -40,7 +40,8 @@ impl ApiError {
         }
     }
 
-    /// An error whose status and code the service does not document, so that [`Config`](super::config::Config) gives them.
+    /// An error whose status and code the service does not document, so that [`Config`](super::config::Config) gives
+    /// them.
     pub(crate) fn configured(answer: &Answer, message: impl Into<String>) -> Self {
         Self::new(answer.status, answer.code, message)
     }

@@ -1,8 +1,8 @@
-//! What the emulator is told, and what it had to choose.
+//! The options that tests set: limits, times, and answers that the service does not document.
 //!
-//! The service documents some figures and leaves others open. Every open one is a field here, so that a test can try
-//! both readings and a better fact is one edit. The marks are **D** for documented, **S** for seen in the service's own
-//! client or answers, and **U** for unverified: the emulator's choice.
+//! The service documents some values and not others. Each undocumented value is a field here, so that a test can try
+//! several values. Each field is marked: **D** is documented, **S** was seen in the service's own client or answers,
+//! and **U** is unverified, chosen for the emulator.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use axum::http::StatusCode;
 /// One mebibyte.
 const MIB: u64 = 1 << 20;
 
-/// The figures and answers of an emulator; the default is what is known of the service.
+/// Limits, times and answers of an emulator. The defaults are what is known of the service. Each field is marked **D**
+/// (documented by the service), **S** (seen in its client or answers) or **U** (unverified, chosen for the emulator).
 ///
 /// ```
 /// use forebay_emulator::Config;
@@ -22,23 +23,23 @@ const MIB: u64 = 1 << 20;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The largest file, in bytes, that `POST /v3/assets` takes, and the largest behind a `url` or `base64` file
-    /// input. "32 MB" (D) is read as 32 MiB, inclusive, and as the file's bytes without the multipart frame (U): the
-    /// service's other limit is a whole number of MiB. Set 32 000 000 to try the narrower reading.
+    /// The largest file of `POST /v3/assets` and of a `url` or `base64` file input, in bytes: 32 MiB. The service
+    /// documents "32 MB" (D). The emulator takes this as 32 MiB, inclusive, without the multipart framing (U), because
+    /// the service's other limit is a whole number of MiB. Set 32 000 000 to try the other reading.
     pub upload_limit: u64,
-    /// The largest direct upload, in bytes, answered as `max_bytes`: 200 MiB (S).
+    /// The largest direct upload, in bytes: 200 MiB (S). Answers show it as `max_bytes`.
     pub max_bytes: u64,
-    /// How long a presigned URL is good for, answered in whole seconds as `expires_in_seconds`: an hour (U).
+    /// How long a presigned URL is valid: an hour (U). Answers show it in whole seconds as `expires_in_seconds`.
     pub upload_expiry: Duration,
-    /// The largest JSON body in bytes: 64 MiB (U), so that one file of [`upload_limit`](Self::upload_limit) fits as
-    /// base64 and a hostile body cannot take all memory.
+    /// The largest JSON body, in bytes: 64 MiB (U). One file of [`upload_limit`](Self::upload_limit) fits in it as
+    /// base64, and a hostile body cannot fill the memory.
     pub json_limit: u64,
-    /// How long an upload may stand still before it is cut off: a minute (U; S3 gives up after some 20 seconds, which
-    /// a pipeline under a debugger would meet).
+    /// How long an upload may send nothing before it is refused: a minute (U). S3 waits for about 20 seconds, which is
+    /// too short for a pipeline in a debugger.
     pub body_timeout: Duration,
-    /// How long fetching one `url` file input may take: 30 seconds (U).
+    /// How long the download of one `url` file input may take: 30 seconds (U).
     pub download_timeout: Duration,
-    /// How long the first answer to an `Idempotency-Key` is replayed: 24 hours (D).
+    /// How long the response to an `Idempotency-Key` is replayed: 24 hours (D).
     pub idempotency_retention: Duration,
     /// The most characters in a `prompt`: 10 000 (D).
     pub prompt_limit: usize,
@@ -48,35 +49,36 @@ pub struct Config {
     pub reference_images_limit: usize,
     /// The most files of one batch: 100 (S).
     pub batch_limit: usize,
-    /// How long `statuses` and batches call a completed asset `processing`: not at all (U). It is usable all the same.
+    /// How long `statuses` and batches show a completed asset as `processing`: not at all (U). The asset can be used
+    /// during this time.
     pub processing: Duration,
-    /// How many requests the API takes; no limit unless told, as the service publishes none (U).
+    /// The rate limit of the API: none (U), because the service publishes none.
     pub rate_limit: Option<RateLimit>,
     /// The answer to a file or body over its limit (U).
     pub too_large: Answer,
     /// The answer to a file of a type that the service does not list (U).
     pub unsupported_type: Answer,
-    /// The answer to stored bytes that differ from their declared type or checksum (U).
+    /// The answer to stored bytes that differ from their declared size, type or checksum (U).
     pub mismatch: Answer,
     /// The answer to a `size_bytes` under 1 or over `max_bytes` (U).
     pub bad_size: Answer,
-    /// The answer to a pending asset used as an input (U).
+    /// The answer to a pending asset as a file input (U).
     pub not_available: Answer,
     /// The answer to a batch that does not exist (U).
     pub unknown_batch: Answer,
 }
 
-/// So many requests a second; more are answered 429 `rate_limit_exceeded` with `Retry-After` (D).
+/// A limit on requests per second. Requests over it are answered 429 `rate_limit_exceeded` with `Retry-After` (D).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests a second in the long run.
+    /// Requests per second in the long run.
     pub per_second: NonZeroU32,
-    /// Requests at once after a rest.
+    /// Requests that may come at once after a pause.
     pub burst: NonZeroU32,
 }
 
 impl RateLimit {
-    /// A limit of `per_second` requests a second and `burst` at once; `None` if one of them is 0.
+    /// A limit of `per_second` requests per second and `burst` requests at once; `None` if one of them is 0.
     pub const fn new(per_second: u32, burst: u32) -> Option<Self> {
         match (NonZeroU32::new(per_second), NonZeroU32::new(burst)) {
             (Some(per_second), Some(burst)) => Some(Self { per_second, burst }),
@@ -85,7 +87,7 @@ impl RateLimit {
     }
 }
 
-/// The status and code of an error answer that the service does not document.
+/// The status and code of an error that the service does not document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.

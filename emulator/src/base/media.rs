@@ -1,16 +1,16 @@
-//! The file types the service takes, and how they are told from bytes.
+//! The media types that the service accepts, and how they are recognised.
 //!
-//! Names and declared types never decide: only the first [`HEAD`] bytes do.
+//! Only the first [`HEAD`] bytes of a file decide its type. Its name and its declared type do not.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many bytes from a file's start are kept to tell its type. A PDF's header may stand anywhere in the first 1024
-/// (PDF 1.7, annex H, note 13); every other signature is shorter.
+/// The number of bytes from the start of a file that decide its type. The header of a PDF may be anywhere in the first
+/// 1024 bytes (PDF 1.7, annex H, note 13). All other signatures end earlier.
 pub(crate) const HEAD: usize = 1024;
 
-/// A type the service takes.
+/// A type that the service accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MediaType {
@@ -36,7 +36,7 @@ impl MediaType {
         Self::Srt,
     ];
 
-    /// Tells the type from the start of a file: `None` for anything the service does not take.
+    /// The type of a file that starts with `head`; `None` if the service does not accept it.
     pub(crate) fn sniff(head: &[u8]) -> Option<Self> {
         match infer::get(head) {
             Some(kind) => Self::parse(kind.mime_type()),
@@ -46,7 +46,7 @@ impl MediaType {
         }
     }
 
-    /// Reads a declared type such as `video/mp4` or `text/srt; charset=utf-8`.
+    /// Parses a declared type such as `video/mp4` or `text/srt; charset=utf-8`.
     pub(crate) fn parse(declared: &str) -> Option<Self> {
         let essence = declared.split(';').next().unwrap_or_default().trim();
         Self::ALL.into_iter().find(|media| {
@@ -57,12 +57,12 @@ impl MediaType {
         })
     }
 
-    /// The type's name, as answered in `mime_type`.
+    /// The name of the type, as answers show it in `mime_type`.
     pub(crate) fn mime(self) -> &'static str {
         self.names().first().copied().unwrap_or_default()
     }
 
-    /// The type's name, then the others in use for it.
+    /// The name of the type, then other names in use for it.
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Png => &["image/png"],
@@ -72,12 +72,12 @@ impl MediaType {
             Self::Mp3 => &["audio/mpeg", "audio/mp3"],
             Self::Wav => &["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"],
             Self::Pdf => &["application/pdf"],
-            // Not registered with IANA; the first is what players and `file` call it.
+            // None is registered with IANA. Media players and `file` use the first.
             Self::Srt => &["application/x-subrip", "application/srt", "text/srt"],
         }
     }
 
-    /// The extension of the stored file.
+    /// The extension of the stored file's name.
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -91,8 +91,8 @@ impl MediaType {
         }
     }
 
-    /// The asset's `type`. The service's client knows image, video, audio and font; what a document is called there
-    /// is unverified.
+    /// The `type` of an asset. The service's client knows image, video, audio and font. The name for a document is
+    /// unverified.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Png | Self::Jpeg => "image",
@@ -109,8 +109,9 @@ impl fmt::Display for MediaType {
     }
 }
 
-/// An MPEG audio layer III frame header (ISO/IEC 11172-3, 2.4.1.3) with a real bit rate and sampling rate. `infer`
-/// knows files with an ID3 tag and the commonest headers; this adds CRC-protected and MPEG 2.5 ones.
+/// Whether `head` is the header of an MPEG audio layer III frame (ISO/IEC 11172-3, 2.4.1.3) with a valid bit rate and
+/// sampling rate. `infer` recognises an ID3 tag and the most common headers. This adds headers with CRC and of MPEG
+/// 2.5.
 fn is_mp3_frame(head: &[u8]) -> bool {
     let &[0xff, second, third, ..] = head else {
         return false;
@@ -122,7 +123,8 @@ fn is_mp3_frame(head: &[u8]) -> bool {
     synchronised && version_known && layer_three && rates_known
 }
 
-/// SubRip has no signature and no standard: a cue is a number, then a line such as `00:00:01,000 --> 00:00:04,000`.
+/// Whether `head` starts with a SubRip cue: a number, then a line such as `00:00:01,000 --> 00:00:04,000`. SubRip has
+/// no signature and no standard.
 fn is_srt(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let mut lines = text
@@ -140,7 +142,7 @@ fn is_cue(line: &[u8]) -> bool {
         return false;
     };
     let (start, end) = line.split_at(arrow);
-    // Positions such as `X1:40` may follow the end, separated by a space.
+    // Coordinates such as `X1:40` may follow the end time after a space.
     let end = end.get(3..).unwrap_or_default().trim_ascii_start();
     let end = end
         .split(u8::is_ascii_whitespace)
@@ -149,7 +151,7 @@ fn is_cue(line: &[u8]) -> bool {
     is_time(start.trim_ascii()) && is_time(end)
 }
 
-/// `hours:minutes:seconds,milliseconds`; many writers put a full stop for the comma.
+/// Whether `time` is `hours:minutes:seconds,milliseconds`. Many programs write a full stop instead of the comma.
 fn is_time(time: &[u8]) -> bool {
     let mut fields = 0;
     time.split(|byte| matches!(byte, b':' | b',' | b'.'))

@@ -1,8 +1,8 @@
-//! Who made an asset, as the client says of itself: the `User-Agent` of the request that created it.
+//! The `User-Agent` of the request that created an asset. It shows which pipeline or client made the asset.
 //!
-//! The API has no field for it. A `User-Agent` is made of products and of comments in parentheses (RFC 9110, section
-//! 10.1.5), and forebay names the pipeline in a comment: `forebay/0.1.0 (pipeline image-resize, strip-metadata)`. A
-//! client may write anything there, so it is bounded here, and is shown as text wherever it is shown.
+//! A `User-Agent` consists of products and of comments in parentheses (RFC 9110, section 10.1.5). forebay names the
+//! pipeline in a comment: `forebay/0.1.0 (pipeline image-resize, strip-metadata)`. A client may send any text, so its
+//! length is limited here, and it must be shown as text and never as markup.
 
 use std::convert::Infallible;
 
@@ -11,13 +11,13 @@ use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-/// The longest `User-Agent` that is kept, in characters. Browsers' have under 200.
+/// The longest `User-Agent` that is kept, in characters. Those of browsers are shorter.
 const LONGEST: usize = 200;
 
-/// What a comment begins with that names a pipeline.
+/// The start of a comment that names a pipeline.
 const PIPELINE: &str = "pipeline ";
 
-/// A request's `User-Agent` without control characters, and of no more than [`LONGEST`] characters; never empty.
+/// A `User-Agent` without control characters, of 1 to [`LONGEST`] characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct UserAgent(String);
@@ -35,8 +35,8 @@ impl UserAgent {
         &self.0
     }
 
-    /// The first comment that names a pipeline, such as `pipeline image-resize`, or else the first product, such as
-    /// `curl/8.5.0`.
+    /// The first comment that names a pipeline, such as `pipeline image-resize`. If there is none, the first product,
+    /// such as `curl/8.5.0`.
     pub(crate) fn short(&self) -> String {
         let mut comments = self.comments().into_iter();
         comments
@@ -48,9 +48,9 @@ impl UserAgent {
             })
     }
 
-    /// The comments without their parentheses. A comment may hold others, and a backslash makes the next character an
-    /// ordinary one (RFC 9110, sections 5.6.4 and 5.6.5). One without its end, which may have been cut off, ends with
-    /// the text.
+    /// The comments without their parentheses. Comments can be nested, and a backslash escapes the next character
+    /// (RFC 9110, sections 5.6.4 and 5.6.5). A comment without a closing parenthesis, which may have been cut off, ends
+    /// with the text.
     fn comments(&self) -> Vec<String> {
         let mut comments = Vec::new();
         let mut text = String::new();

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::base::api_error::ApiError;
 
-/// What counts as a good key.
+/// Which keys are accepted.
 pub(crate) enum ApiKeys {
-    /// Any that is not empty.
+    /// Any key that is not empty.
     Any,
-    /// The one with this digest. Comparing digests keeps the time taken from telling how much of a guess is right.
+    /// The key with this SHA-256. The time of a comparison of digests does not reveal how much of a guess is right.
     One([u8; 32]),
 }
 
@@ -32,7 +32,7 @@ impl ApiKeys {
     }
 }
 
-/// Refuses a request without a good key before anything else looks at it.
+/// Middleware: refuses a request without an accepted key.
 pub(crate) async fn require(
     State(keys): State<Arc<ApiKeys>>,
     request: Request,
@@ -44,7 +44,7 @@ pub(crate) async fn require(
     }
 }
 
-/// The key a request carries, if it carries one.
+/// The API key of a request; `None` if it has none.
 pub(crate) fn api_key(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(key) = headers.get("x-api-key") {
         return Some(key.as_bytes());

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a repeated `POST` is answered as the first time.
 //!
-//! Responses that ask the client to try again (409, 429 and every 5xx) are not stored: a replay would make the retry
-//! useless. Nor are responses to a request whose body did not arrive whole. The service documents neither exception.
+//! Responses that ask the client to try again (409, 429 and every 5xx) are not stored, because a replay would make the
+//! retry useless. Responses to a request whose body did not arrive whole are not stored either. The service documents
+//! neither exception.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ const HEADER: &str = "idempotency-key";
 /// The largest response, in bytes. Responses are small JSON documents; the limit keeps a bug from filling the memory.
 const MAX_RESPONSE: usize = 1 << 20;
 
-/// Replays the response to a repeated `POST`.
+/// Middleware: replays the response to a repeated `POST`.
 pub(crate) async fn replay(
     State(responses): State<Arc<IdempotentResponses>>,
     request: Request,
@@ -60,7 +61,7 @@ fn is_final(status: StatusCode) -> bool {
         && !matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// The request's key: `[A-Za-z0-9_\-:.]{1,255}`.
+/// The key of a request, which must match `[A-Za-z0-9_\-:.]{1,255}`.
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(HEADER) else {
         return Ok(None);
@@ -71,10 +72,10 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Ok(key) if (1..=255).contains(&bytes.len()) && bytes.iter().all(allowed) => {
             Ok(Some(key.to_owned()))
         }
-        _ => Err(
-            ApiError::invalid("an Idempotency-Key is 1 to 255 of A-Z a-z 0-9 _ - : .")
-                .with_param("Idempotency-Key"),
-        ),
+        _ => Err(ApiError::invalid(
+            "an Idempotency-Key has 1 to 255 characters of A-Z a-z 0-9 _ - : .",
+        )
+        .with_param("Idempotency-Key")),
     }
 }
 

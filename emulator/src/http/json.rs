@@ -1,4 +1,4 @@
-//! JSON bodies, read with a limit and refused in the API's own words.
+//! JSON bodies with a size limit, with errors in the API's envelope.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::base::api_error::ApiError;
 use crate::base::config::Config;
 
-/// A JSON body of at most [`json_limit`](crate::Config::json_limit) bytes. Unknown fields are ignored, as the service
-/// has many that the emulator has no use for.
+/// A JSON body of at most [`json_limit`](crate::Config::json_limit) bytes. Unknown fields are ignored, because the
+/// service has many fields that the emulator does not use.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<S, T> FromRequest<S> for JsonBody<T>

@@ -1,16 +1,16 @@
-//! Lists in pages: `limit` and `token` in, `has_more` and `next_token` out.
+//! Pages of lists: a request has `limit` and `token`, and an answer has `has_more` and `next_token`.
 //!
-//! A token says after which item a page begins, and not how many items came before, so that pages neither repeat nor
-//! skip anything while items are added or removed.
+//! A token names the item before the page, not the number of items before it. So no item is repeated or skipped when
+//! items are added or removed between two requests.
 
 use serde::Deserialize;
 
 use crate::base::api_error::ApiError;
 
-/// The largest page, in items (S).
-const LARGEST: usize = 100;
+/// The most items on a page (S).
+const MAX_LIMIT: usize = 100;
 
-/// The part of a query that asks for a page. Both are text here, so that a wrong one is refused by its name.
+/// The parameters of a query that ask for a page. Both are parsed later, so that the error names the wrong one.
 #[derive(Deserialize)]
 pub(crate) struct PageQuery {
     limit: Option<String>,
@@ -18,7 +18,7 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
-    /// How many items to show, from 1 to 100, and `default` if the query does not say.
+    /// The number of items on the page, from 1 to 100. `default` if the query has no `limit`.
     pub(crate) fn limit(&self, default: usize) -> Result<usize, ApiError> {
         let Some(limit) = &self.limit else {
             return Ok(default);
@@ -26,13 +26,14 @@ impl PageQuery {
         limit
             .parse()
             .ok()
-            .filter(|limit| (1..=LARGEST).contains(limit))
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
             .ok_or_else(|| {
-                ApiError::invalid(format!("a limit is from 1 to {LARGEST}")).with_param("limit")
+                ApiError::invalid(format!("a limit is a number from 1 to {MAX_LIMIT}"))
+                    .with_param("limit")
             })
     }
 
-    /// The item after which the page begins.
+    /// The item before the page; `None` for the first page.
     pub(crate) fn after(&self) -> Result<Option<u64>, ApiError> {
         let parse = |token: &str| {
             let mut bytes = [0; 8];
@@ -49,7 +50,7 @@ impl PageQuery {
     }
 }
 
-/// The token of the page that begins after `item`; opaque to clients.
+/// The token of the page that starts after `item`. It is opaque to clients.
 pub(crate) fn token_after(item: u64) -> String {
     hex::encode(item.to_be_bytes())
 }

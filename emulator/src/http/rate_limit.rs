@@ -1,7 +1,8 @@
-//! So many requests a second, and 429 for more.
+//! The rate limit of the API. Requests over it are answered 429.
 //!
-//! The generic cell rate algorithm (ITU-T I.371): one point in time says all. Each request moves it on by the time one
-//! request is worth; it may be ahead of now by what a burst is worth, and no further.
+//! The algorithm is the generic cell rate algorithm (ITU-T I.371). Its state is one point in time. Each request moves
+//! it forward by the interval between two requests. A request is refused if the point would be ahead of now by more
+//! than the intervals of a burst.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::base::config::RateLimit;
 /// Limits the rate of requests.
 pub(crate) struct RateLimiter {
     limit: Option<RateLimit>,
-    /// When the requests so far would be done at an even rate.
+    /// When all requests so far would be done at an even rate.
     done_at: Mutex<Option<Instant>>,
 }
 
@@ -46,8 +47,8 @@ impl RateLimiter {
     }
 }
 
-/// Holds the API's requests to [`Config::rate_limit`](crate::Config::rate_limit). Presigned URLs are the storage's, and
-/// not held.
+/// Middleware: enforces [`Config::rate_limit`](crate::Config::rate_limit) on the API. Requests to presigned URLs are
+/// not limited, because they go to the storage.
 pub(crate) async fn limit(
     State(limiter): State<Arc<RateLimiter>>,
     request: Request,
@@ -59,7 +60,7 @@ pub(crate) async fn limit(
     match limiter.admit(limit, Instant::now()) {
         Ok(()) => next.run(request).await,
         Err(wait) => {
-            // Rounded up: a client that comes back too early would be told off again.
+            // Rounded up, because a client that retries too early is refused again.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             let message = format!("at most {} requests a second", limit.per_second);
             let mut response =

@@ -1,7 +1,7 @@
-//! Who asked for what: an id on every answer, a span in the log, and a record for tests.
+//! The log of requests: an id on every answer, a tracing span, and a record for tests.
 //!
-//! Paths are kept without their query, where signatures are; keys are kept nowhere. Requests to the emulator's own
-//! endpoints have an id and a span, and no record: tests count what a client did.
+//! Paths are recorded without their query, because it may contain a signature. Keys are not recorded. Requests to the
+//! emulator's own endpoints have an id and a span but no record, so that tests count only the requests of a client.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use super::api_key::api_key;
 use super::internal_path::is_internal;
 use crate::base::ids::new_id;
 
-/// How many requests are remembered; the oldest go first.
-const REMEMBERED: usize = 10_000;
+/// The number of requests that are kept. The oldest are removed first.
+const MAX_RECORDS: usize = 10_000;
 
-/// The longest path that is kept, in characters. The emulator's own are under 100.
-const LONGEST_PATH: usize = 256;
+/// The longest path that is recorded, in characters. Longer ones are cut. Valid paths have under 100.
+const MAX_PATH: usize = 256;
 
-/// A request that the emulator saw, for tests to look at.
+/// A request that the emulator received, for tests to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRecord {
     /// The id in the answer's `X-Request-Id`.
@@ -32,9 +32,9 @@ pub struct RequestRecord {
     pub method: String,
     /// The path without its query, such as `/v3/assets`.
     pub path: String,
-    /// Whether the request carried an API key, good or not. A presigned `PUT` must not.
+    /// Whether the request had an API key, accepted or not. A presigned `PUT` must not have one.
     pub carried_key: bool,
-    /// The answer's status; `None` while there is none, if the client left before it came, and if a
+    /// The status of the answer. `None` if there is no answer yet, if the client disconnected before it, or if a
     /// [fault](crate::Fault) reset the connection.
     pub status: Option<u16>,
 }
@@ -52,7 +52,7 @@ struct Inner {
 }
 
 impl RequestLog {
-    /// Every request so far, also those no longer remembered.
+    /// The number of requests so far, including those that are no longer kept.
     pub(crate) fn seen(&self) -> u64 {
         self.with(|inner| inner.seen)
     }
@@ -61,10 +61,10 @@ impl RequestLog {
         self.with(|inner| inner.records.iter().cloned().collect())
     }
 
-    /// Notes a request; the number is for [`answered`](Self::answered).
+    /// Records a request. Returns its number for [`answered`](Self::answered).
     fn begin(&self, record: RequestRecord) -> u64 {
         self.with(|inner| {
-            if inner.records.len() == REMEMBERED {
+            if inner.records.len() == MAX_RECORDS {
                 inner.records.pop_front();
             }
             inner.records.push_back(record);
@@ -75,7 +75,7 @@ impl RequestLog {
 
     fn answered(&self, number: u64, status: u16) {
         self.with(|inner| {
-            // The newest record has the number `seen`; those before it count down.
+            // The newest record has the number `seen`, and each older one has the number before.
             let from_end = usize::try_from(inner.seen - number).unwrap_or(usize::MAX);
             let index = (inner.records.len() - 1).checked_sub(from_end);
             if let Some(record) = index.and_then(|index| inner.records.get_mut(index)) {
@@ -89,11 +89,11 @@ impl RequestLog {
     }
 }
 
-/// The id of the request being answered, for handlers that repeat it in their answer.
+/// The id of the request, as an extension of it, for handlers that put it into their answer.
 #[derive(Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// Gives each request its id, span and record.
+/// Middleware: gives each request its id, span and record.
 pub(crate) async fn record(
     State(log): State<Arc<RequestLog>>,
     mut request: Request,
@@ -103,7 +103,7 @@ pub(crate) async fn record(
     let record = RequestRecord {
         id: id.clone(),
         method: request.method().to_string(),
-        path: request.uri().path().chars().take(LONGEST_PATH).collect(),
+        path: request.uri().path().chars().take(MAX_PATH).collect(),
         carried_key: api_key(request.headers()).is_some(),
         status: None,
     };

@@ -1,4 +1,4 @@
-//! Errors as S3 answers them: a small XML document.
+//! Errors in the format of S3, a small XML document.
 //!
 //! Codes, statuses and messages are from "Error responses" in the Amazon S3 API Reference.
 
@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use super::request_log::RequestId;
 use crate::storage::presign::Refusal;
 
-/// An error of the storage behind presigned URLs.
+/// An error of a request to a presigned URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct S3Error {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
-    /// Further elements, by name.
+    /// More elements of the document, by name.
     details: Vec<(&'static str, String)>,
 }
 
@@ -97,7 +97,7 @@ impl S3Error {
         )
     }
 
-    /// An error of this status. S3 asks to slow down with 503; 429 is what other stores of its kind use for it.
+    /// An error of this status. S3 itself uses 503 for rate limits; other S3-compatible stores use 429.
     pub(crate) fn from_status(status: StatusCode) -> Self {
         let (code, message) = match status.as_u16() {
             403 => ("AccessDenied", "Access Denied"),
@@ -125,7 +125,7 @@ impl S3Error {
         )
     }
 
-    /// What went wrong inside goes to the log and not to the client.
+    /// An internal error. The cause is logged and not sent to the client.
     pub(crate) fn internal(cause: &std::io::Error) -> Self {
         tracing::error!(%cause, "internal error");
         Self::new(
@@ -135,7 +135,7 @@ impl S3Error {
         )
     }
 
-    /// The answer to the request of this id.
+    /// The answer to the request with this id.
     pub(crate) fn into_response(self, id: &RequestId) -> Response {
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
         let fixed = [
@@ -153,7 +153,7 @@ impl S3Error {
     }
 }
 
-/// Text between tags (XML 1.0, section 2.4).
+/// Escapes text for use between tags (XML 1.0, section 2.4).
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

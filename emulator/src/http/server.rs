@@ -1,7 +1,7 @@
-//! The listening socket and its connections, all of which end with the task that serves them.
+//! The HTTP server.
 //!
-//! This is axum's `serve` with four differences: connections do not outlive the emulator, the read buffer fits large
-//! uploads, an early refusal reaches a client that is still sending, and a request can have its connection reset.
+//! It differs from `axum::serve` in four ways: connections end with the emulator, the read buffer is sized for large
+//! uploads, an early error reaches a client that is still sending, and a handler can reset the connection.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -20,31 +20,31 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-/// The largest piece read from a socket at once, in bytes. Measured with 64 KiB to 1 MiB: from here on, larger pieces
-/// no longer save system calls that matter, and fit the cache less well.
-pub(crate) const READ_BUFFER: usize = 256 << 10;
+/// The size of the read buffer of a connection, in bytes. Measured from 64 KiB to 1 MiB: larger buffers are not faster,
+/// because they save few system calls and fit the cache less well.
+const READ_BUFFER: usize = 256 << 10;
 
-/// How long a client may take to send a request's head.
+/// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an answered connection is still read from before it is closed. Closing at once with bytes unread would
-/// reset the connection, and the client might lose the answer (RFC 9112, section 9.6).
+/// How long the server reads from a connection after the last answer. Closing it at once with unread bytes would reset
+/// it, and the client might lose the answer (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The connection a request came by, among its extensions.
+/// The connection of a request, as an extension of the request.
 #[derive(Clone, Default)]
 pub(crate) struct Connection(Arc<Notify>);
 
 impl Connection {
-    /// Resets the connection (RST, not a clean close) with whatever is on its way. Does not return: the request ends
-    /// with its connection.
+    /// Resets the connection (RST, not a clean close). Data in flight is lost. Does not return, because the request
+    /// ends with its connection.
     pub(crate) async fn reset<T>(&self) -> T {
         self.0.notify_one();
         pending().await
     }
 }
 
-/// Serves until `stop` is sent or dropped, then cuts every connection and waits for their ends.
+/// Serves until `stop` is sent or dropped, then closes every connection and waits until all have ended.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
@@ -54,8 +54,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: onesh
                     connections.spawn(connection(stream, router.clone()));
                 }
                 Err(error) => {
-                    // Mostly too many open files: waiting lets some close.
-                    tracing::warn!(%error, "accepting a connection");
+                    // The usual cause is too many open files. After a pause some may be closed.
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -68,7 +68,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: onesh
 
 async fn connection(stream: TcpStream, router: Router) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "setting TCP_NODELAY");
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let handle = Connection::default();
     let extension = handle.clone();
@@ -90,17 +90,17 @@ async fn connection(stream: TcpStream, router: Router) {
     match ended {
         None => {
             if let Err(error) = stream.set_zero_linger() {
-                tracing::warn!(%error, "resetting a connection");
+                tracing::warn!(%error, "cannot reset a connection");
             }
             return;
         }
-        Some(Err(error)) => tracing::debug!(%error, "a connection broke"),
+        Some(Err(error)) => tracing::debug!(%error, "connection error"),
         Some(Ok(())) => {}
     }
     linger(stream).await;
 }
 
-/// Closes for writing, then reads what still comes, for a while.
+/// Closes the connection for writing, then reads and drops what the client still sends, for at most [`LINGER`].
 async fn linger(mut stream: TcpStream) {
     let drain = async {
         stream.shutdown().await?;
@@ -112,6 +112,6 @@ async fn linger(mut stream: TcpStream) {
         .await
         .map_err(std::io::Error::from)
     {
-        tracing::debug!(%error, "closing a connection");
+        tracing::debug!(%error, "cannot close a connection cleanly");
     }
 }

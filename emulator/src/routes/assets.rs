@@ -88,7 +88,7 @@ async fn receive(
             }
             ReceiveError::Body(error) => malformed_form(error),
             ReceiveError::Stalled(_) => {
-                ApiError::incomplete("the upload stood still").with_param("file")
+                ApiError::incomplete("the upload sent nothing for too long").with_param("file")
             }
             ReceiveError::Disk(error) => ApiError::internal(error),
         })

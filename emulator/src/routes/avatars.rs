@@ -1,4 +1,4 @@
-//! `POST /v3/avatars`: an avatar from a photo, from footage or from a prompt with pictures to go by.
+//! `POST /v3/avatars`: an avatar from a photo, from a video, or from a prompt with reference images.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/avatars", post(create))
 }
 
-/// What an avatar is to be made of.
+/// The body of a request: what to make an avatar from.
 #[derive(Deserialize)]
 struct Create {
     #[serde(flatten)]
-    from: From,
+    source: Source,
     name: String,
     avatar_group_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum From {
+enum Source {
     Photo {
         file: FileInput,
     },
@@ -45,7 +45,7 @@ enum From {
     },
 }
 
-/// One look, and the identity it belongs to; here neither is made.
+/// The answer: a look and its group. The emulator makes neither.
 #[derive(Serialize)]
 struct Created {
     avatar_item: Look,
@@ -74,16 +74,16 @@ async fn create(
     JsonBody(request): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
     require_text(&request.name, "name")?;
-    let avatar_type = match request.from {
-        From::Photo { file } => {
+    let avatar_type = match request.source {
+        Source::Photo { file } => {
             inputs.check(&file, "file").await?;
             "photo_avatar"
         }
-        From::DigitalTwin { file } => {
+        Source::DigitalTwin { file } => {
             inputs.check(&file, "file").await?;
             "digital_twin"
         }
-        From::Prompt {
+        Source::Prompt {
             prompt,
             reference_images,
         } => {

@@ -1,7 +1,7 @@
-//! `POST /v3/video-translations` and `POST /v3/lipsyncs`: another voice for a video.
+//! `POST /v3/video-translations` and `POST /v3/lipsyncs`: a new voice for a video.
 //!
-//! The service's schemas list no `base64` here, and its guides say that it is taken wherever an asset is. The emulator
-//! takes it.
+//! The service's schemas do not list `base64` here, but its guides say that it is accepted wherever an asset is. The
+//! emulator accepts it.
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/lipsyncs", post(lipsync))
 }
 
-/// What is to be translated.
+/// The body of a translation request.
 #[derive(Deserialize)]
 struct Translate {
     video: FileInput,
     audio: Option<FileInput>,
     srt: Option<FileInput>,
-    /// The service's schemas ask for it; one is taken to be meant without it (U).
+    /// Required by the service's schemas. If it is missing, the emulator assumes one language (U).
     output_languages: Option<Vec<String>>,
 }
 
-/// One translation for each language; here none is made.
+/// The answer: one translation for each language. The emulator makes none.
 #[derive(Serialize)]
 struct Translated {
     video_translation_ids: Vec<String>,
@@ -47,29 +47,26 @@ async fn translate(
         .output_languages
         .map_or(1, |languages| languages.len());
     if languages == 0 {
-        let message = "a translation needs a language to translate to";
+        let message = "a translation needs at least one output language";
         return Err(ApiError::invalid(message).with_param("output_languages"));
     }
     inputs.check(&request.video, "video").await?;
-    if let Some(audio) = request.audio {
-        inputs.check(&audio, "audio").await?;
-    }
-    if let Some(srt) = request.srt {
-        inputs.check(&srt, "srt").await?;
-    }
+    let (audio, srt) = (request.audio.as_ref(), request.srt.as_ref());
+    inputs.check_optional(audio, "audio").await?;
+    inputs.check_optional(srt, "srt").await?;
     Ok(Data::new(Translated {
         video_translation_ids: (0..languages).map(|_| new_id("")).collect(),
     }))
 }
 
-/// A video, and what its lips are to say.
+/// The body of a lipsync request: a video, and the audio to match it to.
 #[derive(Deserialize)]
 struct Lipsync {
     video: FileInput,
     audio: FileInput,
 }
 
-/// A video that is never made.
+/// The answer. The emulator makes no video.
 #[derive(Serialize)]
 struct Lipsynced {
     lipsync_id: String,

@@ -1,7 +1,7 @@
-//! `/_emulator/faults`: faults by request, for clients that cannot call [`Emulator::inject`](crate::Emulator::inject).
+//! `/_emulator/faults`: faults over HTTP, for clients that cannot call [`Emulator::inject`](crate::Emulator::inject).
 //!
-//! All three methods answer the list of faults still to come. No key is asked for: the emulator listens on loopback,
-//! and a page in a browser cannot send JSON here without leave.
+//! All three methods answer with the faults that have not acted yet. No key is required, because the emulator listens
+//! on loopback, and browsers do not let pages of other sites send JSON here without CORS.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn list(State(faults): State<Arc<Faults>>) -> Json<Vec<Fault>> {
     Json(faults.snapshot())
 }
 
-/// Takes one fault or a list: all of them or, if one is wrong, none.
+/// Injects one fault or a list of faults. If one is not valid, none is injected.
 async fn inject(
     State(faults): State<Arc<Faults>>,
     JsonBody(given): JsonBody<Value>,
@@ -52,7 +52,7 @@ fn parse(given: &Value) -> Result<Fault, ApiError> {
     if let Some(objection) = fault.objection() {
         return Err(ApiError::invalid(objection));
     }
-    // serde cannot refuse unknown fields beside a flattened one, and a misspelt `times` must not pass for no `times`.
+    // serde cannot deny unknown fields in a struct with a flattened field, and a misspelt `times` must not be ignored.
     let known = serde_json::to_value(&fault).map_err(ApiError::internal)?;
     let unknown = given
         .as_object()

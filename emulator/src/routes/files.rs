@@ -1,4 +1,4 @@
-//! `GET /files/asset/{id}.{extension}`: a stored file, at the `url` that its asset shows.
+//! `GET /files/asset/{id}.{extension}`: the bytes of an asset, at the asset's `url`.
 
 use std::sync::Arc;
 
@@ -19,14 +19,15 @@ use crate::storage::bucket::Bucket;
 use crate::storage::files::FileStore;
 use crate::storage::object::{Object, Place};
 
-/// The largest piece read from the disk at once, in bytes.
+/// The largest chunk that is read from the disk at once, in bytes.
 const READ: usize = 512 << 10;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/files/asset/{name}", routing::get(get))
 }
 
-/// Ranges and conditional requests are [`ServeFile`]'s. No key is needed: the service's own file addresses are public.
+/// [`ServeFile`] handles ranges and conditional requests. No key is required, because the service's own file URLs are
+/// public.
 async fn get(
     State(files): State<Arc<FileStore>>,
     State(bucket): State<Option<Arc<Bucket>>>,
@@ -56,18 +57,20 @@ async fn from_disk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let path = files.path(object);
-    let path = path.ok_or_else(|| ApiError::internal("an object without a file"))?;
+    let path = path.ok_or_else(|| ApiError::internal("the object is not a file"))?;
     let serve = ServeFile::new(path).with_buf_chunk_size(READ);
     Ok(serve.oneshot(request).await.into_response())
 }
 
-/// Passes the bucket's answer on, with the headers that say what part of what it is.
+/// Forwards the bucket's answer, with the headers that describe its length, range and version.
 async fn from_bucket(
     bucket: Option<&Bucket>,
     key: &str,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let bucket = bucket.ok_or_else(|| ApiError::internal("the bucket of an earlier run"))?;
+    let bucket = bucket.ok_or_else(|| {
+        ApiError::internal("the asset is in a bucket, and the emulator was started without one")
+    })?;
     let range = request.headers().get(header::RANGE);
     let answer = bucket.get(key, range).await.map_err(ApiError::internal)?;
     let mut response = Response::new(Body::empty());

@@ -60,17 +60,17 @@ async fn list(
     })
 }
 
-/// Ids, separated by commas.
+/// Which assets: ids, separated by commas.
 #[derive(Deserialize)]
 struct Which {
     asset_ids: Option<String>,
     batch_ids: Option<String>,
 }
 
-/// How far one asset is.
+/// The status of one asset.
 #[derive(Serialize)]
 struct AssetStatus {
-    /// The asset's id: the service reads videos and assets by one model.
+    /// The asset's id. The service has one schema for videos and assets, hence the name.
     video_id: Option<String>,
     status: Status,
     batch_id: Option<String>,
@@ -85,7 +85,7 @@ async fn statuses(
 ) -> Result<Page<AssetStatus>, ApiError> {
     let (asset_ids, batch_ids) = (ids(&which.asset_ids), ids(&which.batch_ids));
     if asset_ids.is_empty() && batch_ids.is_empty() {
-        return Err(ApiError::invalid("which assets?").with_param("asset_ids"));
+        return Err(ApiError::invalid("asset_ids or batch_ids is needed").with_param("asset_ids"));
     }
     if asset_ids.len() + batch_ids.len() > MAX_IDS {
         let message = format!("at most {MAX_IDS} ids");

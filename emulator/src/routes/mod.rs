@@ -1,5 +1,5 @@
-//! The routes. Paths below `/v3` are the API and need a key. `/bucket` stands for the storage behind presigned URLs, and
-//! `/files` for the host that serves the stored files. `/` and `/_emulator` are the emulator's own.
+//! The routes. Paths below `/v3` are the API and need a key. `/bucket` stands for the storage behind presigned URLs,
+//! and `/files` for the host that serves the stored files. `/` and `/_emulator` are the emulator's own.
 //!
 //! Each child has a function `routes` with the paths and handlers of one resource. A new endpoint goes into one of
 //! them; a new resource is a new file and a line here.

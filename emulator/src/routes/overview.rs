@@ -1,5 +1,5 @@
-//! `GET /`, a page that shows the assets as they arrive, and what it lives on: `GET /_emulator/assets`, a list, and
-//! `GET /_emulator/events`, the same list and each change since.
+//! `GET /`, a page that shows the assets as they arrive. It gets its data from `GET /_emulator/events`, which sends the
+//! list of assets and then each change. `GET /_emulator/assets` returns the list alone.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
@@ -30,8 +30,9 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/_emulator/events", get(events))
 }
 
-/// What the page may do: fetch from here, and run its own script, which is named by its digest (CSP level 3, section
-/// 2.3.1). Should a name ever become markup, no script in it would run. `data:` is for the empty icon.
+/// The content security policy of the page. The page may fetch from this server and run its own script, which the
+/// policy names by its digest (CSP level 3, section 2.3.1). If the name of an asset were ever taken as markup, a script
+/// in it would not run. `data:` is for the empty icon.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let script = PAGE
         .split_once("<script>")
@@ -58,7 +59,7 @@ async fn list(State(assets): State<Arc<Assets>>) -> Json<Vec<AssetSummary>> {
 async fn events(
     State(assets): State<Arc<Assets>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    // Watching begins before the list is made, so that nothing falls between them.
+    // Subscribes before the list is made, so that no change between the two is missed.
     let changes = assets.subscribe();
     let stream = stream::unfold(
         (assets, changes, true),
@@ -70,7 +71,7 @@ async fn events(
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
-/// The whole list at the beginning and to who missed something, else the next change.
+/// The next event: the whole list at the beginning and for a client that missed changes, otherwise the next change.
 async fn next(assets: &Assets, changes: &mut Receiver<Change>, begin: bool) -> Option<Event> {
     let all = || event("assets", &assets.summaries());
     if begin {
@@ -86,6 +87,6 @@ async fn next(assets: &Assets, changes: &mut Receiver<Change>, begin: bool) -> O
 
 fn event(name: &str, data: &impl Serialize) -> Event {
     let event = Event::default().event(name);
-    // What is sent here is always JSON; an event without data is passed over by browsers.
+    // Serialising these types does not fail. If it did, browsers would ignore the event without data.
     event.json_data(data).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! `POST /v3/video-agents` and the follow-up message: the requests that uploads are made for.
+//! `POST /v3/video-agents`, and the follow-up messages of a session.
 
 use std::sync::Arc;
 
@@ -23,14 +23,14 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/video-agents/{id}", post(follow_up))
 }
 
-/// What a video is to be made of.
+/// The body of a request: what to make a video from.
 #[derive(Deserialize)]
 struct Create {
     prompt: String,
     files: Option<Vec<FileInput>>,
 }
 
-/// A session that makes a video; here nothing is made.
+/// The answer: a session. The emulator makes no video.
 #[derive(Serialize)]
 struct Session {
     session_id: String,
@@ -56,14 +56,14 @@ async fn create(
     }))
 }
 
-/// What to add to a session.
+/// The body of a follow-up message.
 #[derive(Deserialize)]
 struct Message {
     message: String,
     files: Option<Vec<FileInput>>,
 }
 
-/// What comes of it; here nothing.
+/// The answer to a follow-up message.
 #[derive(Serialize)]
 struct Run {
     session_id: String,
@@ -71,7 +71,7 @@ struct Run {
     title: Option<String>,
 }
 
-/// Sessions are not remembered, so any id will do.
+/// Sessions are not stored, so every session id is accepted.
 async fn follow_up(
     State(config): State<Arc<Config>>,
     State(inputs): State<Arc<FileInputs>>,
@@ -89,7 +89,7 @@ async fn follow_up(
     }))
 }
 
-/// That a message may be as long as a prompt is unverified.
+/// Checks the length of a prompt or message. That both have the same limit is unverified.
 fn check_length(config: &Config, text: &str, param: &str) -> Result<(), ApiError> {
     let most = config.prompt_limit;
     if (1..=most).contains(&text.chars().count()) {

@@ -1,6 +1,6 @@
 //! `POST /v3/videos`: a video from an avatar, an image, a prompt with references, or scenes.
 //!
-//! Only what has to do with files is read: which inputs there must be, and that each is good.
+//! The emulator reads only the file inputs: which ones are required, and whether each is valid.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// The most scenes of one video (S).
-const MOST_SCENES: usize = 50;
+const MAX_SCENES: usize = 50;
 
-/// What a video is to be made of.
+/// The body of a request: what to make a video from.
 #[derive(Deserialize)]
 struct Create {
-    /// The service's schemas ask for it; a body without one is taken for what it has (U).
+    /// Required by the service's schemas. If it is missing, the emulator checks the inputs that are there (U).
     #[serde(rename = "type")]
     kind: Option<Kind>,
     image: Option<FileInput>,
     references: Option<Vec<FileInput>>,
-    watermark: Option<Pictured>,
+    watermark: Option<WithImage>,
     scenes: Option<Vec<Scene>>,
 }
 
@@ -46,18 +46,18 @@ enum Kind {
 
 /// A part of a video that may have an image.
 #[derive(Deserialize)]
-struct Pictured {
+struct WithImage {
     image: Option<FileInput>,
 }
 
-/// A scene of a studio video: footage is its `source`, a picture its `input.image`, and an avatar has no file.
+/// A scene of a studio video. A video is in `source`, an image in `input.image`. A scene with an avatar has no file.
 #[derive(Deserialize)]
 struct Scene {
     source: Option<FileInput>,
-    input: Option<Pictured>,
+    input: Option<WithImage>,
 }
 
-/// A video that is never made.
+/// The answer. The emulator makes no video.
 #[derive(Serialize)]
 struct Created {
     video_id: String,
@@ -70,7 +70,9 @@ async fn create(
 ) -> Result<Data<Created>, ApiError> {
     match request.kind {
         Some(Kind::Image) if request.image.is_none() => {
-            return Err(ApiError::invalid("a video of an image needs one").with_param("image"));
+            return Err(
+                ApiError::invalid("a video from an image needs an image").with_param("image")
+            );
         }
         Some(Kind::Studio) if request.scenes.is_none() => {
             return Err(ApiError::invalid("a studio video needs scenes").with_param("scenes"));
@@ -88,8 +90,8 @@ async fn create(
         .check_optional(watermark.as_ref(), "watermark.image")
         .await?;
     if let Some(scenes) = request.scenes {
-        if !(1..=MOST_SCENES).contains(&scenes.len()) {
-            let message = format!("a video has 1 to {MOST_SCENES} scenes");
+        if !(1..=MAX_SCENES).contains(&scenes.len()) {
+            let message = format!("a video has 1 to {MAX_SCENES} scenes");
             return Err(ApiError::invalid(message).with_param("scenes"));
         }
         for (index, scene) in scenes.into_iter().enumerate() {

@@ -1,10 +1,12 @@
-//! Batches: up to a hundred direct uploads that are created, completed and watched together.
+//! Batches: up to a hundred direct uploads that are created, completed and shown together.
 //!
-//! A batch is a list of asset ids and of what went wrong with each; how far an asset is, only the table of assets knows.
-//! The bytes of each file still come by a `PUT` of its own.
+//! A batch is a list of asset ids and of the last error of each. The table of assets has their status. The bytes of
+//! each file arrive by a separate `PUT`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use super::assets::{Assets, Status};
 use super::direct_uploads::DirectUploads;
@@ -13,13 +15,12 @@ use crate::base::clock::unix_now;
 use crate::base::config::Config;
 use crate::base::ids::{self, new_id};
 use crate::storage::records::{Kind, RecordError, Records};
-use serde::{Deserialize, Serialize};
 
 /// How far one item of a batch is.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ItemStatus {
     pub(crate) item_index: usize,
-    /// The asset's id. The service reads batches of videos and of assets by one model, hence the name.
+    /// The asset's id. The service has one schema for batches of videos and of assets, hence the name.
     pub(crate) video_id: String,
     pub(crate) status: Status,
     pub(crate) error: Option<ItemError>,
@@ -33,7 +34,7 @@ pub(crate) struct BatchStatus {
 }
 
 impl BatchStatus {
-    /// The batch as a whole: `failed` once every item has ended and one of them badly.
+    /// The status of the whole batch: `failed` if no item is in progress and at least one failed.
     pub(crate) fn status(&self) -> Status {
         let any = |status| self.items.iter().any(|item| item.status == status);
         if any(Status::Queued) || any(Status::Processing) {
@@ -45,6 +46,7 @@ impl BatchStatus {
         }
     }
 
+    /// The number of items with each status.
     pub(crate) fn counts(&self) -> BTreeMap<Status, usize> {
         let mut counts = BTreeMap::new();
         for item in &self.items {
@@ -64,7 +66,7 @@ struct Batch {
 #[derive(Serialize, Deserialize)]
 struct Item {
     asset_id: String,
-    /// What the last completion said against it.
+    /// The error of the last completion.
     error: Option<ItemError>,
 }
 
@@ -78,7 +80,7 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// The batches of earlier runs.
+    /// Restores the batches of earlier runs.
     pub(crate) fn load(
         config: Arc<Config>,
         assets: Arc<Assets>,
@@ -95,7 +97,7 @@ impl Batches {
         })
     }
 
-    /// Binds declared uploads together and gives the batch's id.
+    /// Creates a batch of declared uploads and returns its id.
     pub(crate) fn create(
         &self,
         title: Option<String>,
@@ -119,7 +121,7 @@ impl Batches {
         Ok(id)
     }
 
-    /// Completes what can be completed; each item for itself. A repeated call tries the others again.
+    /// Completes each item on its own. A repeated call tries the failed items again.
     pub(crate) async fn complete(&self, id: &str) -> Result<(), ApiError> {
         let asset_ids: Vec<String> = {
             let table = self.lock();
@@ -145,16 +147,17 @@ impl Batches {
             .map_err(ApiError::internal)
     }
 
+    /// The batch and the status of each item.
     pub(crate) fn status(&self, id: &str) -> Result<BatchStatus, ApiError> {
         let table = self.lock();
         let batch = table.get(id).ok_or_else(|| self.unknown(id))?;
         let items = batch.items.iter().enumerate();
         let items = items.map(|(item_index, item)| {
             let (status, error) = match (self.assets.status(&item.asset_id), &item.error) {
-                // Deleted since.
+                // The asset was deleted after the batch was created.
                 (Status::NotFound, _) => {
-                    let gone = ApiError::asset_not_found(&item.asset_id).into_item_error();
-                    (Status::Failed, Some(gone))
+                    let deleted = ApiError::asset_not_found(&item.asset_id).into_item_error();
+                    (Status::Failed, Some(deleted))
                 }
                 (Status::Queued, Some(error)) => (Status::Failed, Some(error.clone())),
                 (status, _) => (status, None),

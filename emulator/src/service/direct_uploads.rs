@@ -1,5 +1,5 @@
-//! Direct uploads: declare a file, sign a URL for its bytes, complete it. Also deletion, because a deleted asset may have
-//! an object in the bucket.
+//! Direct uploads: declare a file, sign a URL for its bytes, complete it. Also deletion, because a deleted asset may
+//! have an object in the bucket.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ impl DirectUploads {
             let key = object_key(id, &declared);
             let found = bucket.inspect(&key, declared.size).await;
             match found.map_err(ApiError::internal)? {
-                Some(object) => self.assets.arrive(id, object)?,
+                Some(object) => self.assets.record_object(id, object)?,
                 None => return Err(ApiError::conflict("the bytes have not arrived yet")),
             }
         }

@@ -1,4 +1,4 @@
-//! File inputs: the three ways in which a request names a file.
+//! File inputs: a request names a file by asset id, by URL, or as base64.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::base::api_error::ApiError;
 use crate::base::config::Config;
 use crate::base::media::{HEAD, MediaType};
 
-/// A file input, as requests have it.
+/// A file input of a request.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum FileInput {
@@ -53,7 +53,7 @@ impl FileInputs {
     pub(crate) async fn check(&self, input: &FileInput, param: &str) -> Result<(), ApiError> {
         let media = match input {
             FileInput::AssetId { asset_id } => {
-                let asset = self.assets.input(asset_id);
+                let asset = self.assets.file_input(asset_id);
                 asset.map(|asset| asset.media)
             }
             FileInput::Url { url } => self.fetch(url).await,
@@ -93,17 +93,17 @@ impl FileInputs {
         Ok(())
     }
 
-    /// Fetches a file over loopback: an emulator has no business elsewhere. The service wants `https`; on loopback plain
-    /// `http` will do. Redirects are not followed.
+    /// Downloads a file and returns its type. Only URLs on loopback are allowed, so that the emulator connects to
+    /// nothing else. The service requires `https`; here `http` is accepted too. Redirects are not followed.
     async fn fetch(&self, url: &str) -> Result<MediaType, ApiError> {
         let url = Url::parse(url)
             .map_err(|error| ApiError::download_failed(format!("not a URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
             return Err(ApiError::download_failed(
-                "the emulator fetches over http or https from loopback only",
+                "the URL is not on loopback; the emulator fetches http and https URLs of loopback only",
             ));
         }
-        // Only the kind of failure is told: a URL may carry a signature.
+        // The message omits the URL, because it may contain a signature.
         let failed = |error: reqwest::Error| {
             ApiError::download_failed(format!(
                 "the file cannot be fetched: {}",
@@ -112,25 +112,28 @@ impl FileInputs {
         };
         let mut response = self.client.get(url).send().await.map_err(failed)?;
         if !response.status().is_success() {
-            let message = format!("fetching the file was answered {}", response.status());
+            let message = format!(
+                "the file cannot be fetched: its server answered {}",
+                response.status()
+            );
             return Err(ApiError::download_failed(message));
         }
         let limit = self.config.upload_limit;
         let mut head = Vec::with_capacity(HEAD);
         let mut size = 0u64;
-        while let Some(piece) = response.chunk().await.map_err(failed)? {
-            size += piece.len() as u64;
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            size += chunk.len() as u64;
             if size > limit {
                 return Err(self.too_large());
             }
             let wanted = HEAD.saturating_sub(head.len());
-            head.extend(piece.iter().take(wanted));
+            head.extend(chunk.iter().take(wanted));
         }
         self.sniff(&head)
     }
 
     fn decode(&self, media_type: &str, data: &str) -> Result<MediaType, ApiError> {
-        // Four characters stand for three bytes, of which up to two may be padding.
+        // Four characters encode three bytes. The last four may encode one or two.
         let largest = self.config.upload_limit.div_ceil(3).saturating_mul(4);
         if data.len() as u64 > largest {
             return Err(self.too_large());

@@ -24,7 +24,7 @@ pub(crate) struct StoredResponse {
     pub(crate) body: Bytes,
 }
 
-/// `None` while the first request is being answered.
+/// `None` while the first request is being handled.
 type Slot = Option<StoredResponse>;
 
 /// A response in its record.
@@ -48,7 +48,7 @@ pub(crate) struct IdempotentResponses {
 #[derive(Default)]
 struct Table {
     slots: HashMap<Scope, Slot>,
-    /// The answered ones, oldest first.
+    /// The keys that have a response, oldest first.
     answered: VecDeque<(SystemTime, Scope)>,
 }
 
@@ -72,7 +72,7 @@ impl IdempotentResponses {
     /// Restores the responses of earlier runs.
     pub(crate) fn load(config: Arc<Config>, records: Arc<Records>) -> Result<Self, RecordError> {
         let mut stored: Vec<ResponseRecord> = records
-            .load(Kind::Answer)?
+            .load(Kind::Response)?
             .into_iter()
             .map(|(_, record)| record)
             .collect();
@@ -100,7 +100,7 @@ impl IdempotentResponses {
         let keys: Vec<String> = removed.iter().map(record_key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         // If this fails, the next start loads the record and the next request removes it.
-        if let Err(error) = self.records.remove(Kind::Answer, &keys) {
+        if let Err(error) = self.records.remove(Kind::Response, &keys) {
             tracing::warn!(%error, "removing old responses");
         }
     }
@@ -143,7 +143,7 @@ impl Table {
     }
 }
 
-/// A path holds no line break.
+/// The key of a record. A path contains no line break, so no two scopes have the same key.
 fn record_key((path, key): &Scope) -> String {
     format!("{path}\n{key}")
 }
@@ -164,7 +164,7 @@ impl Claim<'_> {
         };
         let record_key = record_key(&self.scope);
         let records = &self.responses.records;
-        if let Err(error) = records.put(Kind::Answer, &record_key, &record) {
+        if let Err(error) = records.put(Kind::Response, &record_key, &record) {
             tracing::warn!(%error, "recording a response; a restart will forget it");
         }
         let mut table = self.responses.lock();

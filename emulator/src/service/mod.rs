@@ -1,5 +1,5 @@
-//! What the service does with assets, batches, file inputs and idempotency keys. Knows no routes, and uses `storage` and
-//! `base`.
+//! What the service does with assets, batches, file inputs and idempotency keys. Knows no routes, and uses `storage`
+//! and `base`.
 
 pub(crate) mod assets;
 pub(crate) mod batches;

@@ -1,8 +1,7 @@
-//! A real S3-compatible store for direct uploads, in place of the emulator's own.
+//! A bucket of an S3-compatible store, which takes the bytes of direct uploads in place of the emulator's own files.
 //!
-//! Clients `PUT` to the store by its own presigned URLs, with its own signatures and its own manners. The emulator reads
-//! an object when its upload is completed, serves it, and removes it when its asset is deleted. Uploads that come
-//! through the API stay in the emulator's folder.
+//! Clients `PUT` to the store itself, by URLs that are presigned for it. The emulator reads an object when its upload
+//! is completed, serves it, and deletes it with its asset. Uploads by `POST /v3/assets` stay in the emulator's folder.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,27 +17,27 @@ use sha2::{Digest, Sha256};
 use super::object::{Object, Place};
 use crate::base::media::{HEAD, MediaType};
 
-/// The longest life of a presigned URL, a week: `X-Amz-Expires` in the Amazon S3 API Reference.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest validity of a presigned URL, a week: `X-Amz-Expires` in the Amazon S3 API Reference.
+const MAX_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How long the store may take to be reached, and between two pieces of an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection to the store may take, and how long the store may send nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the emulator's own presigned requests are good for. They are sent at once.
-const OWN: Duration = Duration::from_secs(60);
+/// How long the emulator's own presigned requests are valid. They are sent at once.
+const OWN_EXPIRY: Duration = Duration::from_secs(60);
 
-/// Where a bucket is and who may use it. `Debug` leaves the secret out.
+/// The address of a bucket, and the credentials for it. `Debug` omits the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct S3 {
-    /// The store's address, such as `http://127.0.0.1:9000`. The bucket is named in the path.
+    /// The address of the store, such as `http://127.0.0.1:9000`. URLs name the bucket in their path.
     pub endpoint: String,
-    /// The region that signatures name, such as `us-east-1`.
+    /// The region in signatures, such as `us-east-1`.
     pub region: String,
-    /// The bucket, which must exist.
+    /// The name of the bucket, which must exist.
     pub bucket: String,
-    /// Whose signature it is.
+    /// The id of the access key.
     pub access_key: String,
-    /// What it is signed with.
+    /// The secret of the access key.
     pub secret_key: String,
 }
 
@@ -53,14 +52,14 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// What went wrong between the emulator and the store. URLs are left out: they are signed.
+/// A failed request to the store. Messages omit URLs, because URLs contain signatures.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BucketError {
-    #[error("the address of the bucket")]
+    #[error("the address of the bucket is not a URL")]
     Address(#[from] url::ParseError),
-    #[error("the address of the bucket: {0:?}")]
+    #[error("the address of the bucket is not valid: {0:?}")]
     Bucket(rusty_s3::BucketError),
-    #[error("asking the bucket")]
+    #[error("the request to the bucket failed")]
     Request(#[source] reqwest::Error),
     #[error("the bucket answered {0}")]
     Status(StatusCode),
@@ -72,7 +71,7 @@ impl From<reqwest::Error> for BucketError {
     }
 }
 
-/// A bucket to presign for.
+/// A client of one bucket.
 pub(crate) struct Bucket {
     bucket: rusty_s3::Bucket,
     credentials: Credentials,
@@ -88,14 +87,14 @@ impl Bucket {
             credentials: Credentials::new(s3.access_key, s3.secret_key),
             client: reqwest::Client::builder()
                 .no_proxy()
-                .connect_timeout(PATIENCE)
-                .read_timeout(PATIENCE)
+                .connect_timeout(TIMEOUT)
+                .read_timeout(TIMEOUT)
                 .redirect(reqwest::redirect::Policy::none())
                 .build()?,
         })
     }
 
-    /// The URL of a `PUT` with exactly these headers. An `expired` one was good for a second, an hour ago.
+    /// A presigned URL for a `PUT` with exactly these headers. If `expired`, it was valid for a second, an hour ago.
     pub(crate) fn presign_put(
         &self,
         key: &str,
@@ -115,12 +114,12 @@ impl Bucket {
         } else {
             (Timestamp::now(), lifetime)
         };
-        let lifetime = lifetime.clamp(Duration::from_secs(1), LONGEST);
+        let lifetime = lifetime.clamp(Duration::from_secs(1), MAX_EXPIRY);
         put.sign_with_time(lifetime, &time).into()
     }
 
-    /// Reads an object through, and tells its size, checksum and type; `None` if there is none. One of more than `most`
-    /// bytes is read no further.
+    /// Reads an object and returns its size, checksum and type; `None` if there is no object. If it has more than
+    /// `most` bytes, reading stops there, and the size and checksum are of the bytes read.
     pub(crate) async fn inspect(
         &self,
         key: &str,
@@ -133,13 +132,13 @@ impl Bucket {
         if !response.status().is_success() {
             return Err(BucketError::Status(response.status()));
         }
-        let mut pieces = response.bytes_stream();
+        let mut chunks = response.bytes_stream();
         let (mut hasher, mut head, mut size) = (Sha256::new(), Vec::with_capacity(HEAD), 0);
-        while let Some(piece) = pieces.try_next().await? {
-            hasher.update(&piece);
-            size += piece.len() as u64;
+        while let Some(chunk) = chunks.try_next().await? {
+            hasher.update(&chunk);
+            size += chunk.len() as u64;
             let wanted = HEAD.saturating_sub(head.len());
-            head.extend(piece.iter().take(wanted));
+            head.extend(chunk.iter().take(wanted));
             if size > most {
                 break;
             }
@@ -152,24 +151,24 @@ impl Bucket {
         }))
     }
 
-    /// The store's answer to a `GET`, whole or of a range.
+    /// The store's answer to a `GET` of an object or of a range of it.
     pub(crate) async fn get(
         &self,
         key: &str,
         range: Option<&HeaderValue>,
     ) -> Result<Response, BucketError> {
         let get = GetObject::new(&self.bucket, Some(&self.credentials), key);
-        let mut request = self.client.get(get.sign(OWN));
+        let mut request = self.client.get(get.sign(OWN_EXPIRY));
         if let Some(range) = range {
             request = request.header("range", range.as_bytes());
         }
         Ok(request.send().await?)
     }
 
-    /// Removes an object; one that is not there is gone already.
+    /// Deletes an object. It is no error if there is none.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
         let delete = DeleteObject::new(&self.bucket, Some(&self.credentials), key);
-        let response = self.client.delete(delete.sign(OWN)).send().await?;
+        let response = self.client.delete(delete.sign(OWN_EXPIRY)).send().await?;
         match response.status() {
             status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
             status => Err(BucketError::Status(status)),

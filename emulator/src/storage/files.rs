@@ -1,11 +1,11 @@
-//! The bytes on disk.
+//! Files on disk.
 //!
-//! A body is written to a hidden temporary file while it is hashed, and gets a name by one rename when it is whole. If
-//! the sender goes away or the body is refused, the temporary file goes too. Memory stays flat: at most [`QUEUE`] pieces
-//! wait for the disk, and then the socket does.
+//! A body is written to a hidden temporary file and hashed on the way. When it is whole, one rename gives it its name.
+//! If the connection breaks or the body is refused, the temporary file is removed. At most [`QUEUE`] chunks wait for
+//! the disk, and then no more is read from the socket, so memory use does not grow with the body.
 //!
-//! Names on disk are made from ids and extensions of the emulator's own, never from a request. Files outlive the
-//! process, also one that is killed. They are not synced, and need not outlive a power cut: they are for tests and demos.
+//! File names are made from the emulator's own ids and extensions, never from a request. Files survive the process,
+//! also if it is killed. They are not synced, so a power failure can lose them.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,27 +24,27 @@ use super::object::{Object, Place};
 use crate::base::ids::{self, new_id};
 use crate::base::media::{HEAD, MediaType};
 
-/// Pieces on their way from a socket to the disk. A piece is at most [`READ_BUFFER`](crate::server::READ_BUFFER) bytes,
-/// so a body on its way holds a few MiB of memory at most.
+/// The number of chunks that may wait for the disk. A chunk has at most as many bytes as the server's read buffer, so
+/// each upload uses a few MiB of memory at most.
 const QUEUE: usize = 16;
 
-/// The folder of bytes that are not yet an asset's.
+/// The folder of bodies that do not belong to a usable asset yet.
 const INCOMING: &str = "incoming";
 
-/// The folder of assets.
+/// The folder of the files of usable assets.
 const ASSETS: &str = "assets";
 
-/// What the names of files begin with whose bytes are still on their way.
+/// The start of the names of temporary files.
 const PART: &str = ".part-";
 
-/// Where the bytes of one emulator are.
+/// The files of one emulator.
 pub(crate) struct FileStore {
     root: PathBuf,
-    /// What runs on threads that may block.
+    /// The tasks that run on threads for blocking work.
     work: TaskTracker,
 }
 
-/// A whole body in a temporary file; dropping it removes the file.
+/// A whole body in a temporary file. Dropping it removes the file.
 pub(crate) struct Received {
     file: NamedTempFile,
     pub(crate) size: u64,
@@ -55,18 +55,18 @@ pub(crate) struct Received {
 /// Why a body was not received.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError<E> {
-    #[error("more than {0} bytes")]
+    #[error("the body has more than {0} bytes")]
     TooLarge(u64),
-    #[error("nothing came for {0:?}")]
+    #[error("the body sent nothing for {0:?}")]
     Stalled(Duration),
-    #[error("the body broke off")]
+    #[error("the body ended early")]
     Body(E),
-    #[error("writing to disk")]
+    #[error("cannot write to disk")]
     Disk(#[from] io::Error),
 }
 
 impl FileStore {
-    /// Makes the folders below `root`.
+    /// Opens the store in the folder `root`, and creates its subfolders.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let store = Self {
             root: root.to_owned(),
@@ -78,50 +78,50 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Writes a body of at most `limit` bytes to a temporary file. `idle_timeout` bounds the wait for each piece.
+    /// Writes a body of at most `limit` bytes to a temporary file. Fails if no chunk arrives for `idle_timeout`.
     pub(crate) async fn receive<E>(
         &self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
         idle_timeout: Duration,
     ) -> Result<Received, ReceiveError<E>> {
-        let (pieces, queue) = mpsc::channel(QUEUE);
+        let (chunks, queue) = mpsc::channel(QUEUE);
         let folder = self.root.join(INCOMING);
         let (done, written) = oneshot::channel();
         self.work.spawn_blocking(move || {
-            // If the receiving future was dropped, so is the file, here and before the writer counts as ended.
+            // If the receiver was dropped, this drops the file while the task is still tracked.
             drop(done.send(write(&folder, queue)));
         });
 
-        let forwarded = forward(&mut body, pieces, limit, idle_timeout).await;
+        let forwarded = forward(&mut body, chunks, limit, idle_timeout).await;
         let written = written.await.map_err(io::Error::other)?;
         forwarded?;
         Ok(written?)
     }
 
-    /// Names what a presigned `PUT` brought; a later one replaces it.
+    /// Gives the body of a presigned `PUT` its name. Each different body has its own name.
     pub(crate) fn keep_incoming(&self, received: Received, id: &str) -> io::Result<Object> {
         let file = incoming_file(id, &received.sha256);
         received.persist(&self.root, file)
     }
 
-    /// Names the file of a finished upload.
+    /// Gives the file of a finished upload its name.
     pub(crate) fn keep_asset(&self, received: Received, id: &str) -> io::Result<Object> {
         let file = asset_file(id, received.media);
         received.persist(&self.root, file)
     }
 
-    /// What a direct upload's bytes will be as an asset. Those in a bucket stay where they are.
+    /// The object of a direct upload once it is completed. An object in a bucket keeps its place.
     pub(crate) fn as_asset(&self, object: &Object, id: &str) -> Object {
         object.renamed(|| asset_file(id, object.media))
     }
 
-    /// What an asset's bytes were as a direct upload's.
+    /// The object of a direct upload before it was completed.
     pub(crate) fn as_incoming(&self, object: &Object, id: &str) -> Object {
         object.renamed(|| incoming_file(id, &object.sha256))
     }
 
-    /// Moves a completed direct upload among the assets.
+    /// Moves the file of a completed direct upload to the folder of assets.
     pub(crate) fn promote(&self, incoming: &Object, asset: &Object) -> io::Result<()> {
         match (self.path(incoming), self.path(asset)) {
             (Some(from), Some(to)) => fs::rename(from, to),
@@ -129,7 +129,7 @@ impl FileStore {
         }
     }
 
-    /// Where the bytes are, if not in a bucket.
+    /// The path of an object's file; `None` for an object in a bucket.
     pub(crate) fn path(&self, object: &Object) -> Option<PathBuf> {
         match &object.place {
             Place::File(file) => Some(self.root.join(file)),
@@ -137,7 +137,7 @@ impl FileStore {
         }
     }
 
-    /// Whether the bytes are there, as far as their number says. A bucket is taken at its word.
+    /// Whether the object's file exists and has the right size. Objects in a bucket are not checked: the answer is yes.
     pub(crate) fn holds(&self, object: &Object) -> bool {
         let Some(path) = self.path(object) else {
             return true;
@@ -145,8 +145,8 @@ impl FileStore {
         fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == object.size)
     }
 
-    /// Removes the emulator's files that are not among `known`. Others are none of its business, should the folder have
-    /// some.
+    /// Removes the emulator's files that are not in `known`. Files with other names are kept, because the emulator did
+    /// not create them.
     pub(crate) fn sweep(&self, known: &HashSet<String>) {
         for folder in [INCOMING, ASSETS] {
             let Ok(found) = fs::read_dir(self.root.join(folder)) else {
@@ -158,16 +158,16 @@ impl FileStore {
             {
                 let file = format!("{folder}/{name}");
                 if is_ours(&name) && !known.contains(&file) {
-                    tracing::info!(file, "a file of nothing is removed");
+                    tracing::info!(file, "removing a file without a record");
                     if let Err(error) = fs::remove_file(self.root.join(&file)) {
-                        tracing::warn!(%error, file, "removing a file of nothing");
+                        tracing::warn!(%error, file, "cannot remove a file without a record");
                     }
                 }
             }
         }
     }
 
-    /// Removes a file, on a thread that may block: a large one takes seconds.
+    /// Removes a file on a thread for blocking work, because a large file takes seconds.
     pub(crate) async fn remove(&self, file: &str) -> io::Result<()> {
         let path = self.root.join(file);
         self.work
@@ -175,23 +175,23 @@ impl FileStore {
             .await?
     }
 
-    /// Takes a file's name away at once, so that another may have it, and removes the file behind the caller's back.
+    /// Renames a file at once, so that its name is free, and removes it in the background.
     pub(crate) fn discard(&self, object: &Object) {
         let Some(path) = self.path(object) else {
             return;
         };
-        let scrap = format!("{INCOMING}/{}", new_id(PART));
-        let scrap = self.root.join(scrap);
-        let renamed = fs::rename(path, &scrap);
+        let trash = format!("{INCOMING}/{}", new_id(PART));
+        let trash = self.root.join(trash);
+        let renamed = fs::rename(path, &trash);
         self.work.spawn_blocking(move || {
-            if let Err(error) = renamed.and_then(|()| fs::remove_file(scrap)) {
-                tracing::warn!(%error, "removing a file");
+            if let Err(error) = renamed.and_then(|()| fs::remove_file(trash)) {
+                tracing::warn!(%error, "cannot remove a file");
             }
         });
     }
 
-    /// Waits until all work on disk has ended, once no more requests come in.
-    pub(crate) async fn settle(&self) {
+    /// Waits until all background work has ended. Call it when no more requests can arrive.
+    pub(crate) async fn finish(&self) {
         self.work.close();
         self.work.wait().await;
     }
@@ -209,7 +209,8 @@ impl Received {
     }
 }
 
-/// Named by its bytes as well: a `PUT` that replaces another has a file of its own, and each record speaks of one.
+/// The name contains the start of the checksum, so that a `PUT` that replaces another writes its own file, and each
+/// record names exactly one.
 fn incoming_file(id: &str, sha256: &[u8; 32]) -> String {
     let (start, _) = sha256.split_at(8);
     format!("{INCOMING}/{id}-{}", hex::encode(start))
@@ -220,7 +221,7 @@ fn asset_file(id: &str, media: Option<MediaType>) -> String {
     format!("{ASSETS}/{id}.{extension}")
 }
 
-/// Whether a file's name is one that this module gives.
+/// Whether a file name has the form of a name that this module gives.
 fn is_ours(name: &str) -> bool {
     let id = name
         .strip_prefix(ids::ASSET)
@@ -228,10 +229,10 @@ fn is_ours(name: &str) -> bool {
     name.starts_with(PART) || id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Hands the body to the writer piece by piece.
+/// Sends the chunks of the body to the writer.
 async fn forward<E>(
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
-    pieces: mpsc::Sender<Bytes>,
+    chunks: mpsc::Sender<Bytes>,
     limit: u64,
     idle_timeout: Duration,
 ) -> Result<(), ReceiveError<E>> {
@@ -240,21 +241,21 @@ async fn forward<E>(
         let next = tokio::time::timeout(idle_timeout, body.next())
             .await
             .map_err(|_| ReceiveError::Stalled(idle_timeout))?;
-        let Some(piece) = next.transpose().map_err(ReceiveError::Body)? else {
+        let Some(chunk) = next.transpose().map_err(ReceiveError::Body)? else {
             return Ok(());
         };
-        size = size.saturating_add(piece.len() as u64);
+        size = size.saturating_add(chunk.len() as u64);
         if size > limit {
             return Err(ReceiveError::TooLarge(limit));
         }
-        // A writer that is gone has failed; its result says how.
-        if !piece.is_empty() && pieces.send(piece).await.is_err() {
+        // If the writer has ended, it has failed, and its result has the error.
+        if !chunk.is_empty() && chunks.send(chunk).await.is_err() {
             return Ok(());
         }
     }
 }
 
-/// Hashes and writes what comes, on a thread that may block, until the sender is dropped.
+/// Hashes and writes chunks until the sender is dropped. Blocks its thread.
 fn write(folder: &Path, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Received> {
     let mut file = NamedTempFile::with_prefix_in(PART, folder)?;
     let mut hasher = Sha256::new();
@@ -262,11 +263,11 @@ fn write(folder: &Path, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Received
     let mut size = 0u64;
     let mut batch = Vec::with_capacity(QUEUE);
     while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
-        for piece in &batch {
-            hasher.update(piece);
-            size += piece.len() as u64;
+        for chunk in &batch {
+            hasher.update(chunk);
+            size += chunk.len() as u64;
             let wanted = HEAD.saturating_sub(head.len());
-            head.extend(piece.iter().take(wanted));
+            head.extend(chunk.iter().take(wanted));
         }
         write_all(file.as_file_mut(), &batch)?;
         batch.clear();
@@ -279,9 +280,9 @@ fn write(folder: &Path, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Received
     })
 }
 
-/// Writes the pieces in as few system calls as possible, without joining them first.
-fn write_all(file: &mut fs::File, pieces: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+/// Writes the chunks in as few system calls as possible, without copying them together first.
+fn write_all(file: &mut fs::File, chunks: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut rest = slices.as_mut_slice();
     while !rest.is_empty() {
         match file.write_vectored(rest) {
@@ -313,9 +314,9 @@ mod tests {
     async fn a_whole_body_is_hashed_and_named_by_rename() {
         let root = tempfile::tempdir().unwrap();
         let store = FileStore::open(root.path()).unwrap();
-        let pieces = ["%PDF-", "", "1.7"].map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        let chunks = ["%PDF-", "", "1.7"].map(|chunk| Ok::<_, Infallible>(Bytes::from(chunk)));
         let received = store
-            .receive(stream::iter(pieces), 8, IDLE_TIMEOUT)
+            .receive(stream::iter(chunks), 8, IDLE_TIMEOUT)
             .await
             .unwrap();
         assert_eq!((received.size, received.media), (8, Some(MediaType::Pdf)));
@@ -365,7 +366,7 @@ mod tests {
                 .await
                 .is_err()
         );
-        store.settle().await;
+        store.finish().await;
         assert_eq!(files(&root.path().join("incoming")), 0);
     }
 }

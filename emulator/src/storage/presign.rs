@@ -1,8 +1,8 @@
-//! Presigned URLs: who has one may do one thing, until it expires, with the headers that were agreed on.
+//! Presigned URLs. Whoever has the URL may send one kind of request, with the signed headers, until the URL expires.
 //!
 //! The signature is HMAC-SHA256 over the method, the path, the expiry, and the names and values of the signed headers.
-//! It follows S3's query-string authentication in spirit and in its parameter names, and not byte for byte: a client
-//! must treat the URL as opaque.
+//! It has the parameter names of S3's query-string authentication, but not its exact format. Clients must treat the URL
+//! as opaque.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,43 +12,43 @@ use uuid::Uuid;
 
 use super::records::{Kind, RecordError, Records};
 
-/// The name of the secret's record.
+/// The key of the record that holds the secret.
 const SETTING: &str = "signing_key";
 
 const EXPIRES: &str = "X-Amz-Expires";
 const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 const SIGNATURE: &str = "X-Amz-Signature";
 
-/// Signs URLs and checks them, with a secret that lives as long as the emulator's folder.
+/// Signs URLs and checks them. The secret is kept in the emulator's folder.
 pub(crate) struct Signer {
-    /// As long as a block of the hash, the one length that needs no preparation (RFC 2104, section 2).
+    /// As long as a block of the hash: a secret of this length is used as it is (RFC 2104, section 2).
     secret: [u8; 64],
 }
 
-/// Why a request is not what was signed.
+/// Why a request to a presigned URL is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The URL has no signature.
     Unsigned,
-    /// The URL's time is over.
+    /// The URL has expired.
     Expired,
-    /// The request carries these `x-amz-*` headers, which nobody signed.
+    /// The request has these `x-amz-*` headers, which were not signed.
     HeadersNotSigned(Vec<String>),
-    /// The method, path, expiry or a signed header is not the one that was signed.
+    /// The method, the path, the expiry or a signed header differs from what was signed.
     Mismatch,
 }
 
 impl Signer {
     pub(crate) fn new() -> Self {
         let mut secret = [0; 64];
-        // Random UUIDs are from the operating system: 122 bits each.
+        // Random UUIDs come from the operating system and hold 122 random bits each.
         for part in secret.chunks_exact_mut(16) {
             part.copy_from_slice(Uuid::new_v4().as_bytes());
         }
         Self { secret }
     }
 
-    /// The signer of earlier runs, so that their URLs stay good, or a new one.
+    /// The signer of earlier runs, so that their URLs remain valid, or a new one.
     pub(crate) fn load(records: &Records) -> Result<Self, RecordError> {
         let kept = records.load::<String>(Kind::Setting)?;
         let mut secret = [0; 64];
@@ -61,7 +61,7 @@ impl Signer {
         Ok(signer)
     }
 
-    /// The query that lets `method` through at `path` until `expires` (Unix seconds) with exactly these headers.
+    /// The query that permits `method` at `path` with exactly these headers until `expires` (Unix seconds).
     pub(crate) fn sign(
         &self,
         method: &str,
@@ -81,7 +81,7 @@ impl Signer {
             .finish()
     }
 
-    /// Checks a request against its URL's query, at `now` (Unix seconds).
+    /// Checks a request against the query of its URL at the time `now` (Unix seconds).
     pub(crate) fn verify(
         &self,
         method: &str,
@@ -112,7 +112,7 @@ impl Signer {
         if !unsigned.is_empty() {
             return Err(Refusal::HeadersNotSigned(unsigned));
         }
-        // Takes the same time wherever the first difference is.
+        // Compares in constant time.
         self.mac(method, path, &expires, &names, headers)
             .verify_slice(&signature)
             .map_err(|_| Refusal::Mismatch)
@@ -127,7 +127,7 @@ impl Signer {
         headers: &HeaderMap,
     ) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new(&self.secret.into());
-        // A header's value cannot hold a line break, nor can the other fields, so no two requests read the same.
+        // No field contains a line break, so two different requests never hash the same text.
         for field in [method, path, expires, names] {
             mac.update(field.as_bytes());
             mac.update(b"\n");
@@ -143,7 +143,7 @@ impl Signer {
     }
 }
 
-/// The headers a direct upload's `PUT` must carry: its type, its length, and its checksum if one was given.
+/// The headers that the `PUT` of a direct upload must have: the type, the length, and the checksum if one was declared.
 pub(crate) fn signed_headers(
     content_type: HeaderValue,
     size: u64,
@@ -158,7 +158,7 @@ pub(crate) fn signed_headers(
     headers
 }
 
-/// The SHA-256 of an object's bytes, base64 on the wire.
+/// The header with the SHA-256 of an object's bytes, in base64.
 pub(crate) const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! What outlives a restart: records in an embedded database, beside the files.
+//! Records that survive a restart, in an embedded database next to the files.
 //!
-//! A record is written in a transaction of its own, and is there whole or not at all, whenever the process is killed.
-//! The order of files and records makes the rest: a file gets its name before its record is written and loses it after
-//! its record is gone, so a record without a file is rare and a file without a record means nothing. Both are mended at
-//! the next start.
+//! Each record is written in its own transaction, so it exists whole or not at all, even after a kill. A file gets its
+//! name before its record is written, and it is removed after its record is removed. So a record without a file is
+//! rare, and a file without a record is garbage. The next start repairs both.
 //!
-//! Without a folder of the user's there is no database, and nothing is written.
+//! Without a data folder there is no database, and nothing is written.
 
 use std::path::Path;
 
@@ -13,19 +12,19 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The database's cache, in bytes. Records are small and read only at the start.
+/// The cache of the database, in bytes. Records are small, and they are read only at the start.
 const CACHE: usize = 4 << 20;
 
-/// What a record is of. Each has a table, of JSON by key.
+/// The kind of a record. Each kind has its own table of JSON values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// By asset id.
+    /// An asset. The key is its id.
     Asset,
-    /// By batch id.
+    /// A batch. The key is its id.
     Batch,
-    /// By path and idempotency key.
-    Answer,
-    /// By its name: what the emulator itself has to remember.
+    /// A response that can be replayed. The key is its path and idempotency key.
+    Response,
+    /// A setting of the emulator itself. The key is its name.
     Setting,
 }
 
@@ -34,7 +33,7 @@ impl Kind {
         TableDefinition::new(match self {
             Self::Asset => "assets",
             Self::Batch => "batches",
-            Self::Answer => "answers",
+            Self::Response => "answers",
             Self::Setting => "settings",
         })
     }
@@ -43,9 +42,9 @@ impl Kind {
 /// Why a record was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
-    #[error("the database of records")]
+    #[error("cannot read or write the database of records")]
     Database(#[from] redb::Error),
-    #[error("a record of another version")]
+    #[error("a record has the format of another version")]
     Json(#[from] serde_json::Error),
 }
 
@@ -55,12 +54,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Keeps nothing.
+    /// Records that are not kept: writing does nothing, and loading finds nothing.
     pub(crate) fn none() -> Self {
         Self { database: None }
     }
 
-    /// Opens the database at `path`, which no other process may have open, and makes it if it is missing.
+    /// Opens the database at `path`, and creates it if it is missing. Fails if another process has it open.
     pub(crate) fn open(path: &Path) -> Result<Self, RecordError> {
         let database = Database::builder()
             .set_cache_size(CACHE)
@@ -71,8 +70,8 @@ impl Records {
         })
     }
 
-    /// Writes a record over one of the same key. When it returns, a kill does not undo it. It blocks for as long as the
-    /// disk takes to make sure, some milliseconds.
+    /// Writes a record, and replaces one of the same key. When this returns, the record survives a kill. It blocks the
+    /// thread for some milliseconds while the disk syncs.
     pub(crate) fn put(
         &self,
         kind: Kind,
@@ -93,7 +92,7 @@ impl Records {
         Ok(change()?)
     }
 
-    /// Removes records; those that are not there are gone already.
+    /// Removes records. Keys without a record are ignored.
     pub(crate) fn remove(&self, kind: Kind, keys: &[&str]) -> Result<(), RecordError> {
         let Some(database) = self.database.as_ref().filter(|_| !keys.is_empty()) else {
             return Ok(());
@@ -110,7 +109,7 @@ impl Records {
         Ok(change()?)
     }
 
-    /// Every record of a kind, in the order of their keys.
+    /// Every record of a kind, in the order of the keys.
     pub(crate) fn load<T: DeserializeOwned>(
         &self,
         kind: Kind,

@@ -1,4 +1,4 @@
-//! Bodies that are read in part, read slowly, or sent in part.
+//! Bodies for faults: read in part, read slowly, or sent in part.
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,23 +9,24 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
-/// How long the first half of an answer has to leave before the connection breaks. Loopback takes microseconds; this
-/// is for a busy machine.
+/// How long the server waits after the first half of an answer before it breaks the connection, so that the half is
+/// sent. Loopback takes microseconds; the rest is for a busy machine.
 const FLUSH: Duration = Duration::from_millis(50);
 
-/// Reads and forgets at least `most` bytes, or all there are. Gives up when nothing comes for as long as `patience`.
-pub(super) async fn read(body: Body, most: u64, patience: Duration) {
-    let mut pieces = body.into_data_stream();
+/// Reads and drops at least `most` bytes, or the whole body if it is shorter. Stops if nothing arrives for
+/// `idle_timeout`.
+pub(super) async fn read(body: Body, most: u64, idle_timeout: Duration) {
+    let mut chunks = body.into_data_stream();
     let mut count = 0u64;
     while count < most
-        && let Ok(Some(Ok(piece))) = tokio::time::timeout(patience, pieces.next()).await
+        && let Ok(Some(Ok(chunk))) = tokio::time::timeout(idle_timeout, chunks.next()).await
     {
-        count = count.saturating_add(piece.len() as u64);
+        count = count.saturating_add(chunk.len() as u64);
     }
 }
 
-/// The same body at a given pace. Pieces are small, so that no single one takes longer than a tenth of a second, or
-/// than its one byte takes: whoever waits for the next is not to take this for a sender that stands still.
+/// The same body at `bytes_per_second`. Each chunk takes at most a tenth of a second, or is one byte, so that the
+/// reader does not take a slow body for a stalled one. At 0 nothing is sent.
 pub(super) fn slow(body: Body, bytes_per_second: u64) -> Body {
     let largest = usize::try_from(bytes_per_second / 10)
         .unwrap_or(usize::MAX)
@@ -39,19 +40,19 @@ pub(super) fn slow(body: Body, bytes_per_second: u64) -> Body {
             }
             if rest.is_empty() {
                 match source.next().await? {
-                    Ok(piece) => rest = piece,
+                    Ok(chunk) => rest = chunk,
                     Err(error) => return Some((Err(error), (source, rest))),
                 }
             }
-            let piece = rest.split_to(largest.min(rest.len()));
-            let pause = piece.len() as f64 / bytes_per_second as f64;
+            let chunk = rest.split_to(largest.min(rest.len()));
+            let pause = chunk.len() as f64 / bytes_per_second as f64;
             tokio::time::sleep(Duration::from_secs_f64(pause)).await;
-            Some((Ok(piece), (source, rest)))
+            Some((Ok(chunk), (source, rest)))
         },
     ))
 }
 
-/// Announces the whole answer and sends half of it.
+/// Announces the length of the whole answer and sends half of it.
 pub(super) fn cut_short(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let announced = head.headers.get(header::CONTENT_LENGTH);
@@ -64,18 +65,18 @@ pub(super) fn cut_short(response: Response) -> Response {
         .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 
     let source = (body.into_data_stream(), length / 2);
-    let pieces = stream::unfold(source, |(mut source, left)| async move {
+    let chunks = stream::unfold(source, |(mut source, left)| async move {
         let next = match left {
             0 => None,
             _ => source.next().await.and_then(Result::ok),
         };
-        let Some(mut piece) = next else {
+        let Some(mut chunk) = next else {
             tokio::time::sleep(FLUSH).await;
             return Some((Err(std::io::Error::other("cut short")), (source, 0)));
         };
-        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - piece.len() as u64;
-        Some((Ok(piece), (source, left)))
+        chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - chunk.len() as u64;
+        Some((Ok(chunk), (source, left)))
     });
-    Response::from_parts(head, Body::from_stream(pieces))
+    Response::from_parts(head, Body::from_stream(chunks))
 }

@@ -1,4 +1,4 @@
-//! Lets the next fault happen to a request.
+//! The middleware that applies the next fault to a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::http::s3_error::S3Error;
 use crate::http::server::Connection;
 use crate::storage::presign::Refusal;
 
-/// Surrounds every route. Two kinds are the handlers' to carry out, as only they know what to change: they find the
-/// kind among the request's extensions.
+/// Middleware: applies the next fault that matches the request. Two kinds are applied by handlers, because only a
+/// handler knows what to change. The handler finds the kind in the extensions of the request.
 pub(crate) async fn apply(
     State(faults): State<Arc<Faults>>,
     State(config): State<Arc<Config>>,
@@ -42,7 +42,7 @@ pub(crate) async fn apply(
     let idle_timeout = config.body_timeout;
     let refuse = |status| match route {
         Route::Put => S3Error::from_status(status).into_response(&id),
-        _ => ApiError::from_status(status, "a fault that was asked for").into_response(),
+        _ => ApiError::from_status(status, "an injected fault").into_response(),
     };
     match kind {
         FaultKind::Latency { milliseconds } => {
@@ -83,7 +83,7 @@ pub(crate) async fn apply(
             match route {
                 Route::Put => S3Error::bad_digest().into_response(&id),
                 _ => {
-                    let message = "the bytes' SHA-256 is not the one that was given";
+                    let message = "the bytes' SHA-256 differs from the given one";
                     ApiError::configured(&config.mismatch, message)
                         .with_param("checksum_sha256")
                         .into_response()

@@ -1,18 +1,4 @@
-//! Faults on demand: what may go wrong between a client and the service, made to go wrong.
-//!
-//! A [`Fault`] waits for requests to its [`Route`]. Those that could hit one request act one at a time, in the order in
-//! which they were injected: while an earlier one still waits or acts, a later one does not even count. A fault stands
-//! before keys, idempotency and handlers, as a network or a proxy would, so what it answers is never replayed.
-//!
-//! ```
-//! use forebay_emulator::{Fault, FaultKind, Route};
-//!
-//! let fault: Fault = serde_json::from_str(
-//!     r#"{"route": "upload", "fault": "rate-limited", "retry_after": 2, "times": 3}"#,
-//! )?;
-//! assert_eq!(fault, Fault::new(Route::Upload, FaultKind::RateLimited { retry_after: 2 }).times(3));
-//! # Ok::<(), serde_json::Error>(())
-//! ```
+//! Faults on demand: errors and delays of the network and of the service, which a test injects.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,18 +6,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong, where, and how often.
+/// What goes wrong, for which requests, and how often.
+///
+/// If several faults match a request, the one that was injected first acts. A later one does not count requests until
+/// the earlier one is used up. Faults act before keys, idempotency keys and handlers, as a network or a proxy would, so
+/// their answers are never replayed.
+///
+/// ```
+/// use forebay_emulator::{Fault, FaultKind, Route};
+///
+/// let fault: Fault = serde_json::from_str(
+///     r#"{"route": "upload", "fault": "rate-limited", "retry_after": 2, "times": 3}"#,
+/// )?;
+/// assert_eq!(fault, Fault::new(Route::Upload, FaultKind::RateLimited { retry_after: 2 }).times(3));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// The requests it may hit.
+    /// The requests that it can hit.
     pub route: Route,
     /// What happens to them.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Matching requests that pass first.
+    /// The number of matching requests that pass before the first one is hit.
     #[serde(default)]
     pub skip: u32,
-    /// How many requests are hit after that: one unless told, and none if it is 0.
+    /// The number of requests that are hit after that. The default is 1; 0 hits none.
     #[serde(default = "once")]
     pub times: u32,
 }
@@ -40,12 +40,12 @@ fn once() -> u32 {
     1
 }
 
-/// Which requests a fault may hit. The emulator's own endpoints are never hit.
+/// Which requests a fault can hit. The emulator's own endpoints are never hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Route {
-    /// Every request, also to files and to routes that do not exist.
+    /// Every request, including those to files and to routes that do not exist.
     Any,
     /// `POST /v3/assets`.
     Upload,
@@ -63,7 +63,7 @@ pub enum Route {
     Delete,
     /// `GET /v3/assets/statuses`.
     Statuses,
-    /// The three calls of a batch: create, complete, look.
+    /// The three calls of a batch: create, complete, show.
     Batch,
     /// The endpoints that take file inputs.
     FileInput,
@@ -74,50 +74,52 @@ pub enum Route {
 #[serde(tag = "fault", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The request waits before it is handled as usual.
+    /// The request is handled after a delay.
     Latency {
-        /// How long it waits.
+        /// The delay in milliseconds.
         milliseconds: u64,
     },
-    /// 429 `rate_limit_exceeded` (S3's `SlowDown` on a `PUT`); the body is not handled.
+    /// The answer is 429 `rate_limit_exceeded` (S3's `SlowDown` on a `PUT`). The request is not handled.
     RateLimited {
-        /// `Retry-After`, in seconds.
+        /// The value of `Retry-After` in seconds.
         retry_after: u64,
     },
-    /// An error of this status, in the API's envelope or, on a `PUT`, in S3's XML; nothing is done.
+    /// The answer is an error, in the API's envelope or, on a `PUT`, in S3's XML. The request is not handled.
     Status {
-        /// From 400 to 599; any other is answered as 500.
+        /// The status, from 400 to 599. Any other value is answered as 500.
         status: u16,
     },
-    /// The connection is reset once the head was read, with the body unread.
+    /// The connection is reset after the head of the request, before its body is read. The request is not handled.
     ResetBefore,
-    /// The connection is reset once so much of the body was read, or all of a shorter one; nothing is kept.
+    /// The connection is reset after a part of the body, or after all of a shorter body. The request is not handled.
     ResetDuring {
-        /// How much is read, in bytes.
+        /// The length of that part in bytes.
         after_bytes: u64,
     },
-    /// The body is wholly read, then the connection is reset; nothing is done.
+    /// The connection is reset after the whole body. The request is not handled.
     ResetAfter,
-    /// The request is handled, but its answer breaks off in the middle of its body. An answer without a body is
-    /// announced with one byte, which does not come.
+    /// The request is handled, and the connection breaks in the middle of the answer's body. If the answer has no body,
+    /// one byte is announced and not sent.
     CutShort,
-    /// On [`Create`](Route::Create) and on [`Batch`](Route::Batch) creation, presigned URLs are expired from the start,
-    /// whatever their `expires_in_seconds` says. On [`Put`](Route::Put), the answer is S3's to an expired URL.
+    /// On [`Create`](Route::Create), and on the creation of a [`Batch`](Route::Batch), the presigned URLs have expired
+    /// already, whatever `expires_in_seconds` says. On [`Put`](Route::Put), the answer is the one of S3 to an expired
+    /// URL.
     ExpiredUrl,
     /// The body is read slowly, and then the request is handled as usual.
     SlowReader {
-        /// How slowly; 0 stands still.
+        /// The rate in bytes per second; at 0 nothing is read.
         bytes_per_second: u64,
     },
-    /// The request is handled and done, then the connection is reset without a word.
+    /// The request is handled, then the connection is reset without an answer.
     LostAnswer,
-    /// On [`Put`](Route::Put), S3's 400 `BadDigest`; on [`Upload`](Route::Upload) and [`Complete`](Route::Complete),
-    /// [`Config::mismatch`](crate::Config::mismatch). The body is read, and nothing is done.
+    /// The body is read, and the answer is the error of a wrong checksum: S3's 400 `BadDigest` on [`Put`](Route::Put),
+    /// [`Config::mismatch`](crate::Config::mismatch) on [`Upload`](Route::Upload) and [`Complete`](Route::Complete).
+    /// The request is not handled.
     ChecksumMismatch,
-    /// After a good [`Put`](Route::Put), `complete` answers 409 `conflict` for a while, as if the bytes were still on
-    /// their way between two parts of the service.
+    /// After a successful [`Put`](Route::Put), `complete` answers 409 `conflict` for some time, as if one part of the
+    /// service did not see the bytes yet.
     SettlesLate {
-        /// How long, from the end of the `PUT`.
+        /// How long, in milliseconds from the end of the `PUT`.
         milliseconds: u64,
     },
 }
@@ -133,26 +135,26 @@ impl Fault {
         }
     }
 
-    /// Lets so many matching requests pass first.
+    /// Sets how many matching requests pass before the first one is hit.
     pub fn skip(mut self, requests: u32) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Hits so many requests.
+    /// Sets how many requests are hit.
     pub fn times(mut self, requests: u32) -> Self {
         self.times = requests;
         self
     }
 
-    /// Why this fault can never do what it says, if it cannot.
+    /// Why this fault can never act as described; `None` if it can.
     pub(crate) fn objection(&self) -> Option<&'static str> {
         match self.kind {
             FaultKind::Status { status } if !(400..=599).contains(&status) => {
-                Some("a status is from 400 to 599")
+                Some("the status of a fault is from 400 to 599")
             }
             _ if self.route != Route::Any && !self.kind.acts_at(self.route) => {
-                Some("this fault means nothing on this route")
+                Some("this fault has no effect on this route")
             }
             _ => None,
         }
@@ -164,7 +166,7 @@ impl Fault {
 }
 
 impl FaultKind {
-    /// Whether it means something on a route; a request to another does not match.
+    /// Whether the fault has an effect on a route. Requests to other routes do not match.
     fn acts_at(&self, route: Route) -> bool {
         match self {
             Self::ExpiredUrl => matches!(route, Route::Create | Route::Batch | Route::Put),
@@ -176,7 +178,8 @@ impl FaultKind {
 }
 
 impl Route {
-    /// The route of a request, by its method and the path pattern that it matched.
+    /// The route of a request, by its method and the path pattern that it matched. Requests to other endpoints are
+    /// [`Any`](Self::Any).
     pub(super) fn of(method: &Method, pattern: Option<&str>) -> Self {
         match (method.as_str(), pattern.unwrap_or_default()) {
             ("POST", "/v3/assets") => Self::Upload,
@@ -203,7 +206,7 @@ impl Route {
     }
 }
 
-/// The faults still to come, in the order in which they were injected.
+/// The faults that have not acted yet, in the order in which they were injected.
 #[derive(Default)]
 pub(crate) struct Faults {
     queue: Mutex<VecDeque<Fault>>,
@@ -224,7 +227,7 @@ impl Faults {
         self.lock().iter().cloned().collect()
     }
 
-    /// What happens to the next request to `route`.
+    /// Counts a request to `route`. Returns the fault that hits it, if one does.
     pub(super) fn take(&self, route: Route) -> Option<FaultKind> {
         let mut queue = self.lock();
         let index = queue.iter().position(|fault| fault.matches(route))?;

@@ -1,7 +1,7 @@
-//! The table of assets: what the emulator knows of each, and the steps between `pending_upload` and a usable asset.
+//! The table of assets, and the steps from a pending upload to a usable asset.
 //!
-//! A rename, the record and the table change under one lock and without a wait between them, so an asset is there with
-//! its file or not at all, whenever a client goes away.
+//! The file, the record and the table change under one lock and without an await point. So a client that disconnects
+//! cannot leave an asset without its file.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ struct Table {
 }
 
 impl Table {
-    fn next(&mut self) -> u64 {
+    fn take_serial(&mut self) -> u64 {
         let serial = self.next_serial;
         self.next_serial += 1;
         serial
@@ -89,12 +89,12 @@ impl Assets {
             name,
             media,
             uploaded_at: unix_now(),
-            arrived: table.next(),
+            arrived: table.take_serial(),
             since: SystemTime::now(),
             object,
         };
         let entry = Entry {
-            serial: table.next(),
+            serial: table.take_serial(),
             flow: Flow::Upload,
             user_agent,
             state: State::Ready(ready.clone()),
@@ -106,7 +106,7 @@ impl Assets {
         Ok(ready)
     }
 
-    /// Makes room for a direct upload and gives its id.
+    /// Creates a pending asset for a direct upload and returns its id.
     pub(crate) fn declare(
         &self,
         declared: Declared,
@@ -115,7 +115,7 @@ impl Assets {
         let mut table = self.lock();
         let id = new_id(ids::ASSET);
         let entry = Entry {
-            serial: table.next(),
+            serial: table.take_serial(),
             flow: Flow::DirectUpload,
             user_agent,
             state: State::Pending {
@@ -128,13 +128,13 @@ impl Assets {
         Ok(id)
     }
 
-    /// Takes what a presigned `PUT` brought. Bytes for an asset that is completed or deleted are let go: the URL is
-    /// still good, but nothing asks for them any more.
+    /// Stores the body of a presigned `PUT`. `complete` sees it after `settles_after`. If the asset is completed or
+    /// deleted already, the body is dropped and this succeeds, because the URL is still valid.
     pub(crate) fn put(
         &self,
         id: &str,
         received: Received,
-        settles: Duration,
+        settles_after: Duration,
     ) -> std::io::Result<()> {
         let mut table = self.lock();
         let Some(entry) = table.entries.get(id) else {
@@ -147,25 +147,25 @@ impl Assets {
         let kept = self.files.keep_incoming(received, id)?;
         let before = object.replace(Arrived {
             object: kept.clone(),
-            settled: SystemTime::now() + settles,
+            settled: SystemTime::now() + settles_after,
         });
         let before = before.map(|arrived| arrived.object);
         let written = self.insert(&mut table, id, entry);
-        // One of the two has no record now, unless they are the same bytes and so the same file.
+        // Only one of the old and the new file has a record now. If the bytes are the same, they are one file.
         let same = before
             .as_ref()
             .is_some_and(|before| before.place == kept.place);
-        let spare = if written.is_ok() { before } else { Some(kept) };
-        if let Some(spare) = spare.filter(|_| !same) {
-            self.files.discard(&spare);
+        let unused = if written.is_ok() { before } else { Some(kept) };
+        if let Some(unused) = unused.filter(|_| !same) {
+            self.files.discard(&unused);
         }
         written.map_err(std::io::Error::other)
     }
 
-    /// Makes a direct upload usable, if its bytes are there and are what was declared. May be repeated.
+    /// Makes a direct upload usable if its bytes have arrived and match what was declared. May be repeated.
     pub(crate) fn complete(&self, id: &str, sha256: Option<[u8; 32]>) -> Result<Ready, ApiError> {
         let mut table = self.lock();
-        let arrived = table.next();
+        let arrived = table.take_serial();
         let entry = table
             .entries
             .get(id)
@@ -216,7 +216,7 @@ impl Assets {
             user_agent: entry.user_agent.clone(),
             state: State::Ready(ready.clone()),
         };
-        // The record decides. Killed before the file has moved, the next start moves it.
+        // The record is written first. If the process is killed before the file is moved, the next start moves it.
         let (incoming, before) = (object.clone(), entry.clone());
         self.insert(&mut table, id, done)
             .map_err(ApiError::internal)?;
@@ -228,8 +228,8 @@ impl Assets {
         Ok(ready)
     }
 
-    /// Takes note of what is in a bucket.
-    pub(crate) fn arrive(&self, id: &str, found: Object) -> Result<(), ApiError> {
+    /// Records the object that the bucket has for a pending asset.
+    pub(crate) fn record_object(&self, id: &str, found: Object) -> Result<(), ApiError> {
         let mut table = self.lock();
         let Some(mut entry) = table.entries.get(id).cloned() else {
             return Ok(());
@@ -245,7 +245,7 @@ impl Assets {
             .map_err(ApiError::internal)
     }
 
-    /// What was declared of an upload that is not completed.
+    /// What was declared for a pending asset; `None` if it is completed or does not exist.
     pub(crate) fn pending(&self, id: &str) -> Option<Declared> {
         match &self.lock().entries.get(id)?.state {
             State::Pending { declared, .. } => Some(declared.clone()),
@@ -253,7 +253,7 @@ impl Assets {
         }
     }
 
-    /// A usable asset; one that is pending is not found.
+    /// A usable asset; `None` if it is pending or does not exist.
     pub(crate) fn get(&self, id: &str) -> Option<Ready> {
         match &self.lock().entries.get(id)?.state {
             State::Ready(ready) => Some(ready.clone()),
@@ -261,7 +261,7 @@ impl Assets {
         }
     }
 
-    /// The usable assets that arrived before one of this number, newest first, at most so many.
+    /// At most `most` usable assets, newest first. With `before`, only those whose [`Ready::arrived`] is lower.
     pub(crate) fn newest(&self, before: Option<u64>, most: usize) -> Vec<Ready> {
         let table = self.lock();
         let ready = table
@@ -290,8 +290,8 @@ impl Assets {
         }
     }
 
-    /// A usable asset, as the input of a request.
-    pub(crate) fn input(&self, id: &str) -> Result<Ready, ApiError> {
+    /// A usable asset as a file input. A pending asset has an error of its own.
+    pub(crate) fn file_input(&self, id: &str) -> Result<Ready, ApiError> {
         match self.lock().entries.get(id).map(|entry| &entry.state) {
             Some(State::Ready(ready)) => Ok(ready.clone()),
             Some(State::Pending { .. }) => {
@@ -344,7 +344,7 @@ impl Assets {
             .collect()
     }
 
-    /// Writes an entry's record and, if that went well, the entry.
+    /// Writes the record of an entry. If that succeeds, puts the entry into the table and publishes the change.
     fn insert(&self, table: &mut Table, id: &str, entry: Entry) -> Result<(), RecordError> {
         self.records.put(Kind::Asset, id, &entry)?;
         self.changes

@@ -88,7 +88,7 @@ pub(crate) struct AssetSummary {
     /// `upload` or `direct_upload`.
     flow: Flow,
     /// The pipeline that made the file, if the client named one, otherwise the client.
-    pub(super) made_by: Option<String>,
+    made_by: Option<String>,
     /// `pending_upload`, `arrived` once the bytes are there, or `completed`.
     status: &'static str,
     /// Unix seconds; `None` before completion.
