@@ -1,4 +1,4 @@
-//! Serves the Assets API on loopback until it is interrupted: `cargo run -p forebay-emulator --example serve`.
+//! Serves the Assets API on loopback until Ctrl-C: `cargo run -p forebay-emulator --example serve`.
 
 use forebay_emulator::Emulator;
 

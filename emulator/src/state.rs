@@ -1,40 +1,55 @@
-//! What every request shares.
+//! The state of a running emulator: every part that a request can need.
 
-use crate::assets::{Assets, Ready};
-use crate::auth::Keys;
-use crate::batches::Batches;
-use crate::bucket::Bucket;
-use crate::config::Config;
-use crate::fault::Faults;
-use crate::idempotency::Answers;
-use crate::presign::Signer;
-use crate::rate_limit::Pace;
-use crate::request_log::RequestLog;
-use crate::store::Store;
+use std::sync::Arc;
 
-/// One emulator's parts.
-pub(crate) struct App {
-    pub(crate) config: Config,
-    /// `http://ADDR`, without a slash at its end.
-    pub(crate) base_url: String,
-    pub(crate) keys: Keys,
-    pub(crate) store: Store,
-    /// Where direct uploads go, if not to the store.
-    pub(crate) bucket: Option<Bucket>,
-    pub(crate) assets: Assets,
-    pub(crate) batches: Batches,
-    pub(crate) signer: Signer,
-    pub(crate) answers: Answers,
-    pub(crate) faults: Faults,
-    pub(crate) pace: Pace,
-    pub(crate) log: RequestLog,
-    /// Fetches `url` file inputs.
-    pub(crate) downloads: reqwest::Client,
+use axum::extract::FromRef;
+
+use crate::base::base_url::BaseUrl;
+use crate::base::config::Config;
+use crate::http::api_key::ApiKeys;
+use crate::http::fault::Faults;
+use crate::http::rate_limit::RateLimiter;
+use crate::http::request_log::RequestLog;
+use crate::service::assets::Assets;
+use crate::service::batches::Batches;
+use crate::service::direct_uploads::DirectUploads;
+use crate::service::file_inputs::FileInputs;
+use crate::service::idempotency::IdempotentResponses;
+use crate::storage::bucket::Bucket;
+use crate::storage::files::FileStore;
+use crate::storage::presign::Signer;
+
+/// Defines [`AppState`], and lets handlers take a single part of it as `State<Part>`.
+macro_rules! app_state {
+    ($($(#[$doc:meta])* $field:ident: $part:ty,)*) => {
+        /// The parts of one emulator. A clone shares them.
+        #[derive(Clone)]
+        pub(crate) struct AppState {
+            $($(#[$doc])* pub(crate) $field: $part,)*
+        }
+
+        $(impl FromRef<AppState> for $part {
+            fn from_ref(state: &AppState) -> Self {
+                state.$field.clone()
+            }
+        })*
+    };
 }
 
-impl App {
-    /// The public address of an asset's file.
-    pub(crate) fn asset_url(&self, asset: &Ready) -> String {
-        format!("{}{}", self.base_url, asset.file_path())
-    }
+app_state! {
+    config: Arc<Config>,
+    base_url: BaseUrl,
+    files: Arc<FileStore>,
+    /// Where direct uploads go; `None` for `files`.
+    bucket: Option<Arc<Bucket>>,
+    signer: Arc<Signer>,
+    assets: Arc<Assets>,
+    direct_uploads: Arc<DirectUploads>,
+    batches: Arc<Batches>,
+    file_inputs: Arc<FileInputs>,
+    responses: Arc<IdempotentResponses>,
+    api_keys: Arc<ApiKeys>,
+    rate_limiter: Arc<RateLimiter>,
+    request_log: Arc<RequestLog>,
+    faults: Arc<Faults>,
 }

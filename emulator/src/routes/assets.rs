@@ -2,18 +2,33 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::Router;
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::routing::{get, post};
 use serde::Serialize;
 
-use super::{Data, Id};
-use crate::assets::{Ready, clean_name};
-use crate::error::ApiError;
-use crate::maker::{Maker, UserAgent};
-use crate::state::App;
-use crate::store::ReceiveError;
+use crate::base::api_error::ApiError;
+use crate::base::base_url::BaseUrl;
+use crate::base::config::Config;
+use crate::base::text::clean_file_name;
+use crate::base::user_agent::UserAgent;
+use crate::http::envelope::Data;
+use crate::http::path_id::PathId;
+use crate::service::assets::{Assets, Ready};
+use crate::service::direct_uploads::DirectUploads;
+use crate::state::AppState;
+use crate::storage::files::{FileStore, ReceiveError, Received};
 
-/// What an upload answers.
+pub(super) fn routes() -> Router<AppState> {
+    // The file store counts the bytes, so that the error is in the API's envelope.
+    let upload = post(upload).layer(DefaultBodyLimit::disable());
+    Router::new()
+        .route("/assets", upload)
+        .route("/assets/{id}", get(show).delete(delete))
+}
+
+/// The answer to an upload.
 #[derive(Serialize)]
 pub(super) struct Uploaded {
     asset_id: String,
@@ -23,9 +38,9 @@ pub(super) struct Uploaded {
 }
 
 impl Uploaded {
-    pub(super) fn new(app: &App, asset: &Ready) -> Self {
+    pub(super) fn new(base_url: &BaseUrl, asset: &Ready) -> Self {
         Self {
-            url: app.asset_url(asset),
+            url: base_url.join(&asset.file_path()),
             asset_id: asset.id.clone(),
             mime_type: asset.media.mime(),
             size_bytes: asset.object.size,
@@ -33,53 +48,55 @@ impl Uploaded {
     }
 }
 
-/// Takes one `file` part; other parts are passed over.
-pub(super) async fn upload(
-    State(app): State<Arc<App>>,
-    Maker(user_agent): Maker,
+/// Takes one part named `file`. Other parts are ignored.
+async fn upload(
+    State(config): State<Arc<Config>>,
+    State(base_url): State<BaseUrl>,
+    State(files): State<Arc<FileStore>>,
+    State(assets): State<Arc<Assets>>,
+    user_agent: Option<UserAgent>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Data<Uploaded>, ApiError> {
-    let mut form = form.map_err(|error| ApiError::invalid(error.body_text()).param("file"))?;
-    while let Some(part) = form.next_field().await.map_err(broken_form)? {
+    let mut form = form.map_err(|error| ApiError::invalid(error.body_text()).with_param("file"))?;
+    while let Some(part) = form.next_field().await.map_err(malformed_form)? {
         if part.name() == Some("file") {
-            let asset = take_file(&app, part, user_agent).await?;
-            return Ok(Data(Uploaded::new(&app, &asset)));
+            let name = clean_file_name(part.file_name().unwrap_or_default());
+            let received = receive(&config, &files, part).await?;
+            let media = received.media.ok_or_else(|| {
+                let message = "the file is of no supported type";
+                ApiError::configured(&config.unsupported_type, message).with_param("file")
+            })?;
+            let asset = assets.add(name, media, received, user_agent)?;
+            return Ok(Data::new(Uploaded::new(&base_url, &asset)));
         }
     }
-    Err(ApiError::invalid("the form has no part named file").param("file"))
+    Err(ApiError::invalid("the form has no part named file").with_param("file"))
 }
 
-async fn take_file(
-    app: &App,
+async fn receive(
+    config: &Config,
+    files: &FileStore,
     part: Field<'_>,
-    user_agent: Option<UserAgent>,
-) -> Result<Ready, ApiError> {
-    let name = clean_name(part.file_name().unwrap_or_default());
-    let config = &app.config;
-    let received = app
-        .store
+) -> Result<Received, ApiError> {
+    files
         .receive(part, config.upload_limit, config.body_timeout)
         .await
         .map_err(|error| match error {
             ReceiveError::TooLarge(limit) => {
                 let message = format!("a file has at most {limit} bytes here; use a direct upload");
-                ApiError::unverified(&config.too_large, message).param("file")
+                ApiError::configured(&config.too_large, message).with_param("file")
             }
-            ReceiveError::Body(error) => broken_form(error),
-            ReceiveError::Stalled(_) => ApiError::unread("the upload stood still").param("file"),
+            ReceiveError::Body(error) => malformed_form(error),
+            ReceiveError::Stalled(_) => {
+                ApiError::incomplete("the upload sent nothing for too long").with_param("file")
+            }
             ReceiveError::Disk(error) => ApiError::internal(error),
-        })?;
-    let media = received.media.ok_or_else(|| {
-        ApiError::unverified(&config.unsupported_type, "the file is of no supported type")
-            .param("file")
-    })?;
-    app.assets
-        .add(&app.store, name, media, received, user_agent)
+        })
 }
 
-/// axum does not tell a form that is malformed from one that broke off on the way.
-fn broken_form(error: MultipartError) -> ApiError {
-    ApiError::unread(format!("malformed form: {}", error.body_text())).param("file")
+/// axum reports a malformed form and an interrupted one by the same error, so both count as incomplete.
+fn malformed_form(error: MultipartError) -> ApiError {
+    ApiError::incomplete(format!("malformed form: {}", error.body_text())).with_param("file")
 }
 
 /// One asset, as `GET` shows it.
@@ -97,9 +114,9 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new(app: &App, asset: Ready) -> Self {
+    pub(super) fn new(base_url: &BaseUrl, asset: Ready) -> Self {
         Self {
-            url: app.asset_url(&asset),
+            url: base_url.join(&asset.file_path()),
             id: asset.id,
             name: asset.name,
             kind: asset.media.kind(),
@@ -111,25 +128,28 @@ impl Shown {
     }
 }
 
-pub(super) async fn get(State(app): State<Arc<App>>, Id(id): Id) -> Result<Data<Shown>, ApiError> {
-    let asset = app
-        .assets
+async fn show(
+    State(base_url): State<BaseUrl>,
+    State(assets): State<Arc<Assets>>,
+    PathId(id): PathId,
+) -> Result<Data<Shown>, ApiError> {
+    let asset = assets
         .get(&id)
         .ok_or_else(|| ApiError::asset_not_found(&id))?;
-    Ok(Data(Shown::new(&app, asset)))
+    Ok(Data::new(Shown::new(&base_url, asset)))
 }
 
-/// What a deletion answers.
+/// The answer to a deletion.
 #[derive(Serialize)]
-pub(super) struct Deleted {
+struct Deleted {
     id: String,
 }
 
 /// Deletes an asset, pending or not.
-pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    Id(id): Id,
+async fn delete(
+    State(uploads): State<Arc<DirectUploads>>,
+    PathId(id): PathId,
 ) -> Result<Data<Deleted>, ApiError> {
-    app.delete(&id).await?;
-    Ok(Data(Deleted { id }))
+    uploads.delete(&id).await?;
+    Ok(Data::new(Deleted { id }))
 }

@@ -1,29 +1,38 @@
-//! `POST /v3/avatars`: an avatar from a photo, from footage or from a prompt with pictures to go by.
+//! `POST /v3/avatars`: an avatar from a photo, from a video, or from a prompt with reference images.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::{Data, new_id, required};
-use crate::assets::unix_now;
-use crate::error::ApiError;
-use crate::input::{FileInput, resolve_all};
-use crate::json::JsonBody;
-use crate::state::App;
+use crate::base::api_error::ApiError;
+use crate::base::clock::unix_now;
+use crate::base::config::Config;
+use crate::base::ids::new_id;
+use crate::base::text::require_text;
+use crate::http::envelope::Data;
+use crate::http::json::JsonBody;
+use crate::service::file_inputs::{FileInput, FileInputs};
+use crate::state::AppState;
 
-/// What an avatar is to be made of.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/avatars", post(create))
+}
+
+/// The body of a request: what to make an avatar from.
 #[derive(Deserialize)]
-pub(super) struct Create {
+struct Create {
     #[serde(flatten)]
-    from: From,
+    source: Source,
     name: String,
     avatar_group_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum From {
+enum Source {
     Photo {
         file: FileInput,
     },
@@ -36,9 +45,9 @@ enum From {
     },
 }
 
-/// One look, and the identity it belongs to; here neither is made.
+/// The answer: a look and its group. The emulator makes neither.
 #[derive(Serialize)]
-pub(super) struct Created {
+struct Created {
     avatar_item: Look,
     avatar_group: Group,
 }
@@ -59,41 +68,44 @@ struct Group {
     looks_count: u32,
 }
 
-pub(super) async fn create(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Create>,
+async fn create(
+    State(config): State<Arc<Config>>,
+    State(inputs): State<Arc<FileInputs>>,
+    JsonBody(request): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
-    required(&wish.name, "name")?;
-    let avatar_type = match wish.from {
-        From::Photo { file } => {
-            file.resolve(&app, "file").await?;
+    require_text(&request.name, "name")?;
+    let avatar_type = match request.source {
+        Source::Photo { file } => {
+            inputs.check(&file, "file").await?;
             "photo_avatar"
         }
-        From::DigitalTwin { file } => {
-            file.resolve(&app, "file").await?;
+        Source::DigitalTwin { file } => {
+            inputs.check(&file, "file").await?;
             "digital_twin"
         }
-        From::Prompt {
+        Source::Prompt {
             prompt,
             reference_images,
         } => {
-            required(&prompt, "prompt")?;
-            let most = app.config.reference_images_limit;
-            resolve_all(&app, reference_images, "reference_images", most).await?;
+            require_text(&prompt, "prompt")?;
+            let most = config.reference_images_limit;
+            inputs
+                .check_all(reference_images.as_deref(), "reference_images", most)
+                .await?;
             "photo_avatar"
         }
     };
-    let group_id = wish.avatar_group_id.unwrap_or_else(new_id);
-    Ok(Data(Created {
+    let group_id = request.avatar_group_id.unwrap_or_else(|| new_id(""));
+    Ok(Data::new(Created {
         avatar_item: Look {
-            id: new_id(),
-            name: wish.name.clone(),
+            id: new_id(""),
+            name: request.name.clone(),
             avatar_type,
             group_id: group_id.clone(),
         },
         avatar_group: Group {
             id: group_id,
-            name: wish.name,
+            name: request.name,
             created_at: unix_now(),
             looks_count: 1,
         },

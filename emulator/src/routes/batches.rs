@@ -1,90 +1,103 @@
-//! The three calls of a batch of direct uploads: create, complete, look.
+//! The three calls of a batch of direct uploads: create, complete, show.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 
-use super::direct_upload::{Slot, Wish, check, open};
-use super::lists::malformed;
-use super::{Data, Id};
-use crate::batches::{ItemStatus, Status};
-use crate::error::ApiError;
-use crate::fault::FaultKind;
-use crate::json::JsonBody;
-use crate::maker::Maker;
-use crate::page::{PageQuery, token_after};
-use crate::state::App;
+use crate::base::api_error::ApiError;
+use crate::base::config::Config;
+use crate::base::user_agent::UserAgent;
+use crate::http::envelope::Data;
+use crate::http::fault::FaultKind;
+use crate::http::json::JsonBody;
+use crate::http::pagination::{PageQuery, token_after};
+use crate::http::path_id::PathId;
+use crate::http::query::QueryParams;
+use crate::service::assets::Status;
+use crate::service::batches::{Batches, ItemStatus};
+use crate::service::direct_uploads::{DirectUploads, UploadRequest, UploadSlot};
+use crate::state::AppState;
 
-/// Items on a page unless the query says otherwise (S).
-const PAGE: usize = 100;
+/// Items on a page if the query has no `limit` (S).
+const DEFAULT_LIMIT: usize = 100;
 
-/// The files to come.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/assets/direct-uploads/batches", post(create))
+        .route("/assets/complete/batches", post(complete))
+        .route("/assets/batches/{id}", get(show))
+}
+
+/// The files of a new batch.
 #[derive(Deserialize)]
-pub(super) struct Create {
-    files: Vec<Wish>,
+struct Create {
+    files: Vec<UploadRequest>,
     title: Option<String>,
 }
 
-/// Where and how to put the bytes of each.
+/// Where and how to send the bytes of each file.
 #[derive(Serialize)]
-pub(super) struct Created {
+struct Created {
     batch_id: String,
-    items: Vec<Slot>,
+    items: Vec<UploadSlot>,
 }
 
-/// Makes room for all of the files or, if one is refused, for none.
-pub(super) async fn create(
-    State(app): State<Arc<App>>,
+/// Creates an upload for each file. If one file is refused, none is created.
+async fn create(
+    State(config): State<Arc<Config>>,
+    State(uploads): State<Arc<DirectUploads>>,
+    State(batches): State<Arc<Batches>>,
     fault: Option<Extension<FaultKind>>,
-    Maker(user_agent): Maker,
-    JsonBody(wish): JsonBody<Create>,
+    user_agent: Option<UserAgent>,
+    JsonBody(request): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
-    let most = app.config.batch_limit;
-    if !(1..=most).contains(&wish.files.len()) {
+    let most = config.batch_limit;
+    if !(1..=most).contains(&request.files.len()) {
         let message = format!("a batch has 1 to {most} files");
-        return Err(ApiError::invalid(message).param("files"));
+        return Err(ApiError::invalid(message).with_param("files"));
     }
-    let files = wish.files.into_iter().enumerate();
+    let files = request.files.into_iter().enumerate();
     let checked = files
         .map(|(index, file)| {
-            check(&app.config, file).map_err(|error| error.within(&format!("files[{index}]")))
+            let checked = uploads.check(file);
+            checked.map_err(|error| error.within_param(&format!("files[{index}]")))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let fault = fault.as_deref();
-    let slots = checked
+    let expired = matches!(fault, Some(Extension(FaultKind::ExpiredUrl)));
+    let items = checked
         .into_iter()
-        .map(|file| open(&app, file, fault, user_agent.clone()))
-        .collect::<Result<Vec<Slot>, _>>()?;
-    let asset_ids = slots.iter().map(|slot| slot.asset_id.clone()).collect();
-    Ok(Data(Created {
-        batch_id: app.batches.create(wish.title, asset_ids)?,
-        items: slots,
+        .map(|file| uploads.create(file, user_agent.clone(), expired))
+        .collect::<Result<Vec<UploadSlot>, _>>()?;
+    let asset_ids = items.iter().map(|slot| slot.asset_id.clone()).collect();
+    Ok(Data::new(Created {
+        batch_id: batches.create(request.title, asset_ids)?,
+        items,
     }))
 }
 
-/// Which batch.
+/// The body of a completion, and its answer.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Complete {
+struct Complete {
     batch_id: String,
 }
 
-/// Completes every file for itself. The answer says no more than that it was asked for.
-pub(super) async fn complete(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Complete>,
+/// Completes each file on its own. The answer does not say which files succeeded.
+async fn complete(
+    State(batches): State<Arc<Batches>>,
+    JsonBody(request): JsonBody<Complete>,
 ) -> Result<(StatusCode, Data<Complete>), ApiError> {
-    app.batches.complete(&app, &wish.batch_id).await?;
-    Ok((StatusCode::ACCEPTED, Data(wish)))
+    batches.complete(&request.batch_id).await?;
+    Ok((StatusCode::ACCEPTED, Data::new(request)))
 }
 
-/// A batch and a page of its items. Here `has_more` and `next_token` stand within `data`, as they do at the service.
+/// A batch and a page of its items. Here `has_more` and `next_token` are inside `data`, as at the service.
 #[derive(Serialize)]
-pub(super) struct Shown {
+struct Shown {
     batch_id: String,
     title: Option<String>,
     created_at: u64,
@@ -96,24 +109,23 @@ pub(super) struct Shown {
     next_token: Option<String>,
 }
 
-pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    Id(batch_id): Id,
-    page: Result<Query<PageQuery>, QueryRejection>,
+async fn show(
+    State(batches): State<Arc<Batches>>,
+    PathId(batch_id): PathId,
+    QueryParams(page): QueryParams<PageQuery>,
 ) -> Result<Data<Shown>, ApiError> {
-    let Query(page) = page.map_err(malformed)?;
-    let (limit, after) = (page.limit(PAGE)?, page.after()?);
-    let batch = app.batches.status(&app, &batch_id)?;
+    let (limit, after) = (page.limit(DEFAULT_LIMIT)?, page.after()?);
+    let batch = batches.status(&batch_id)?;
     let (status, counts_by_status) = (batch.status(), batch.counts());
     let total_items = batch.items.len();
-    // Beyond every index is the end of the list.
+    // An index too large for this machine is after the end of the list.
     let first = after.map_or(0, |after| {
         usize::try_from(after).map_or(usize::MAX, |after| after.saturating_add(1))
     });
     let items: Vec<_> = batch.items.into_iter().skip(first).take(limit).collect();
     let last = items.last().map(|item| item.item_index);
     let more = last.filter(|last| last + 1 < total_items);
-    Ok(Data(Shown {
+    Ok(Data::new(Shown {
         batch_id,
         title: batch.title,
         created_at: batch.created_at,

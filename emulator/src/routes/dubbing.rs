@@ -1,76 +1,84 @@
-//! `POST /v3/video-translations` and `POST /v3/lipsyncs`: another voice for a video.
+//! `POST /v3/video-translations` and `POST /v3/lipsyncs`: a new voice for a video.
 //!
-//! The service's schemas list no `base64` here, and its guides say that it is taken wherever an asset is. The emulator
-//! takes it.
+//! The service's schemas do not list `base64` here, but its guides say that it is accepted wherever an asset is. The
+//! emulator accepts it.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::{Data, new_id};
-use crate::error::ApiError;
-use crate::input::FileInput;
-use crate::json::JsonBody;
-use crate::state::App;
+use crate::base::api_error::ApiError;
+use crate::base::ids::new_id;
+use crate::http::envelope::Data;
+use crate::http::json::JsonBody;
+use crate::service::file_inputs::{FileInput, FileInputs};
+use crate::state::AppState;
 
-/// What is to be translated.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/video-translations", post(translate))
+        .route("/lipsyncs", post(lipsync))
+}
+
+/// The body of a translation request.
 #[derive(Deserialize)]
-pub(super) struct Translate {
+struct Translate {
     video: FileInput,
     audio: Option<FileInput>,
     srt: Option<FileInput>,
-    /// The service's schemas ask for it; one is taken to be meant without it (U).
+    /// Required by the service's schemas. If it is missing, the emulator assumes one language (U).
     output_languages: Option<Vec<String>>,
 }
 
-/// One translation for each language; here none is made.
+/// The answer: one translation for each language. The emulator makes none.
 #[derive(Serialize)]
-pub(super) struct Translated {
+struct Translated {
     video_translation_ids: Vec<String>,
 }
 
-pub(super) async fn translate(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Translate>,
+async fn translate(
+    State(inputs): State<Arc<FileInputs>>,
+    JsonBody(request): JsonBody<Translate>,
 ) -> Result<Data<Translated>, ApiError> {
-    let languages = wish.output_languages.map_or(1, |languages| languages.len());
+    let languages = request
+        .output_languages
+        .map_or(1, |languages| languages.len());
     if languages == 0 {
-        let message = "a translation needs a language to translate to";
-        return Err(ApiError::invalid(message).param("output_languages"));
+        let message = "a translation needs at least one output language";
+        return Err(ApiError::invalid(message).with_param("output_languages"));
     }
-    wish.video.resolve(&app, "video").await?;
-    if let Some(audio) = wish.audio {
-        audio.resolve(&app, "audio").await?;
-    }
-    if let Some(srt) = wish.srt {
-        srt.resolve(&app, "srt").await?;
-    }
-    Ok(Data(Translated {
-        video_translation_ids: (0..languages).map(|_| new_id()).collect(),
+    inputs.check(&request.video, "video").await?;
+    let (audio, srt) = (request.audio.as_ref(), request.srt.as_ref());
+    inputs.check_optional(audio, "audio").await?;
+    inputs.check_optional(srt, "srt").await?;
+    Ok(Data::new(Translated {
+        video_translation_ids: (0..languages).map(|_| new_id("")).collect(),
     }))
 }
 
-/// A video, and what its lips are to say.
+/// The body of a lipsync request: a video, and the audio to match it to.
 #[derive(Deserialize)]
-pub(super) struct Lipsync {
+struct Lipsync {
     video: FileInput,
     audio: FileInput,
 }
 
-/// A video that is never made.
+/// The answer. The emulator makes no video.
 #[derive(Serialize)]
-pub(super) struct Lipsynced {
+struct Lipsynced {
     lipsync_id: String,
 }
 
-pub(super) async fn lipsync(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Lipsync>,
+async fn lipsync(
+    State(inputs): State<Arc<FileInputs>>,
+    JsonBody(request): JsonBody<Lipsync>,
 ) -> Result<Data<Lipsynced>, ApiError> {
-    wish.video.resolve(&app, "video").await?;
-    wish.audio.resolve(&app, "audio").await?;
-    Ok(Data(Lipsynced {
-        lipsync_id: new_id(),
+    inputs.check(&request.video, "video").await?;
+    inputs.check(&request.audio, "audio").await?;
+    Ok(Data::new(Lipsynced {
+        lipsync_id: new_id(""),
     }))
 }

@@ -2,74 +2,75 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::assets::Shown;
-use crate::batches::{ItemError, Status};
-use crate::error::ApiError;
-use crate::page::{PageQuery, token_after};
-use crate::state::App;
+use crate::base::api_error::{ApiError, ItemError};
+use crate::base::base_url::BaseUrl;
+use crate::http::envelope::Page;
+use crate::http::pagination::{PageQuery, token_after};
+use crate::http::query::QueryParams;
+use crate::service::assets::{Assets, Status};
+use crate::service::batches::Batches;
+use crate::state::AppState;
 
-/// Assets on a page unless the query says otherwise (S).
-const PAGE: usize = 20;
+/// Assets on a page if the query has no `limit` (S).
+const DEFAULT_LIMIT: usize = 20;
 
-/// The most ids in one question (S).
-const MOST_IDS: usize = 100;
+/// The most ids in one request (S).
+const MAX_IDS: usize = 100;
 
-/// A list: what pages it is beside `data`, not in it.
-#[derive(Serialize)]
-pub(super) struct List<T> {
-    data: Vec<T>,
-    has_more: bool,
-    next_token: Option<String>,
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/assets", get(list))
+        .route("/assets/statuses", get(statuses))
 }
 
-/// Whose and which assets to show. The service wants a `username`; the emulator has one user and asks for none.
+/// Which assets to show. The service requires a `username`; the emulator has one user and requires none.
 #[derive(Deserialize)]
-pub(super) struct Filter {
+struct Filter {
     folder_id: Option<String>,
 }
 
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    page: Result<Query<PageQuery>, QueryRejection>,
-    filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<List<Shown>>, ApiError> {
-    let Query(page) = page.map_err(malformed)?;
-    let Query(filter) = filter.map_err(malformed)?;
-    let (limit, after) = (page.limit(PAGE)?, page.after()?);
-    let mut assets = app.assets.newest(after, limit + 1);
-    // Every asset is at the root: a folder, whichever it is, is empty.
+async fn list(
+    State(base_url): State<BaseUrl>,
+    State(assets): State<Arc<Assets>>,
+    QueryParams(page): QueryParams<PageQuery>,
+    QueryParams(filter): QueryParams<Filter>,
+) -> Result<Page<Shown>, ApiError> {
+    let (limit, after) = (page.limit(DEFAULT_LIMIT)?, page.after()?);
+    let mut assets = assets.newest(after, limit + 1);
+    // Every asset is in the root folder, so every other folder is empty.
     if filter.folder_id.is_some_and(|id| !id.is_empty()) {
         assets.clear();
     }
     let has_more = assets.len() > limit;
     assets.truncate(limit);
     let last = assets.last().filter(|_| has_more);
-    Ok(Json(List {
+    Ok(Page {
         next_token: last.map(|asset| token_after(asset.arrived)),
         has_more,
         data: assets
             .into_iter()
-            .map(|asset| Shown::new(&app, asset))
+            .map(|asset| Shown::new(&base_url, asset))
             .collect(),
-    }))
+    })
 }
 
-/// Ids, separated by commas.
+/// Which assets: ids, separated by commas.
 #[derive(Deserialize)]
-pub(super) struct Which {
+struct Which {
     asset_ids: Option<String>,
     batch_ids: Option<String>,
 }
 
-/// How far one asset is.
+/// The status of one asset.
 #[derive(Serialize)]
-pub(super) struct Shortly {
-    /// The asset's id: the service reads videos and assets by one model.
+struct AssetStatus {
+    /// The asset's id. The service has one schema for videos and assets, hence the name.
     video_id: Option<String>,
     status: Status,
     batch_id: Option<String>,
@@ -77,40 +78,40 @@ pub(super) struct Shortly {
     error: Option<ItemError>,
 }
 
-pub(super) async fn statuses(
-    State(app): State<Arc<App>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<List<Shortly>>, ApiError> {
-    let Query(which) = which.map_err(malformed)?;
-    let (assets, batches) = (ids(&which.asset_ids), ids(&which.batch_ids));
-    if assets.is_empty() && batches.is_empty() {
-        return Err(ApiError::invalid("which assets?").param("asset_ids"));
+async fn statuses(
+    State(assets): State<Arc<Assets>>,
+    State(batches): State<Arc<Batches>>,
+    QueryParams(which): QueryParams<Which>,
+) -> Result<Page<AssetStatus>, ApiError> {
+    let (asset_ids, batch_ids) = (ids(&which.asset_ids), ids(&which.batch_ids));
+    if asset_ids.is_empty() && batch_ids.is_empty() {
+        return Err(ApiError::invalid("asset_ids or batch_ids is needed").with_param("asset_ids"));
     }
-    if assets.len() + batches.len() > MOST_IDS {
-        let message = format!("at most {MOST_IDS} ids");
-        return Err(ApiError::invalid(message).param("asset_ids"));
+    if asset_ids.len() + batch_ids.len() > MAX_IDS {
+        let message = format!("at most {MAX_IDS} ids");
+        return Err(ApiError::invalid(message).with_param("asset_ids"));
     }
-    let mut data: Vec<Shortly> = assets
+    let mut data: Vec<AssetStatus> = asset_ids
         .into_iter()
-        .map(|id| Shortly {
-            status: app.assets.status(&app.config, id),
+        .map(|id| AssetStatus {
+            status: assets.status(id),
             video_id: Some(id.to_owned()),
             batch_id: None,
             item_index: None,
             error: None,
         })
         .collect();
-    for id in batches {
+    for id in batch_ids {
         let batch_id = Some(id.to_owned());
-        match app.batches.status(&app, id) {
-            Ok(batch) => data.extend(batch.items.into_iter().map(|item| Shortly {
+        match batches.status(id) {
+            Ok(batch) => data.extend(batch.items.into_iter().map(|item| AssetStatus {
                 video_id: Some(item.video_id),
                 status: item.status,
                 batch_id: batch_id.clone(),
                 item_index: Some(item.item_index),
                 error: item.error,
             })),
-            Err(_) => data.push(Shortly {
+            Err(_) => data.push(AssetStatus {
                 video_id: None,
                 status: Status::NotFound,
                 batch_id,
@@ -119,18 +120,14 @@ pub(super) async fn statuses(
             }),
         }
     }
-    Ok(Json(List {
+    Ok(Page {
         data,
         has_more: false,
         next_token: None,
-    }))
+    })
 }
 
 fn ids(given: &Option<String>) -> Vec<&str> {
     let given = given.as_deref().unwrap_or_default().split(',');
     given.map(str::trim).filter(|id| !id.is_empty()).collect()
-}
-
-pub(super) fn malformed(error: QueryRejection) -> ApiError {
-    ApiError::invalid(format!("malformed query: {}", error.body_text()))
 }

@@ -1,124 +1,70 @@
-//! The routes. Everything below `/v3` is the API and wants a key; `/bucket` stands for the storage behind presigned
-//! URLs, and `/files` for the host that serves the stored files. `/` and `/_emulator` are the emulator's own.
+//! The routes. Paths below `/v3` are the API and need a key. `/bucket` stands for the storage behind presigned URLs,
+//! and `/files` for the host that serves the stored files. `/` and `/_emulator` are the emulator's own.
+//!
+//! Each child has a function `routes` with the paths and handlers of one resource. A new endpoint goes into one of
+//! them; a new resource is a new file and a line here.
 
 mod assets;
 mod avatars;
 mod batches;
-mod bucket;
-mod direct_upload;
+mod direct_uploads;
 mod dubbing;
 mod faults;
 mod files;
 mod lists;
-mod page;
+mod overview;
+mod presigned_put;
 mod video_agents;
 mod videos;
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
-use axum::http::request::Parts;
+use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
-use serde::Serialize;
-use uuid::Uuid;
 
-use crate::error::{ApiError, unknown_route, wrong_method};
-use crate::state::App;
-use crate::{auth, fault, idempotency, rate_limit, request_log};
+use crate::base::api_error::ApiError;
+use crate::http::{api_key, fault, idempotency, rate_limit, request_log};
+use crate::state::AppState;
 
-/// Every route of `app`, with what surrounds them all.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// Every route and all middleware. The layer that is added last sees a request first.
+pub(crate) fn router(state: AppState) -> Router {
     let api = Router::new()
-        // The store counts the bytes itself, and answers in the API's words.
-        .route(
-            "/assets",
-            post(assets::upload)
-                .layer(DefaultBodyLimit::disable())
-                .get(lists::list),
-        )
-        .route("/assets/statuses", get(lists::statuses))
-        .route("/assets/direct-uploads", post(direct_upload::create))
-        .route("/assets/direct-uploads/batches", post(batches::create))
-        .route("/assets/complete/batches", post(batches::complete))
-        .route("/assets/batches/{id}", get(batches::get))
-        .route("/assets/{id}", get(assets::get).delete(assets::delete))
-        .route("/assets/{id}/complete", post(direct_upload::complete))
-        .route("/video-agents", post(video_agents::create))
-        .route("/video-agents/{id}", post(video_agents::follow_up))
-        .route("/avatars", post(avatars::create))
-        .route("/videos", post(videos::create))
-        .route("/video-translations", post(dubbing::translate))
-        .route("/lipsyncs", post(dubbing::lipsync))
+        .merge(assets::routes())
+        .merge(lists::routes())
+        .merge(direct_uploads::routes())
+        .merge(batches::routes())
+        .merge(video_agents::routes())
+        .merge(avatars::routes())
+        .merge(videos::routes())
+        .merge(dubbing::routes())
         .method_not_allowed_fallback(wrong_method)
-        .route_layer(from_fn_with_state(app.clone(), idempotency::replay))
+        .route_layer(from_fn_with_state(state.clone(), idempotency::replay))
         .fallback(unknown_route)
-        .layer(from_fn_with_state(app.clone(), rate_limit::hold))
-        .layer(from_fn_with_state(app.clone(), auth::require_key));
+        .layer(from_fn_with_state(state.clone(), rate_limit::limit))
+        .layer(from_fn_with_state(state.clone(), api_key::require));
 
     Router::new()
         .nest("/v3", api)
-        .route(
-            "/bucket/{id}",
-            put(bucket::put).fallback(bucket::wrong_method),
-        )
-        .route("/files/asset/{name}", get(files::get))
-        .route("/", get(page::page))
-        .route("/_emulator/assets", get(page::assets))
-        .route("/_emulator/events", get(page::events))
-        .route(
-            "/_emulator/faults",
-            get(faults::list).post(faults::inject).delete(faults::clear),
-        )
+        .merge(presigned_put::routes())
+        .merge(files::routes())
+        .merge(overview::routes())
+        .merge(faults::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)
-        .layer(from_fn_with_state(app.clone(), fault::act))
-        .layer(from_fn_with_state(app.clone(), request_log::observe))
-        .with_state(app)
+        .layer(from_fn_with_state(state.clone(), fault::apply))
+        .layer(from_fn_with_state(state.clone(), request_log::record))
+        .with_state(state)
 }
 
-/// Whether a path is the emulator's own. Such requests are not recorded and meet no faults.
-pub(crate) fn is_own(path: &str) -> bool {
-    path == "/" || path.starts_with("/_emulator/")
+/// The answer to a path that does not exist.
+async fn unknown_route() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "no such route")
 }
 
-/// The id in a path. One that is not even text is an id like any other that nobody has.
-struct Id(String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        Ok(Self(path.map_or_else(|_| String::new(), |Path(id)| id)))
-    }
-}
-
-/// A new id for what the emulator does not keep.
-fn new_id() -> String {
-    Uuid::new_v4().simple().to_string()
-}
-
-/// Refuses a text field with nothing in it.
-fn required(text: &str, param: &str) -> Result<(), ApiError> {
-    if text.trim().is_empty() {
-        return Err(ApiError::invalid(format!("a {param} is needed")).param(param));
-    }
-    Ok(())
-}
-
-/// One resource: `{"data": {…}}`.
-struct Data<T>(T);
-
-impl<T: Serialize> IntoResponse for Data<T> {
-    fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope<T> {
-            data: T,
-        }
-        Json(Envelope { data: self.0 }).into_response()
-    }
+/// The answer to a method that the path does not have. axum adds the `Allow` header.
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this route does not have this method",
+    )
 }

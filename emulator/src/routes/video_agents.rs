@@ -1,83 +1,100 @@
-//! `POST /v3/video-agents` and the follow-up message: the requests that uploads are made for.
+//! `POST /v3/video-agents`, and the follow-up messages of a session.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::{Data, Id, new_id};
-use crate::assets::unix_now;
-use crate::error::ApiError;
-use crate::input::{FileInput, resolve_all};
-use crate::json::JsonBody;
-use crate::state::App;
+use crate::base::api_error::ApiError;
+use crate::base::clock::unix_now;
+use crate::base::config::Config;
+use crate::base::ids::new_id;
+use crate::http::envelope::Data;
+use crate::http::json::JsonBody;
+use crate::http::path_id::PathId;
+use crate::service::file_inputs::{FileInput, FileInputs};
+use crate::state::AppState;
 
-/// What a video is to be made of.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/video-agents", post(create))
+        .route("/video-agents/{id}", post(follow_up))
+}
+
+/// The body of a request: what to make a video from.
 #[derive(Deserialize)]
-pub(super) struct Create {
+struct Create {
     prompt: String,
     files: Option<Vec<FileInput>>,
 }
 
-/// A session that makes a video; here nothing is made.
+/// The answer: a session. The emulator makes no video.
 #[derive(Serialize)]
-pub(super) struct Session {
+struct Session {
     session_id: String,
     status: &'static str,
     video_id: String,
     created_at: u64,
 }
 
-pub(super) async fn create(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Create>,
+async fn create(
+    State(config): State<Arc<Config>>,
+    State(inputs): State<Arc<FileInputs>>,
+    JsonBody(request): JsonBody<Create>,
 ) -> Result<Data<Session>, ApiError> {
-    check_length(&app, &wish.prompt, "prompt")?;
-    resolve_all(&app, wish.files, "files", app.config.files_limit).await?;
-    Ok(Data(Session {
-        session_id: new_id(),
+    check_length(&config, &request.prompt, "prompt")?;
+    inputs
+        .check_all(request.files.as_deref(), "files", config.files_limit)
+        .await?;
+    Ok(Data::new(Session {
+        session_id: new_id(""),
         status: "generating",
-        video_id: new_id(),
+        video_id: new_id(""),
         created_at: unix_now(),
     }))
 }
 
-/// What to add to a session.
+/// The body of a follow-up message.
 #[derive(Deserialize)]
-pub(super) struct Message {
+struct Message {
     message: String,
     files: Option<Vec<FileInput>>,
 }
 
-/// What comes of it; here nothing.
+/// The answer to a follow-up message.
 #[derive(Serialize)]
-pub(super) struct Run {
+struct Run {
     session_id: String,
     run_id: String,
     title: Option<String>,
 }
 
-/// Sessions are not remembered, so any id will do.
-pub(super) async fn follow_up(
-    State(app): State<Arc<App>>,
-    Id(session_id): Id,
-    JsonBody(wish): JsonBody<Message>,
+/// Sessions are not stored, so every session id is accepted.
+async fn follow_up(
+    State(config): State<Arc<Config>>,
+    State(inputs): State<Arc<FileInputs>>,
+    PathId(session_id): PathId,
+    JsonBody(request): JsonBody<Message>,
 ) -> Result<Data<Run>, ApiError> {
-    check_length(&app, &wish.message, "message")?;
-    resolve_all(&app, wish.files, "files", app.config.files_limit).await?;
-    Ok(Data(Run {
+    check_length(&config, &request.message, "message")?;
+    inputs
+        .check_all(request.files.as_deref(), "files", config.files_limit)
+        .await?;
+    Ok(Data::new(Run {
         session_id,
-        run_id: new_id(),
+        run_id: new_id(""),
         title: None,
     }))
 }
 
-/// That a message may be as long as a prompt is unverified.
-fn check_length(app: &App, text: &str, param: &str) -> Result<(), ApiError> {
-    let most = app.config.prompt_limit;
+/// Checks the length of a prompt or message. That both have the same limit is unverified.
+fn check_length(config: &Config, text: &str, param: &str) -> Result<(), ApiError> {
+    let most = config.prompt_limit;
     if (1..=most).contains(&text.chars().count()) {
         return Ok(());
     }
     let message = format!("a {param} has 1 to {most} characters");
-    Err(ApiError::invalid(message).param(param))
+    Err(ApiError::invalid(message).with_param(param))
 }

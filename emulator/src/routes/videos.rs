@@ -1,30 +1,37 @@
 //! `POST /v3/videos`: a video from an avatar, an image, a prompt with references, or scenes.
 //!
-//! Only what has to do with files is read: which inputs there must be, and that each is good.
+//! The emulator reads only the file inputs: which ones are required, and whether each is valid.
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
-use super::{Data, new_id};
-use crate::error::ApiError;
-use crate::input::{FileInput, resolve_all};
-use crate::json::JsonBody;
-use crate::state::App;
+use crate::base::api_error::ApiError;
+use crate::base::ids::new_id;
+use crate::http::envelope::Data;
+use crate::http::json::JsonBody;
+use crate::service::file_inputs::{FileInput, FileInputs};
+use crate::state::AppState;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/videos", post(create))
+}
 
 /// The most scenes of one video (S).
-const MOST_SCENES: usize = 50;
+const MAX_SCENES: usize = 50;
 
-/// What a video is to be made of.
+/// The body of a request: what to make a video from.
 #[derive(Deserialize)]
-pub(super) struct Create {
-    /// The service's schemas ask for it; a body without one is taken for what it has (U).
+struct Create {
+    /// Required by the service's schemas. If it is missing, the emulator checks the inputs that are there (U).
     #[serde(rename = "type")]
     kind: Option<Kind>,
     image: Option<FileInput>,
     references: Option<Vec<FileInput>>,
-    watermark: Option<Pictured>,
+    watermark: Option<WithImage>,
     scenes: Option<Vec<Scene>>,
 }
 
@@ -39,61 +46,66 @@ enum Kind {
 
 /// A part of a video that may have an image.
 #[derive(Deserialize)]
-struct Pictured {
+struct WithImage {
     image: Option<FileInput>,
 }
 
-/// A scene of a studio video: footage is its `source`, a picture its `input.image`, and an avatar has no file.
+/// A scene of a studio video. A video is in `source`, an image in `input.image`. A scene with an avatar has no file.
 #[derive(Deserialize)]
 struct Scene {
     source: Option<FileInput>,
-    input: Option<Pictured>,
+    input: Option<WithImage>,
 }
 
-/// A video that is never made.
+/// The answer. The emulator makes no video.
 #[derive(Serialize)]
-pub(super) struct Created {
+struct Created {
     video_id: String,
     status: &'static str,
 }
 
-pub(super) async fn create(
-    State(app): State<Arc<App>>,
-    JsonBody(wish): JsonBody<Create>,
+async fn create(
+    State(inputs): State<Arc<FileInputs>>,
+    JsonBody(request): JsonBody<Create>,
 ) -> Result<Data<Created>, ApiError> {
-    match wish.kind {
-        Some(Kind::Image) if wish.image.is_none() => {
-            return Err(ApiError::invalid("a video of an image needs one").param("image"));
+    match request.kind {
+        Some(Kind::Image) if request.image.is_none() => {
+            return Err(
+                ApiError::invalid("a video from an image needs an image").with_param("image")
+            );
         }
-        Some(Kind::Studio) if wish.scenes.is_none() => {
-            return Err(ApiError::invalid("a studio video needs scenes").param("scenes"));
+        Some(Kind::Studio) if request.scenes.is_none() => {
+            return Err(ApiError::invalid("a studio video needs scenes").with_param("scenes"));
         }
         Some(Kind::Avatar | Kind::CinematicAvatar | Kind::Image | Kind::Studio) | None => {}
     }
-    resolve(&app, wish.image, "image").await?;
-    resolve_all(&app, wish.references, "references", usize::MAX).await?;
-    let watermark = wish.watermark.and_then(|watermark| watermark.image);
-    resolve(&app, watermark, "watermark.image").await?;
-    if let Some(scenes) = wish.scenes {
-        if !(1..=MOST_SCENES).contains(&scenes.len()) {
-            let message = format!("a video has 1 to {MOST_SCENES} scenes");
-            return Err(ApiError::invalid(message).param("scenes"));
+    inputs
+        .check_optional(request.image.as_ref(), "image")
+        .await?;
+    inputs
+        .check_all(request.references.as_deref(), "references", usize::MAX)
+        .await?;
+    let watermark = request.watermark.and_then(|watermark| watermark.image);
+    inputs
+        .check_optional(watermark.as_ref(), "watermark.image")
+        .await?;
+    if let Some(scenes) = request.scenes {
+        if !(1..=MAX_SCENES).contains(&scenes.len()) {
+            let message = format!("a video has 1 to {MAX_SCENES} scenes");
+            return Err(ApiError::invalid(message).with_param("scenes"));
         }
         for (index, scene) in scenes.into_iter().enumerate() {
-            resolve(&app, scene.source, &format!("scenes[{index}].source")).await?;
+            inputs
+                .check_optional(scene.source.as_ref(), &format!("scenes[{index}].source"))
+                .await?;
             let image = scene.input.and_then(|input| input.image);
-            resolve(&app, image, &format!("scenes[{index}].input.image")).await?;
+            inputs
+                .check_optional(image.as_ref(), &format!("scenes[{index}].input.image"))
+                .await?;
         }
     }
-    Ok(Data(Created {
-        video_id: new_id(),
+    Ok(Data::new(Created {
+        video_id: new_id(""),
         status: "processing",
     }))
-}
-
-async fn resolve(app: &App, file: Option<FileInput>, param: &str) -> Result<(), ApiError> {
-    if let Some(file) = file {
-        file.resolve(app, param).await?;
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod keys_and_routes;
 mod kill;
+mod layers;
 mod lifecycle;
 mod page;
 mod restart;
