@@ -68,8 +68,8 @@ pub mod media;
 
 pub use assets::{Asset, Assets, AssetsError, FileInput};
 pub use error::{
-    Error, JobError, LoadError, PipelineError, PluginError, SinkError, StageCause, StageError,
-    WorkflowError,
+    Error, JobError, LinkError, LoadError, PipelineError, PluginError, SinkError, StageCause,
+    StageError, WorkflowError,
 };
 pub use grants::{Clock, Grants, Random};
 pub use host::{Host, HostBuilder};

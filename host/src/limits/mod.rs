@@ -78,6 +78,7 @@ pub struct Limits {
     pub expansion: u64,
     /// Handles that the plugin may hold at a time: streams, open files, timers and the like. Exact. Default 100,000: each
     /// takes the host some hundred bytes. A plugin that has folders may hold 128 at most, since each may be an open file.
+    /// Streams that the host drains on its own, as WASI 0.3 has it, are no handles; there may be half as many.
     pub handles: u64,
     /// Bytes that one call of the plugin may have the host copy: strings and lists among its arguments. Exact. Default
     /// 16 MiB, since some toolchains write a whole file in one call; 64 MiB for a workflow, which may hand over a file of

@@ -5,27 +5,30 @@
 
 mod descriptor;
 mod imports;
+mod link;
 mod schema;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::Component;
 
 use crate::bindings;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::grants::Grants;
 use crate::limits::Limits;
+use crate::lock::lock;
 use crate::media;
 use crate::stage::state::StageState;
 use crate::text;
 
 pub use descriptor::Descriptor;
+use link::Reach;
 
 /// Prefix of the interfaces of forebay's own contract.
 const CONTRACT: &str = "forebay:plugin/";
@@ -38,7 +41,10 @@ struct Inner {
     digest: String,
     descriptor: Descriptor,
     imports: Vec<String>,
-    pre: Pre,
+    world: World,
+    component: Component,
+    /// The component linked, by what it may reach. Stages of equal grants share one.
+    linked: Mutex<Vec<(Reach, Pre)>>,
 }
 
 /// The component, linked and ready to be instantiated.
@@ -47,6 +53,12 @@ pub(crate) enum Pre {
     Stream(bindings::stream::StreamPluginPre<StageState>),
     File(bindings::file::FilePluginPre<StageState>),
     Workflow(bindings::workflow::WorkflowPluginPre<StageState>),
+}
+
+impl fmt::Debug for Pre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pre")
+    }
 }
 
 /// Which world a plugin exports.
@@ -73,7 +85,7 @@ impl fmt::Display for World {
 }
 
 impl Plugin {
-    /// Compiles, links and asks.
+    /// Compiles, links with all that can be granted, and asks with nothing granted.
     pub(crate) async fn load(
         engine: &Engine,
         bytes: Vec<u8>,
@@ -117,8 +129,10 @@ impl Plugin {
             return Err(LoadError::NoWorld);
         };
         imports::refuse(&imports)?;
-        let pre = link(engine, &component, world)
-            .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
+        link::check_versions(&imports, &exports)?;
+        // Whether every import and export fits is known from here on. What is granted is another matter.
+        link::link(engine, &component, world, Reach::ALL)?;
+        let pre = link::link_to_describe(engine, &component, world)?;
         let descriptor = crate::stage::describe(engine, &pre, Limits::describe())
             .await
             .map_err(LoadError::Describe)?;
@@ -127,7 +141,9 @@ impl Plugin {
             digest,
             descriptor,
             imports,
-            pre,
+            world,
+            component,
+            linked: Mutex::default(),
         })))
     }
 
@@ -148,11 +164,7 @@ impl Plugin {
 
     /// Which world it exports.
     pub fn world(&self) -> World {
-        match self.0.pre {
-            Pre::Stream(_) => World::Stream,
-            Pre::File(_) => World::File,
-            Pre::Workflow(_) => World::Workflow,
-        }
+        self.0.world
     }
 
     /// The interfaces that it imports, such as `wasi:io/streams@0.2.6`.
@@ -165,9 +177,26 @@ impl Plugin {
         imports::in_words(self.imports(), self.world())
     }
 
-    /// What it imports beyond these grants, in words; `None` where they suffice.
-    pub(crate) fn not_granted(&self, grants: &Grants) -> Option<String> {
-        imports::not_granted(self.imports(), grants)
+    /// The plugin linked with what it is granted, and with nothing else.
+    ///
+    /// # Errors
+    /// What it imports beyond its grants, in words.
+    pub(crate) fn link(&self, grants: &Grants) -> Result<Pre, String> {
+        let granted = Reach::of(self.world(), grants);
+        if let Some(problem) = imports::not_granted(self.imports(), granted) {
+            return Err(problem);
+        }
+        // What is granted and not imported makes no difference.
+        let reach = granted.and(imports::reach(self.imports()));
+        let mut linked = lock(&self.0.linked);
+        if let Some((_, pre)) = linked.iter().find(|(known, _)| *known == reach) {
+            return Ok(pre.clone());
+        }
+        let component = &self.0.component;
+        let pre = link::link(component.engine(), component, self.world(), reach)
+            .map_err(|error| error.to_string())?;
+        linked.push((reach, pre.clone()));
+        Ok(pre)
     }
 
     /// Whether it takes files of this type.
@@ -176,10 +205,6 @@ impl Plugin {
             .accepts
             .iter()
             .any(|range| media::in_range(media_type, range))
-    }
-
-    pub(crate) fn pre(&self) -> &Pre {
-        &self.0.pre
     }
 }
 
@@ -190,34 +215,6 @@ impl fmt::Debug for Plugin {
             .field("digest", &self.digest())
             .finish_non_exhaustive()
     }
-}
-
-fn link(engine: &Engine, component: &Component, world: World) -> wasmtime::Result<Pre> {
-    let mut linker = Linker::<StageState>::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    Ok(match world {
-        World::Stream => {
-            bindings::stream::StreamPlugin::add_to_linker::<_, HasSelf<StageState>>(
-                &mut linker,
-                |state| state,
-            )?;
-            Pre::Stream(bindings::stream::StreamPluginPre::new(
-                linker.instantiate_pre(component)?,
-            )?)
-        }
-        World::Workflow => {
-            bindings::workflow::WorkflowPlugin::add_to_linker::<_, HasSelf<StageState>>(
-                &mut linker,
-                |state| state,
-            )?;
-            Pre::Workflow(bindings::workflow::WorkflowPluginPre::new(
-                linker.instantiate_pre(component)?,
-            )?)
-        }
-        World::File => Pre::File(bindings::file::FilePluginPre::new(
-            linker.instantiate_pre(component)?,
-        )?),
-    })
 }
 
 /// What may be loaded.

@@ -8,6 +8,7 @@ mod file;
 pub(crate) mod pipe;
 pub(crate) mod state;
 mod stream;
+pub(crate) mod wasi3;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ pub struct Stage {
     pub(crate) grants: Grants,
     /// What `grants` stand for, once the pipeline is built.
     pub(crate) granted: Option<Granted>,
+    /// The plugin, linked with what it is granted, once the pipeline is built.
+    pre: Option<Pre>,
 }
 
 impl Stage {
@@ -71,6 +74,7 @@ impl Stage {
             limits: Limits::default(),
             grants: Grants::none(),
             granted: None,
+            pre: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Stage {
     pub fn grants(mut self, grants: Grants) -> Self {
         self.grants = grants;
         self.granted = None;
+        self.pre = None;
         self
     }
 
@@ -118,7 +123,7 @@ impl Stage {
         &self.grants
     }
 
-    /// The stage with its folders open.
+    /// The stage with its folders open and its plugin linked.
     ///
     /// # Errors
     /// What is wrong with a grant, or which grant an import needs, in words.
@@ -131,6 +136,9 @@ impl Stage {
         }
         if self.granted.is_none() {
             self.granted = Some(Granted::open(&self.grants)?);
+        }
+        if self.pre.is_none() {
+            self.pre = Some(self.plugin.link(&self.grants)?);
         }
         Ok(self)
     }
@@ -231,11 +239,12 @@ pub(crate) async fn run(
     content: Content,
     environment: Environment<'_>,
 ) -> Result<Done, StageEnd> {
-    match stage.plugin.pre() {
-        Pre::Stream(pre) => stream::run(stage, pre, info, content, environment).await,
-        Pre::File(pre) => file::run(stage, pre, info, content, environment).await,
+    match &stage.pre {
+        Some(Pre::Stream(pre)) => stream::run(stage, pre, info, content, environment).await,
+        Some(Pre::File(pre)) => file::run(stage, pre, info, content, environment).await,
         // Pipelines refuse it when they are built.
-        Pre::Workflow(_) => Err(StageCause::Host("a workflow is no stage".into()).into()),
+        Some(Pre::Workflow(_)) => Err(StageCause::Host("a workflow is no stage".into()).into()),
+        None => Err(StageCause::Host("the stage was not built into a pipeline".into()).into()),
     }
 }
 
@@ -327,10 +336,12 @@ impl Guest {
         calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
     ) -> Result<T, StageEnd> {
         let left = self.time_left();
-        let measured = self.meter.clone().measure(calls(&mut self.store));
+        let meter = self.meter.clone();
+        let measured = meter.measure(self.limits.cpu_time, calls(&mut self.store));
         match tokio::time::timeout(left, measured).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.explain(&error)),
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(self.explain(&error)),
+            Ok(Err(exceeded)) => Err(exceeded.into()),
             Err(_) => Err(Exceeded::WallClock(self.limits.wall_clock).into()),
         }
     }
@@ -345,6 +356,9 @@ impl Guest {
             cause.clone().into()
         } else if error.downcast_ref() == Some(&Trap::StackOverflow) {
             Exceeded::Stack(STACK as u64).into()
+        } else if error.downcast_ref() == Some(&Trap::CannotBlockSyncTask) {
+            let why = "it waited in a function that is not `async`; a file plugin takes WASI 0.2 for what it waits for";
+            StageCause::Trap(why.into()).into()
         } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             Exceeded::Handles(self.limits.handles).into()
         } else {

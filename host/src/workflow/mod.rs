@@ -21,7 +21,7 @@ use crate::error::PipelineError;
 use crate::grants::{Granted, Grants};
 use crate::limits::{JobLimits, Limits};
 use crate::pipeline::{self, Pipeline};
-use crate::plugin::{Plugin, World};
+use crate::plugin::{Plugin, Pre, World};
 use crate::stage::Stage;
 
 pub use run::WorkflowJob;
@@ -66,6 +66,8 @@ struct Inner {
     job_limits: JobLimits,
     grants: Grants,
     granted: Granted,
+    /// The plugin, linked with what it is granted.
+    pre: Option<Pre>,
     lent: BTreeMap<String, Stage>,
     before: Option<Pipeline>,
 }
@@ -82,6 +84,7 @@ impl Workflow {
             job_limits: JobLimits::default(),
             grants: Grants::none(),
             granted: Granted::default(),
+            pre: None,
             lent: BTreeMap::new(),
             before: None,
         })
@@ -138,6 +141,10 @@ impl Workflow {
 
     fn job_limits(&self) -> &JobLimits {
         &self.0.job_limits
+    }
+
+    fn pre(&self) -> Option<&Pre> {
+        self.0.pre.as_ref()
     }
 
     fn granted(&self) -> &Granted {
@@ -212,15 +219,14 @@ impl WorkflowBuilder {
                 problem,
             }
         })?;
-        let granted = match inner.plugin.not_granted(&inner.grants) {
-            Some(problem) => Err(problem),
-            None => Granted::open(&inner.grants),
-        };
-        inner.granted = granted.map_err(|problem| PipelineError::Grants {
-            place: label,
+        let refused = |problem| PipelineError::Grants {
+            place: label.clone(),
             plugin: inner.plugin.name().to_owned(),
             problem,
-        })?;
+        };
+        let pre = inner.plugin.link(&inner.grants).map_err(refused)?;
+        let granted = Granted::open(&inner.grants).map_err(refused)?;
+        (inner.pre, inner.granted) = (Some(pre), granted);
         for (name, stage) in &mut inner.lent {
             // What was checked and opened here is what runs.
             let pipeline = Pipeline::builder(name).stage(stage.clone()).build()?;
