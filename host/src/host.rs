@@ -51,8 +51,8 @@ impl Host {
     /// Loads a plugin from a file.
     ///
     /// # Errors
-    /// [`Error::Load`] when it cannot be read, is no component, exports no plugin world, imports what is never granted,
-    /// or cannot say what it is.
+    /// [`Error::Load`] when it cannot be read, is no component, exports no plugin world, imports what is never granted or
+    /// does not fit this host, or cannot say what it is.
     pub async fn load_file(&self, path: impl AsRef<Path>) -> Result<Plugin, Error> {
         let path = path.as_ref();
         let name = path.display().to_string();

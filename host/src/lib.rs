@@ -83,7 +83,7 @@ pub use host::{Host, HostBuilder};
 pub use sandbox::cause::{PluginError, StageCause, StageError};
 pub use sandbox::grants::{Clock, Grants, Random};
 pub use sandbox::limits::{Exceeded, JobLimits, Limits};
-pub use sandbox::plugin::{Descriptor, LoadError, Plugin};
+pub use sandbox::plugin::{Descriptor, LinkError, LoadError, Plugin};
 pub use sandbox::stage::Stage;
 pub use sandbox::usage::Usage;
 pub use sandbox::world::World;

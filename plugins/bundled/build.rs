@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 
 const TARGET: &str = "wasm32-wasip2";
-const GUESTS: [&str; 9] = [
+const GUESTS: [&str; 11] = [
     "drill",
     "hostile",
     "hostile-describe",
@@ -22,6 +22,8 @@ const GUESTS: [&str; 9] = [
     "media-kit",
     "pdf-split",
     "strip-metadata",
+    "wasi3",
+    "wasi3-folders",
 ];
 
 fn main() -> Result<()> {

@@ -55,10 +55,12 @@ impl Guest {
         calls: impl AsyncFnOnce(&mut Store<StageState>) -> wasmtime::Result<T>,
     ) -> Result<T, StageEnd> {
         let left = self.time_left();
-        let measured = self.meter.clone().measure(calls(&mut self.store));
+        let meter = self.meter.clone();
+        let measured = meter.measure(self.limits.cpu_time, calls(&mut self.store));
         match tokio::time::timeout(left, measured).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.explain(&error)),
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(self.explain(&error)),
+            Ok(Err(exceeded)) => Err(exceeded.into()),
             Err(_) => Err(Exceeded::WallClock(self.limits.wall_clock).into()),
         }
     }
@@ -73,6 +75,9 @@ impl Guest {
             cause.clone().into()
         } else if error.downcast_ref() == Some(&Trap::StackOverflow) {
             Exceeded::Stack(STACK as u64).into()
+        } else if error.downcast_ref() == Some(&Trap::CannotBlockSyncTask) {
+            let why = "it waited in a function that is not `async`; a file plugin takes WASI 0.2 for what it waits for";
+            StageCause::Trap(why.into()).into()
         } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             Exceeded::Handles(self.limits.handles).into()
         } else {

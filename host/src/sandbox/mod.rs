@@ -16,4 +16,5 @@ pub(crate) mod run;
 pub(crate) mod stage;
 pub(crate) mod state;
 pub(crate) mod usage;
+mod wasi3;
 pub(crate) mod world;

@@ -1,5 +1,7 @@
 //! A component that is linked and ready to be instantiated.
 
+use std::fmt;
+
 use super::bindings;
 use super::state::StageState;
 
@@ -9,4 +11,10 @@ pub(crate) enum Pre {
     Stream(bindings::stream::StreamPluginPre<StageState>),
     File(bindings::file::FilePluginPre<StageState>),
     Workflow(bindings::workflow::WorkflowExportsPre<StageState>),
+}
+
+impl fmt::Debug for Pre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pre")
+    }
 }

@@ -7,6 +7,7 @@ use super::cause::StageCause;
 use super::grants::{Granted, Grants};
 use super::limits::Limits;
 use super::plugin::Plugin;
+use super::pre::Pre;
 use super::state::StageState;
 
 /// A plugin with its config, its limits and what it is granted.
@@ -31,6 +32,8 @@ pub struct Stage {
     pub(crate) grants: Grants,
     /// What `grants` stand for, once the pipeline is built.
     pub(crate) granted: Option<Granted>,
+    /// The plugin, linked with what it is granted, once the pipeline is built.
+    pub(crate) pre: Option<Pre>,
 }
 
 impl Stage {
@@ -43,6 +46,7 @@ impl Stage {
             limits: Limits::default(),
             grants: Grants::none(),
             granted: None,
+            pre: None,
         }
     }
 
@@ -65,6 +69,7 @@ impl Stage {
     pub fn grants(mut self, grants: Grants) -> Self {
         self.grants = grants;
         self.granted = None;
+        self.pre = None;
         self
     }
 
@@ -80,7 +85,7 @@ impl Stage {
         &self.plugin
     }
 
-    /// The stage with its folders open.
+    /// The stage with its folders open and its plugin linked.
     ///
     /// # Errors
     /// What is wrong with a grant, or which grant an import needs, in words.
@@ -93,6 +98,9 @@ impl Stage {
         }
         if self.granted.is_none() {
             self.granted = Some(Granted::open(&self.grants)?);
+        }
+        if self.pre.is_none() {
+            self.pre = Some(self.plugin.link(&self.grants)?);
         }
         Ok(self)
     }

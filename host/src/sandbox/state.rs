@@ -12,6 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::wasi3::Work;
 use crate::sandbox::cause::StageCause;
 use crate::sandbox::grants::Granted;
 use crate::sandbox::limits::{Exceeded, Limits, Memory};
@@ -27,6 +28,8 @@ pub(crate) struct StageState {
     pub(crate) table: ResourceTable,
     pub(crate) memory: Memory,
     pub(crate) log: Log,
+    /// What the host does for it on its own, as WASI 0.3 has it.
+    pub(super) work: Work,
     /// Where outputs go; `None` for a plugin that has no `emit`, or is only asked what it is.
     pub(crate) outlet: Option<Outlet>,
     /// What a layer above keeps with the store. Workflows keep their session here.
@@ -113,6 +116,7 @@ impl StageState {
             table,
             memory: Memory::new(limits),
             log,
+            work: Work::new(limits),
             outlet: None,
             extension: None,
             taken: taken.clone(),
@@ -171,7 +175,7 @@ const MAX_LOG: usize = 64 * 1024;
 const MAX_LINE: usize = 1024;
 
 impl Log {
-    fn write_bytes(&self, bytes: &[u8]) {
+    pub(super) fn write_bytes(&self, bytes: &[u8]) {
         let mut lines = lock(&self.0);
         // A write may be of any length.
         let bytes = bytes.get(..MAX_LOG - lines.logged).unwrap_or(bytes);

@@ -80,7 +80,8 @@ fn component(imports: &str) -> Vec<u8> {
 async fn what_asks_for_the_network_is_refused_in_words() {
     let arena = Arena::new().await;
     let asks = component(
-        r#"(import "wasi:sockets/tcp@0.2.6" (instance)) (import "wasi:http/types@0.2.6" (instance))"#,
+        r#"(import "wasi:sockets/tcp@0.2.6" (instance)) (import "wasi:http/types@0.2.6" (instance))
+            (import "wasi:sockets/types@0.3.0" (instance))"#,
     );
     let Err(Error::Load { reason, .. }) = arena.host.load("p", asks).await else {
         panic!("it was loaded");
@@ -91,7 +92,7 @@ async fn what_asks_for_the_network_is_refused_in_words() {
     );
     let text = reason.to_string();
     assert!(
-        text.starts_with("asks for the network (wasi:sockets/tcp@0.2.6, wasi:http/types@0.2.6)"),
+        text.starts_with("asks for the network (wasi:sockets/tcp@0.2.6, wasi:http/types@0.2.6, wasi:sockets/types@0.3.0)"),
         "{text}"
     );
     let memories =
@@ -173,5 +174,295 @@ async fn a_component_is_bounded_in_size_and_in_time_to_compile() {
     );
     // The compiler is still at it; others measure what this process does.
     tokio::time::sleep(Duration::from_secs(1)).await;
+    arena.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_told_by_its_name_and_type() {
+    let arena = Arena::new().await;
+    let bare = |imports: &str| component(imports);
+    let exporting = |interface: &str, exports: &str| {
+        let text = format!(
+            r#"(component
+                (core module $m (func (export "f") (result i32) i32.const 0))
+                (core instance $i (instantiate $m))
+                (func $f (result u32) (canon lift (core func $i "f")))
+                (instance $transform {exports})
+                (export "{interface}" (instance $transform)))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    for (component, says) in [
+        (
+            bare(r#"(import "wasi:cli/stderr@0.3.0-rc-2026-02-09" (instance))"#),
+            "imports wasi:cli/stderr@0.3.0-rc-2026-02-09, but this host has wasi:cli 0.2 and 0.3.0; build the plugin for that",
+        ),
+        (
+            bare(r#"(import "wasi:io/poll@0.3.0" (instance))"#),
+            "imports wasi:io/poll@0.3.0, but this host has wasi:io 0.2; build the plugin for that",
+        ),
+        (
+            bare(r#"(import "forebay:plugin/outputs@0.2.0" (instance))"#),
+            "imports forebay:plugin/outputs@0.2.0, but this host has forebay:plugin 0.1.0; build the plugin for that",
+        ),
+        (
+            exporting("forebay:plugin/transform@0.2.0", ""),
+            "exports forebay:plugin/transform@0.2.0, but this host has forebay:plugin 0.1.0; build the plugin for that",
+        ),
+        (
+            bare(
+                r#"(import "wasi:clocks/timezone@0.3.0"
+                    (instance (export "iana-id" (func (result (option string))))))"#,
+            ),
+            "imports `iana-id` of wasi:clocks/timezone@0.3.0, which this host does not have; build the plugin with the \
+             released WIT of that version",
+        ),
+        (
+            // Of a later patch version there is what the earlier has, and no more.
+            bare(
+                r#"(import "wasi:clocks/monotonic-clock@0.3.9"
+                    (instance (export "now" (func (result u64))) (export "later" (func (result u64)))))"#,
+            ),
+            "imports `later` of wasi:clocks/monotonic-clock@0.3.9, which this host does not have",
+        ),
+        (
+            bare(
+                r#"(import "wasi:clocks/monotonic-clock@0.3.0"
+                    (instance (export "now" (func (result string)))))"#,
+            ),
+            "imports `now` of wasi:clocks/monotonic-clock@0.3.0 with another type than this host's (results: expected \
+             `u64` found `string`); build the plugin with the released WIT of that version",
+        ),
+        (
+            bare(
+                r#"(import "wasi:clocks/monotonic-clock@0.2.0"
+                    (instance (export "now" (func (param "zone" u32) (result u64)))))"#,
+            ),
+            "imports `now` of wasi:clocks/monotonic-clock@0.2.0 with another type than this host's (parameters:",
+        ),
+        (
+            bare(
+                r#"(import "wasi:clocks/monotonic-clock@0.3.0"
+                    (instance (export "wait-for" (func (param "how-long" u64)))))"#,
+            ),
+            "imports `wait-for` of wasi:clocks/monotonic-clock@0.3.0 with another type than this host's (one is `async`, \
+             the other is not)",
+        ),
+        (
+            bare(""),
+            "exports forebay:plugin/transform@0.1.0 without its function `describe`; build the plugin with",
+        ),
+        (
+            exporting(
+                "forebay:plugin/transform@0.1.0",
+                r#"(export "describe" (func $f))"#,
+            ),
+            "exports `describe` of forebay:plugin/transform@0.1.0 with another type than this host's (expected",
+        ),
+    ] {
+        let error = arena.host.load("p", component).await.unwrap_err();
+        let Error::Load { reason, .. } = &error else {
+            panic!("{error}");
+        };
+        assert!(matches!(reason, LoadError::Link(_)), "{reason:?}");
+        assert!(
+            reason.to_string().starts_with(says),
+            "{reason}\nnot\n{says}"
+        );
+        println!("{error}");
+    }
+    arena.is_well().await;
+}
+
+/// A plugin in text: what it imports, its code with what that needs of the host, and its functions. Its `describe` returns
+/// 64, where a descriptor lies; at 32 lie zeros.
+fn plugin(imports: &str, needs: &str, code: &str, exports: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+    (import "forebay:plugin/types@0.1.0" (instance $types
+        (type $file-info' (record
+            (field "name" string) (field "media-type" string) (field "size" (option u64))))
+        (export "file-info" (type (eq $file-info')))
+        (type $descriptor' (record
+            (field "name" string) (field "version" string) (field "summary" string)
+            (field "accepts" (list string)) (field "produces" (list string)) (field "config-schema" string)))
+        (export "descriptor" (type (eq $descriptor')))
+        (type $error' (variant
+            (case "unsupported" string) (case "invalid-input" string) (case "invalid-config" string)
+            (case "failed" string)))
+        (export "error" (type (eq $error')))))
+    (alias export $types "file-info" (type $file-info))
+    (alias export $types "descriptor" (type $descriptor))
+    (alias export $types "error" (type $error))
+    (core module $memory
+        (memory (export "memory") 2)
+        (global $next (mut i32) (i32.const 4096))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+            (global.set $next (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+            (global.get $next)
+            (global.set $next (i32.add (global.get $next) (local.get 3)))))
+    (core instance $memory (instantiate $memory))
+    {imports}
+    (core module $plugin
+        (import "host" "memory" (memory 2))
+        ;; The descriptor: name, version, summary, accepts, produces and schema, each by address and length.
+        (data (i32.const 64) "\00\01\00\00\06\00\00\00" "\06\01\00\00\05\00\00\00" "\0b\01\00\00\08\00\00\00"
+            "\20\01\00\00\01\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00\00\00\00\00")
+        (data (i32.const 256) "only-31.2.3A plugin")
+        (data (i32.const 288) "\28\01\00\00\03\00\00\00" "*/*")
+        {code})
+    (core instance $plugin (instantiate $plugin (with "host" (instance
+        (export "memory" (memory $memory "memory")) {needs}))))
+    (func $describe (result $descriptor)
+        (canon lift (core func $plugin "describe") (memory (core memory $memory "memory"))))
+    {exports})"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// A clock of WASI 0.3, for [`plugin`].
+const CLOCK: &str = r#"
+    (import "wasi:clocks/monotonic-clock@0.3.0" (instance $clock
+        (export "now" (func (result u64)))
+        (export "wait-for" (func async (param "how-long" u64)))))
+    (core func $now (canon lower (func $clock "now")))
+    (core func $wait-for (canon lower (func $clock "wait-for")))"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_of_wasi_0_3_alone_streams_a_file() {
+    let arena = Arena::new().await;
+    let imports = r#"
+    (import "forebay:plugin/outputs@0.1.0" (instance $outputs
+        (export "file-info" (type $info (eq $file-info)))
+        (type $emit-error' (enum "closed"))
+        (export "emit-error" (type $emit-error (eq $emit-error')))
+        (export "emit" (func async
+            (param "info" $info) (param "content" (stream u8)) (result (result (error $emit-error)))))))
+    (import "wasi:random/random@0.3.0" (instance $random (export "get-random-u64" (func (result u64)))))
+    (core func $emit (canon lower (func $outputs "emit") (memory (core memory $memory "memory"))))
+    (core func $random (canon lower (func $random "get-random-u64")))"#;
+    let code = r#"
+        (import "host" "emit" (func $emit (param i32 i32 i32 i32 i32 i64 i32 i32)))
+        (import "host" "now" (func $now (result i64)))
+        (import "host" "wait-for" (func $wait-for (param i64)))
+        (import "host" "random" (func $random (result i64)))
+        (func (export "describe") (result i32) i32.const 64)
+        (func (export "transform")
+            (param $name i32) (param i32 i32 i32 i32 i64) (param $content i32) (param i32 i32) (result i32)
+            (local $begun i64)
+            (local.set $begun (call $now))
+            (call $wait-for (i64.const 1000000))
+            (if (i64.lt_u (i64.sub (call $now) (local.get $begun)) (i64.const 1000000)) (then unreachable))
+            (if (i64.eq (call $random) (call $random)) (then unreachable))
+            (call $emit
+                (local.get $name) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
+                (local.get $content) (i32.const 16))
+            (if (i32.load8_u (i32.const 16)) (then unreachable))
+            i32.const 32)"#;
+    let needs = r#"
+        (export "emit" (func $emit)) (export "now" (func $now)) (export "wait-for" (func $wait-for))
+        (export "random" (func $random))"#;
+    let exports = r#"
+    (func $transform async (param "input" $file-info) (param "content" (stream u8)) (param "config" string)
+        (result (result (error $error)))
+        (canon lift (core func $plugin "transform") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+    (instance $transform
+        (export "describe" (func $describe))
+        (export "transform" (func $transform)))
+    (export "forebay:plugin/transform@0.1.0" (instance $transform))"#;
+    let component = plugin(&format!("{CLOCK}{imports}"), needs, code, exports);
+    let plugin = arena.host.load("p", component).await.unwrap();
+    assert_eq!(plugin.name(), "only-3");
+    assert!(
+        plugin
+            .imports()
+            .iter()
+            .all(|import| !import.contains("@0.2"))
+    );
+    let (report, sink) = arena.run(Stage::new(&plugin)).await.unwrap();
+    assert_eq!(report.files.len(), 1);
+    assert_eq!(sink.take()[0].1, "some words\n".repeat(1000));
+    arena.is_well().await;
+}
+
+/// A function that is not `async` cannot wait for one that is: so the component model has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_plugin_that_waits_for_wasi_0_3_is_told_why_it_cannot() {
+    let arena = Arena::new().await;
+    let code = r#"
+        (import "host" "wait-for" (func $wait-for (param i64)))
+        (func (export "describe") (result i32) i32.const 64)
+        (func (export "transform")
+            (param i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i32) (result i32)
+            (call $wait-for (i64.const 1000000))
+            i32.const 32)"#;
+    let exports = r#"
+    (type $output-file' (record (field "path" string) (field "name" string)))
+    (export $output-file "output-file" (type $output-file'))
+    (func $transform (param "input" $file-info) (param "input-path" string) (param "output-dir" string)
+        (param "config" string) (result (result (list $output-file) (error $error)))
+        (canon lift (core func $plugin "transform") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+    (instance $transform
+        (export "describe" (func $describe))
+        (export "transform" (func $transform)))
+    (export "forebay:plugin/file-transform@0.1.0" (instance $transform))"#;
+    let needs = r#"(export "wait-for" (func $wait-for))"#;
+    let component = plugin(CLOCK, needs, code, exports);
+    let plugin = arena.host.load("p", component).await.unwrap();
+    let error = arena
+        .run(Stage::new(&plugin))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("it waited in a function that is not `async`"),
+        "{error}"
+    );
+    arena.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_granted_to_a_plugin_that_is_asked_what_it_is() {
+    let arena = Arena::new().await;
+    let imports = r#"
+    (import "forebay:plugin/file-inputs@0.1.0" (instance $inputs
+        (type $inline' (record (field "media-type" string) (field "data" (list u8))))
+        (export "inline-data" (type $inline (eq $inline')))
+        (type $input' (variant (case "asset-id" string) (case "url" string) (case "base64" $inline)))
+        (export "file-input" (type $input (eq $input')))
+        (type $error' (variant (case "denied" string) (case "invalid-url" string) (case "too-large" u64)
+            (case "unsupported-type" string)))
+        (export "input-error" (type $error (eq $error')))
+        (export "from-url" (func (param "url" string) (result (result $input (error $error)))))))
+    (core func $from-url (canon lower (func $inputs "from-url")
+        (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))"#;
+    let code = r#"
+        (import "host" "from-url" (func $from-url (param i32 i32 i32)))
+        (func (export "describe") (result i32)
+            (call $from-url (i32.const 0) (i32.const 0) (i32.const 1024))
+            i32.const 64)
+        (func (export "run") (param i32 i32) (result i32) i32.const 32)"#;
+    let exports = r#"
+    (func $run async (param "config" string) (result (result string (error $error)))
+        (canon lift (core func $plugin "run") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+    (instance $workflow
+        (export "describe" (func $describe))
+        (export "run" (func $run)))
+    (export "forebay:plugin/workflow@0.1.0" (instance $workflow))"#;
+    let needs = r#"(export "from-url" (func $from-url))"#;
+    let curious = plugin(imports, needs, code, exports);
+    let error = arena.host.load("p", curious).await.unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "called `from-url` of forebay:plugin/file-inputs@0.1.0, which is not granted while a plugin is asked what it is"
+        ),
+        "{error}"
+    );
+    let honest = code.replace(
+        "(call $from-url (i32.const 0) (i32.const 0) (i32.const 1024))",
+        "",
+    );
+    let honest = plugin(imports, needs, &honest, exports);
+    arena.host.load("p", honest).await.unwrap();
     arena.is_well().await;
 }

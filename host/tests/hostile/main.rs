@@ -18,6 +18,7 @@ mod loading;
 mod overrun;
 mod repeated;
 mod streams;
+mod wasi3;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -38,6 +38,10 @@ pub const DRILL: &[u8] = component!("drill");
 pub const HOSTILE: &[u8] = component!("hostile");
 /// Misbehaves on request with a folder in its hands; for tests.
 pub const HOSTILE_FILE: &[u8] = component!("hostile_file");
+/// Uses WASI 0.3; for tests.
+pub const WASI3: &[u8] = component!("wasi3");
+/// Works on files through WASI 0.3; for tests.
+pub const WASI3_FOLDERS: &[u8] = component!("wasi3_folders");
 /// Stands before the name of what [`hostile_describe`] chooses, once in the component.
 const BEHAVIOUR: &[u8] = b"hostile-describe:";
 

@@ -9,6 +9,7 @@ use crate::flow::pipeline::{self, Pipeline, PipelineError};
 use crate::sandbox::grants::{Granted, Grants};
 use crate::sandbox::limits::{JobLimits, Limits};
 use crate::sandbox::plugin::Plugin;
+use crate::sandbox::pre::Pre;
 use crate::sandbox::stage::Stage;
 
 use crate::sandbox::world::World;
@@ -44,6 +45,8 @@ struct Inner {
     job_limits: JobLimits,
     grants: Grants,
     granted: Granted,
+    /// The plugin, linked with what it is granted.
+    pre: Option<Pre>,
     lent: BTreeMap<String, Stage>,
     before: Option<Pipeline>,
 }
@@ -60,6 +63,7 @@ impl Workflow {
             job_limits: JobLimits::default(),
             grants: Grants::none(),
             granted: Granted::default(),
+            pre: None,
             lent: BTreeMap::new(),
             before: None,
         })
@@ -116,6 +120,10 @@ impl Workflow {
 
     pub(super) fn job_limits(&self) -> &JobLimits {
         &self.0.job_limits
+    }
+
+    pub(super) fn pre(&self) -> Option<&Pre> {
+        self.0.pre.as_ref()
     }
 
     pub(super) fn granted(&self) -> &Granted {
@@ -190,15 +198,14 @@ impl WorkflowBuilder {
                 problem,
             }
         })?;
-        let granted = match inner.plugin.not_granted(&inner.grants) {
-            Some(problem) => Err(problem),
-            None => Granted::open(&inner.grants),
-        };
-        inner.granted = granted.map_err(|problem| PipelineError::Grants {
-            place: label,
+        let refused = |problem| PipelineError::Grants {
+            place: label.clone(),
             plugin: inner.plugin.name().to_owned(),
             problem,
-        })?;
+        };
+        let pre = inner.plugin.link(&inner.grants).map_err(refused)?;
+        let granted = Granted::open(&inner.grants).map_err(refused)?;
+        (inner.pre, inner.granted) = (Some(pre), granted);
         for (name, stage) in &mut inner.lent {
             // What was checked and opened here is what runs.
             let pipeline = Pipeline::builder(name).stage(stage.clone()).build()?;

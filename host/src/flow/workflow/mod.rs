@@ -21,9 +21,20 @@ pub use run::WorkflowJob;
 
 use wasmtime::component::{HasSelf, Linker};
 
+use crate::sandbox::plugin::Reach;
 use crate::sandbox::state::StageState;
 
-/// Adds what workflows import to a linker.
-pub(crate) fn add_imports(linker: &mut Linker<StageState>) -> wasmtime::Result<()> {
-    bindings::WorkflowImports::add_to_linker::<_, HasSelf<StageState>>(linker, |state| state)
+/// Adds what workflows import to a linker, as far as it is granted.
+pub(crate) fn add_imports(linker: &mut Linker<StageState>, reach: Reach) -> wasmtime::Result<()> {
+    use bindings::forebay::plugin;
+
+    plugin::files::add_to_linker::<_, HasSelf<StageState>>(linker, |state| state)?;
+    plugin::transforms::add_to_linker::<_, HasSelf<StageState>>(linker, |state| state)?;
+    if reach.uploads {
+        plugin::uploads::add_to_linker::<_, HasSelf<StageState>>(linker, |state| state)?;
+    }
+    if reach.file_inputs {
+        plugin::file_inputs::add_to_linker::<_, HasSelf<StageState>>(linker, |state| state)?;
+    }
+    Ok(())
 }

@@ -288,7 +288,7 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
 /// Calls the plugin. What it gives must be JSON.
 async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageCause> {
     let workflow = &session.workflow;
-    let Pre::Workflow(pre) = workflow.plugin().pre() else {
+    let Some(Pre::Workflow(pre)) = workflow.pre() else {
         return Err(StageCause::Host("not a workflow".into()));
     };
     let state = guest.state();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::{Exceeded, Limits};
@@ -90,8 +91,16 @@ impl CpuMeter {
         Duration::from_nanos(self.past.load(Ordering::Relaxed))
     }
 
-    /// Runs a future and counts the CPU time of its polls.
-    pub(crate) async fn measure<F: Future>(self: Arc<Self>, future: F) -> F::Output {
+    /// Runs a future and counts the CPU time of its polls. Between two polls it is ended if that is more than `most`: a
+    /// plugin may have the host work for it and run no code of its own, which the clock of the engine would interrupt.
+    ///
+    /// # Errors
+    /// [`Exceeded::CpuTime`].
+    pub(crate) async fn measure<F: Future>(
+        self: Arc<Self>,
+        most: Duration,
+        future: F,
+    ) -> Result<F::Output, Exceeded> {
         let mut future = std::pin::pin!(future);
         std::future::poll_fn(move |cx| {
             let began = thread_cpu_time();
@@ -99,7 +108,10 @@ impl CpuMeter {
             let polled = future.as_mut().poll(cx);
             self.past
                 .fetch_add(thread_cpu_time().saturating_sub(began), Ordering::Relaxed);
-            polled
+            match polled {
+                Poll::Pending if self.total() > most => Poll::Ready(Err(Exceeded::CpuTime(most))),
+                polled => polled.map(Ok),
+            }
         })
         .await
     }

@@ -116,7 +116,8 @@ table::limits! {
         ///
         /// Default: 100,000.
         /// Why: each takes the host some hundred bytes. A plugin that has folders may hold 128 at most, because each may
-        /// be an open file.
+        /// be an open file. Streams that the host drains on its own, as WASI 0.3 has it, are no handles; there may be half
+        /// as many.
         /// Exact.
         handles: u64 as ("number", "count") = 100_000;
 

@@ -31,10 +31,43 @@ pub enum LoadError {
         .0.join(" and ")
     )]
     Imports(Vec<String>),
+    /// It imports or exports what this host has in another version, with another type, or not at all.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// It could not be asked what it is.
     #[error("`describe` failed: {0}")]
     Describe(String),
     /// What it says of itself makes no sense.
     #[error("its descriptor is not usable: {0}")]
     Descriptor(String),
+}
+
+/// What of a component does not fit this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// An interface of a version that this host does not have: a candidate of a release, or a later release.
+    #[error("{what}, but this host has {has}; build the plugin for that")]
+    Version {
+        /// Which interface it imports or exports.
+        what: String,
+        /// The package with the versions that there are.
+        has: String,
+    },
+    /// An interface or a function that the host does not have, or that the plugin lacks.
+    #[error("{0}; build the plugin with the released WIT of that version")]
+    Missing(String),
+    /// A function or a type that differs from the host's.
+    #[error(
+        "{what} with another type than this host's ({problem}); build the plugin with the released WIT of that version"
+    )]
+    Type {
+        /// Which function or interface it imports or exports.
+        what: String,
+        /// How the two differ; what is expected is the host's.
+        problem: String,
+    },
+    /// Anything else that keeps it from being linked.
+    #[error("cannot be linked: {0}")]
+    Other(String),
 }

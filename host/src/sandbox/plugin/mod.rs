@@ -6,30 +6,31 @@
 mod descriptor;
 mod error;
 mod imports;
+mod link;
 mod schema;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::Component;
 
-use crate::sandbox::bindings;
 use crate::sandbox::describe::describe;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::grants::Grants;
 use crate::sandbox::limits::Limits;
 use crate::sandbox::pre::Pre;
-use crate::sandbox::state::StageState;
 use crate::sandbox::world::World;
 use forebay_core::media;
+use forebay_core::mutex::lock;
 use forebay_core::text;
 
 pub use descriptor::Descriptor;
-pub use error::LoadError;
+pub use error::{LinkError, LoadError};
+pub(crate) use link::{AddImports, Reach};
 
 /// Prefix of the interfaces of forebay's own contract.
 const CONTRACT: &str = "forebay:plugin/";
@@ -42,11 +43,16 @@ struct Inner {
     digest: String,
     descriptor: Descriptor,
     imports: Vec<String>,
-    pre: Pre,
+    world: World,
+    component: Component,
+    /// What the layer above links workflows with.
+    workflow_imports: Option<AddImports>,
+    /// The component linked, by what it may reach. Stages of equal grants share one.
+    linked: Mutex<Vec<(Reach, Pre)>>,
 }
 
 impl Plugin {
-    /// Compiles, links and asks.
+    /// Compiles, links with all that can be granted, and asks with nothing granted.
     pub(crate) async fn load(
         engine: &Engine,
         bytes: Vec<u8>,
@@ -93,8 +99,11 @@ impl Plugin {
             return Err(LoadError::NoWorkflows);
         }
         imports::refuse(&imports)?;
-        let pre = link(engine, &component, world, bounds.workflow_imports)
-            .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
+        link::check_versions(&imports, &exports)?;
+        // Whether every import and export fits is known from here on. What is granted is another matter.
+        let workflow_imports = bounds.workflow_imports;
+        link::link(engine, &component, world, Reach::ALL, workflow_imports)?;
+        let pre = link::link_to_describe(engine, &component, world, workflow_imports)?;
         let descriptor = describe(engine, &pre, Limits::describe())
             .await
             .map_err(LoadError::Describe)?;
@@ -103,7 +112,10 @@ impl Plugin {
             digest,
             descriptor,
             imports,
-            pre,
+            world,
+            component,
+            workflow_imports,
+            linked: Mutex::default(),
         })))
     }
 
@@ -124,11 +136,7 @@ impl Plugin {
 
     /// Which world it exports.
     pub fn world(&self) -> World {
-        match self.0.pre {
-            Pre::Stream(_) => World::Stream,
-            Pre::File(_) => World::File,
-            Pre::Workflow(_) => World::Workflow,
-        }
+        self.0.world
     }
 
     /// The interfaces that it imports, such as `wasi:io/streams@0.2.6`.
@@ -141,9 +149,32 @@ impl Plugin {
         imports::in_words(self.imports(), self.world())
     }
 
-    /// What it imports beyond these grants, in words; `None` where they suffice.
-    pub(crate) fn not_granted(&self, grants: &Grants) -> Option<String> {
-        imports::not_granted(self.imports(), grants)
+    /// The plugin linked with what it is granted, and with nothing else.
+    ///
+    /// # Errors
+    /// What it imports beyond its grants, in words.
+    pub(crate) fn link(&self, grants: &Grants) -> Result<Pre, String> {
+        let granted = Reach::of(self.world(), grants);
+        if let Some(problem) = imports::not_granted(self.imports(), granted) {
+            return Err(problem);
+        }
+        // What is granted and not imported makes no difference.
+        let reach = granted.and(imports::reach(self.imports()));
+        let mut linked = lock(&self.0.linked);
+        if let Some((_, pre)) = linked.iter().find(|(known, _)| *known == reach) {
+            return Ok(pre.clone());
+        }
+        let component = &self.0.component;
+        let pre = link::link(
+            component.engine(),
+            component,
+            self.world(),
+            reach,
+            self.0.workflow_imports,
+        )
+        .map_err(|error| error.to_string())?;
+        linked.push((reach, pre.clone()));
+        Ok(pre)
     }
 
     /// Whether it takes files of this type.
@@ -152,10 +183,6 @@ impl Plugin {
             .accepts
             .iter()
             .any(|range| media::in_range(media_type, range))
-    }
-
-    pub(crate) fn pre(&self) -> &Pre {
-        &self.0.pre
     }
 }
 
@@ -168,51 +195,12 @@ impl fmt::Debug for Plugin {
     }
 }
 
-fn link(
-    engine: &Engine,
-    component: &Component,
-    world: World,
-    workflow_imports: Option<AddImports>,
-) -> wasmtime::Result<Pre> {
-    let mut linker = Linker::<StageState>::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    Ok(match world {
-        World::Stream => {
-            bindings::stream::StreamPlugin::add_to_linker::<_, HasSelf<StageState>>(
-                &mut linker,
-                |state| state,
-            )?;
-            Pre::Stream(bindings::stream::StreamPluginPre::new(
-                linker.instantiate_pre(component)?,
-            )?)
-        }
-        World::Workflow => {
-            bindings::stream::forebay::plugin::types::add_to_linker::<_, HasSelf<StageState>>(
-                &mut linker,
-                |state| state,
-            )?;
-            if let Some(add) = workflow_imports {
-                add(&mut linker)?;
-            }
-            Pre::Workflow(bindings::workflow::WorkflowExportsPre::new(
-                linker.instantiate_pre(component)?,
-            )?)
-        }
-        World::File => Pre::File(bindings::file::FilePluginPre::new(
-            linker.instantiate_pre(component)?,
-        )?),
-    })
-}
-
-/// Adds the interfaces that workflows import to a linker.
-pub(crate) type AddImports = fn(&mut Linker<StageState>) -> wasmtime::Result<()>;
-
 /// What may be loaded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) component_bytes: u64,
     pub(crate) compile_time: Duration,
-    /// What the layer above gives workflows; without it none can be loaded.
+    /// What the layer above links workflows with; without it none can be loaded.
     pub(crate) workflow_imports: Option<AddImports>,
 }
 

@@ -25,10 +25,11 @@ pub(crate) async fn run(
     content: Content,
     environment: Environment<'_>,
 ) -> Result<Done, StageEnd> {
-    match stage.plugin.pre() {
-        Pre::Stream(pre) => stream::run(stage, pre, info, content, environment).await,
-        Pre::File(pre) => file::run(stage, pre, info, content, environment).await,
+    match &stage.pre {
+        Some(Pre::Stream(pre)) => stream::run(stage, pre, info, content, environment).await,
+        Some(Pre::File(pre)) => file::run(stage, pre, info, content, environment).await,
         // Pipelines refuse it when they are built.
-        Pre::Workflow(_) => Err(StageCause::Host("a workflow is no stage".into()).into()),
+        Some(Pre::Workflow(_)) => Err(StageCause::Host("a workflow is no stage".into()).into()),
+        None => Err(StageCause::Host("the stage was not built into a pipeline".into()).into()),
     }
 }
