@@ -432,7 +432,7 @@ async fn a_token_does_in_place_of_a_key_and_neither_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_says_too_many_gets_fewer() {
     let config = Config {
-        rate_limit: RateLimit::new(20, 5),
+        rate_limit: RateLimit::new(10, 5),
         ..Config::default()
     };
     let emulator = Emulator::builder()
@@ -452,7 +452,7 @@ async fn a_service_that_says_too_many_gets_fewer() {
         .filter(|request| request.status == Some(429))
         .count();
     assert!(refused > 0, "there was something to give way to");
-    println!("60 uploads at 20 a second: {refused} answers of 429");
+    println!("60 uploads at 10 a second: {refused} answers of 429");
     assert!(
         refused < 180,
         "{refused} of them, though the service said how long to wait"

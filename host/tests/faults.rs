@@ -26,6 +26,9 @@ use forebay_emulator::{AssetStatus, Config, Emulator, Fault, FaultKind, Route};
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
+/// How long nothing may move on a busy machine. No fault here ends by it: each breaks off by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a file comes to its upload.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum From {
@@ -62,7 +65,7 @@ async fn run(host: &Host, cell: &Cell) -> Outcome {
     let emulator = Emulator::builder()
         .api_key("k")
         .config(Config {
-            body_timeout: Duration::from_secs(5),
+            body_timeout: PATIENCE,
             ..Config::default()
         })
         .start()
@@ -72,7 +75,7 @@ async fn run(host: &Host, cell: &Cell) -> Outcome {
         .api_key("k")
         .base_url(emulator.base_url())
         .retries(3, Duration::from_millis(20))
-        .stall_timeout(Duration::from_secs(3))
+        .stall_timeout(PATIENCE)
         .no_proxy()
         .build()
         .unwrap();
@@ -104,7 +107,7 @@ async fn run(host: &Host, cell: &Cell) -> Outcome {
                     seen.fetch_add(1, Ordering::Relaxed);
                 }
             });
-        tokio::time::timeout(Duration::from_secs(120), job.run())
+        tokio::time::timeout(5 * PATIENCE, job.run())
     };
     let is_there_once = |report: &Report| {
         let stored = emulator.assets();

@@ -4,6 +4,7 @@
 mod fuzz;
 mod toolchain;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,8 +27,14 @@ enum Chore {
         /// For `forebay demo`
         args: Vec<String>,
     },
-    /// Run every test
-    Test,
+    /// Run every test. Property tests try the same 256 cases in each run
+    Test {
+        /// Have each property test try N cases, from a seed that is new in each run. A case that fails is written
+        /// beside its test, to `NAME.proptest-regressions` or `proptest-regressions/`: commit it, and every later run
+        /// tries it first
+        #[arg(long, value_name = "N")]
+        cases: Option<u32>,
+    },
     /// Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
     Fuzz(fuzz::Options),
 }
@@ -63,15 +70,28 @@ fn main() -> Result<()> {
             Ok(())
         }
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
-        Chore::Test => cargo(&workspace, &["test", "--workspace"]),
+        Chore::Test { cases } => {
+            let mut test = cargo_command(&workspace, &["test", "--workspace"]);
+            if let Some(cases) = cases {
+                // The standard library has no random numbers, but its hash maps have random keys.
+                let seed = RandomState::new().hash_one(cases);
+                eprintln!("test: PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
+                test.env("PROPTEST_CASES", cases.to_string())
+                    .env("PROPTEST_RNG_SEED", seed.to_string());
+            }
+            run(&mut test, "test --workspace")
+        }
     }
 }
 
 fn cargo(workspace: &Path, args: &[&str]) -> Result<()> {
-    let status = cargo_command(workspace, args)
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(status.success(), "cargo {} failed", args.join(" "));
+    run(&mut cargo_command(workspace, args), &args.join(" "))
+}
+
+/// Runs cargo, which was told to do this.
+fn run(cargo: &mut Command, what: &str) -> Result<()> {
+    let status = cargo.status().context("cannot run cargo")?;
+    ensure!(status.success(), "cargo {what} failed");
     Ok(())
 }
 

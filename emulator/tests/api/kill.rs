@@ -11,7 +11,7 @@ use forebay_emulator::{AssetStatus, Emulator, StoredAsset};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
-use crate::common::{form, mp4, names, sha256};
+use crate::common::{eventually, form, mp4, names, sha256};
 
 /// Tells the test below that it is the process to be killed, and where its folder is.
 const FOLDER: &str = "FOREBAY_EMULATOR_TEST_FOLDER";
@@ -132,7 +132,10 @@ async fn a_kill_leaves_whole_assets_and_nothing_else() {
         let clients: Vec<_> = (0..4)
             .map(|seed| tokio::spawn(work(base.clone(), seed, told.clone())))
             .collect();
-        tokio::time::sleep(Duration::from_millis(100 + 37 * round)).await;
+        // At another moment each time, once there is something to lose.
+        let before = told.lock().unwrap().made.len();
+        eventually(async || told.lock().unwrap().made.len() > before + 1).await;
+        tokio::time::sleep(Duration::from_millis(37 * round)).await;
         drop(victim);
         for client in clients {
             client.await.unwrap();

@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Fixture, PDF, PNG, form};
+use crate::common::{Answer, Fixture, PATIENCE, PDF, PNG, form};
 
 async fn events(f: &Fixture) -> Response {
     let response = f.client.get(f.url("/_emulator/events")).send().await;
@@ -17,7 +17,7 @@ async fn next(events: &mut Response) -> (String, Value) {
     let mut text = String::new();
     while !text.ends_with("\n\n") {
         let piece = events.chunk();
-        let piece = tokio::time::timeout(std::time::Duration::from_secs(5), piece).await;
+        let piece = tokio::time::timeout(PATIENCE, piece).await;
         let piece = piece.expect("an event in time").unwrap().unwrap();
         text.push_str(std::str::from_utf8(&piece).unwrap());
     }
@@ -176,8 +176,8 @@ async fn watching_does_not_hold_up_the_end() {
     let f = Fixture::start().await;
     let mut events = events(&f).await;
     next(&mut events).await;
-    let end = f.emulator.shutdown();
-    tokio::time::timeout(std::time::Duration::from_secs(2), end)
+    // The watcher stays for as long as the emulator does.
+    tokio::time::timeout(PATIENCE, f.emulator.shutdown())
         .await
         .unwrap();
 }

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// How long to wait for what must happen, but may take its time on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A PNG of one grey pixel.
 pub(crate) const PNG: &[u8] = &[
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0,
@@ -139,7 +142,7 @@ impl Fixture {
         }
         let mut answer = Vec::new();
         let reading = stream.read_to_end(&mut answer);
-        tokio::time::timeout(Duration::from_secs(10), reading)
+        tokio::time::timeout(PATIENCE, reading)
             .await
             .expect("an answer in time")
             .unwrap();
@@ -160,14 +163,20 @@ impl Fixture {
 
     /// Waits for something that happens behind the answer.
     pub(crate) async fn eventually(&self, what: impl Fn(&Self) -> bool) {
-        for _ in 0..500 {
-            if what(self) {
-                return;
-            }
+        eventually(async || what(self)).await;
+    }
+}
+
+/// Asks again and again, until it is so.
+pub(crate) async fn eventually(what: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !what().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("it did not happen within five seconds");
-    }
+    };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("it happens in time");
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {

@@ -6,7 +6,7 @@ use forebay_emulator::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Fixture, KEY, PNG, form, sha256};
+use crate::common::{Answer, Fixture, KEY, PNG, eventually, form, sha256};
 
 async fn upload(f: &Fixture, key: &str, bytes: &[u8]) -> Answer {
     let request = f
@@ -88,15 +88,8 @@ pub(crate) async fn a_key_in_flight_conflicts_until_its_request_ends() {
     // The first client leaves without an answer: the key is free again.
     drop(stream);
     let ask = async || post(&f, "/v3/video-agents", "k", &json!({"prompt": "x"})).await;
-    let mut answer = ask().await;
-    for _ in 0..100 {
-        if answer.status != StatusCode::CONFLICT {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        answer = ask().await;
-    }
-    assert!(!answer.text("session_id").is_empty());
+    eventually(async || ask().await.status != StatusCode::CONFLICT).await;
+    assert!(!ask().await.text("session_id").is_empty());
 }
 
 pub(crate) async fn a_body_that_broke_off_may_be_sent_again_with_its_key() {

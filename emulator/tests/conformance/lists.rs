@@ -1,11 +1,11 @@
 //! `GET /v3/assets` and `GET /v3/assets/statuses`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay_emulator::Config;
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Fixture, PNG};
+use crate::common::{Answer, Fixture, PNG, eventually};
 
 /// Uploads so many images and gives their ids, newest first.
 async fn upload(f: &Fixture, count: usize) -> Vec<String> {
@@ -158,17 +158,20 @@ pub(crate) async fn statuses_tell_queued_completed_and_not_found() {
 
 pub(crate) async fn statuses_tell_processing_for_a_while() {
     let f = Fixture::with(Config {
-        processing: Duration::from_millis(300),
+        // Long enough for one request, on a busy machine, too.
+        processing: Duration::from_secs(3),
         ..Config::default()
     })
     .await;
+    let start = Instant::now();
     let id = upload(&f, 1).await.remove(0);
     let status = async || {
         let answer = f.get(&format!("/v3/assets/statuses?asset_ids={id}")).await;
         answer.data()[0]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!(status().await, "processing");
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    eventually(async || status().await != "processing").await;
+    assert!(start.elapsed() >= Duration::from_secs(3));
     assert_eq!(status().await, "completed");
 }
 

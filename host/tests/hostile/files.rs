@@ -5,10 +5,12 @@ use std::time::Duration;
 use forebay::Limits;
 use serde_json::{Value, json};
 
+use crate::common::alone;
 use crate::{Arena, behaviour, impatient, tight};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_plugins() {
+    alone!();
     let arena = Arena::new().await;
     let hostile = arena.load(forebay_bundled::HOSTILE_FILE).await;
     let one = |name| behaviour(name);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay::{Clock, Grants, Pipeline, Random, Stage};
 use serde_json::json;
 
+use crate::common::alone;
 use crate::{Arena, behaviour};
 
 /// What a plugin that looks everywhere has found.
@@ -16,6 +17,7 @@ async fn seen(arena: &Arena, stage: Stage) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_grants_there_is_nothing_to_find() {
+    alone!();
     let arena = Arena::new().await;
     let stream = arena.load(forebay_bundled::HOSTILE).await;
     let stage = Stage::new(&stream).config(behaviour("look"));
@@ -31,6 +33,7 @@ async fn without_grants_there_is_nothing_to_find() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_granted_is_there_and_no_way_leads_out_of_it() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
     let folder = tempfile::tempdir().unwrap();
@@ -84,6 +87,7 @@ async fn what_is_granted_is_there_and_no_way_leads_out_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE).await;
     let observe = |grants: Grants| {
@@ -107,6 +111,7 @@ async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deterministic_file_plugin_sees_no_time_of_its_input() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
     let look = |grants| Stage::new(&plugin).config(behaviour("look")).grants(grants);
@@ -118,6 +123,7 @@ async fn a_deterministic_file_plugin_sees_no_time_of_its_input() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_cannot_be_given_is_refused_when_the_pipeline_is_built() {
+    alone!();
     let arena = Arena::new().await;
     for (grants, problem) in [
         (

@@ -5,10 +5,12 @@ use std::time::Duration;
 use forebay::{Limits, Memory, Pipeline, Source, Stage};
 use serde_json::json;
 
+use crate::common::alone;
 use crate::{Arena, alive_tasks, behaviour, impatient, open_files, resident, tight};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_cancelled_leaves_nothing() {
+    alone!();
     let arena = Arena::new().await;
     let stream = arena.load(forebay_bundled::HOSTILE).await;
     let file = arena.load(forebay_bundled::HOSTILE_FILE).await;
@@ -42,6 +44,7 @@ async fn what_is_cancelled_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_that_nobody_reads_holds_its_writer_up_and_no_memory() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE).await;
     let (files, tasks, memory) = (open_files(), alive_tasks(), resident());

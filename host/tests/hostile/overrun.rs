@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use forebay::{Limits, Stage};
 
+use crate::common::alone;
 use crate::{Arena, behaviour};
 
 /// CPU time of this process.
@@ -16,6 +17,7 @@ fn cpu() -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cpu_time_is_overrun_by_little() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE).await;
     let limit = Duration::from_millis(500);
@@ -46,6 +48,7 @@ async fn cpu_time_is_overrun_by_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_plugin_overruns_its_output_by_what_the_disk_takes_between_two_looks() {
+    alone!();
     const LIMIT: u64 = 20 << 20;
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;

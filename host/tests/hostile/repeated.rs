@@ -5,12 +5,14 @@ use serde_json::json;
 
 use forebay::Stage;
 
+use crate::common::alone;
 use crate::{Arena, alive_tasks, behaviour, open_files, resident, tight};
 
 const TIMES: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_times_leave_nothing_behind() {
+    alone!();
     let arena = Arena::new().await;
     let stream = arena.load(forebay_bundled::HOSTILE).await;
     let file = arena.load(forebay_bundled::HOSTILE_FILE).await;

@@ -3,6 +3,7 @@
 use forebay::Limits;
 use serde_json::{Value, json};
 
+use crate::common::alone;
 use crate::{Arena, behaviour, impatient, tight};
 
 const MEMORY: &str = "`memory` of 64.0 MiB";
@@ -12,6 +13,7 @@ const TRAP: &str = "the plugin crashed";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stream_plugins() {
+    alone!();
     let arena = Arena::new().await;
     let hostile = arena.load(forebay_bundled::HOSTILE).await;
     let few = tight().output_files(100);

@@ -171,8 +171,6 @@ fn small(file: Vec<u8>, max_width: u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn bytes_after_a_signature_never_panic(
         signature in prop::sample::select(vec![

@@ -225,8 +225,6 @@ fn shared_lists_of_nodes_are_read_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     /// Whatever bytes are changed, the document is refused or its parts are sound: `split` reads each strictly.
     #[test]
     fn mutations_do_no_harm(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
