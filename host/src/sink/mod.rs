@@ -1,0 +1,135 @@
+//! Where files go.
+//!
+//! Promise: nothing partial is ever visible. A file appears in a folder by a rename, and an asset by `complete`, once its
+//! content has ended; and a content ends only once everything upstream has succeeded.
+
+mod folder;
+mod memory;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::assets::{Asset, Flow};
+use crate::error::SinkError;
+use crate::held::Held;
+use crate::job::Progress;
+use crate::journal::FileJournal;
+use crate::scratch::Scratch;
+use crate::stage::FileInfo;
+use crate::stream::Content;
+
+pub use folder::Folder;
+pub use memory::Memory;
+
+/// Takes the files of a job, several at a time.
+///
+/// ```
+/// use forebay::{Delivered, Outgoing, Sink, SinkError};
+///
+/// /// Counts bytes and forgets them.
+/// struct Discard;
+///
+/// #[async_trait::async_trait]
+/// impl Sink for Discard {
+///     async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
+///         let mut size = 0;
+///         while let Some(piece) = file.content.next().await? {
+///             size += piece.len() as u64;
+///         }
+///         Ok(Delivered::custom(size, "gone".into()))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Takes one file: reads its content to the end and only then lets it be seen. May be called again before it has
+    /// returned. Its future is dropped when the job is: what it had begun must go with it.
+    ///
+    /// # Errors
+    /// [`SinkError::Interrupted`] when the content turns out never to become whole; otherwise whatever went wrong.
+    async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError>;
+
+    /// What tells this sink from others in a [`Journal`](crate::Journal), such as an address. A sink without it cannot be
+    /// used with one: what it has taken may be gone by the next run.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+}
+
+#[async_trait]
+impl<S: Sink + ?Sized> Sink for Arc<S> {
+    async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError> {
+        (**self).put(file).await
+    }
+
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
+    }
+}
+
+/// A file on its way into a sink.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Name and type fit each other; the size is there when it was known in advance.
+    pub info: FileInfo,
+    /// The bytes.
+    pub content: Content,
+    pub(crate) scratch: Scratch,
+    /// The same bytes, where they can be had again.
+    pub(crate) again: Option<Arc<Held>>,
+    pub(crate) journal: Option<FileJournal>,
+    /// Tells the job's observer how far the delivery is.
+    pub progress: Progress,
+}
+
+/// A file that a sink has taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Delivered {
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 in hex, if the sink computed it.
+    pub sha256: Option<String>,
+    /// Where the file is now.
+    pub place: Place,
+}
+
+impl Delivered {
+    /// For sinks of an embedder's own; `note` goes into the report.
+    pub fn custom(size: u64, note: serde_json::Value) -> Self {
+        Self {
+            size,
+            sha256: None,
+            place: Place::Custom { note },
+        }
+    }
+}
+
+/// Where a file is after its delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Place {
+    /// On disk.
+    File {
+        /// Where.
+        path: PathBuf,
+    },
+    /// With the service.
+    Asset {
+        /// The asset.
+        asset: Asset,
+        /// How it was uploaded.
+        flow: Flow,
+    },
+    /// Wherever a sink of the embedder's own put it.
+    Custom {
+        /// What the sink says of it.
+        note: serde_json::Value,
+    },
+    /// In memory.
+    Memory {},
+}
