@@ -31,17 +31,17 @@ impl From<io::Error> for WriteError {
 /// Bytes that are written at a time, where as many are ready.
 const BATCH: usize = 1 << 20;
 
-/// Writes all of `content` to `file`, and gives the number of bytes. `each` sees every piece.
+/// Writes all of `content` to `file`, and gives it back with the number of bytes. `each` sees every piece.
 pub(crate) async fn write(
     content: &mut Content,
     mut file: File,
     mut each: impl FnMut(&Bytes),
-) -> Result<u64, WriteError> {
+) -> Result<(File, u64), WriteError> {
     let mut size = 0;
     loop {
         let pieces = batch(content).await?;
         if pieces.is_empty() {
-            return Ok(size);
+            return Ok((file, size));
         }
         for piece in &pieces {
             each(piece);
@@ -172,7 +172,8 @@ impl Length {
     }
 }
 
-async fn off_thread<T: Send + 'static>(
+/// Runs what may wait for a disk where it holds up no other task.
+pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work)

@@ -293,6 +293,12 @@ fn remove(top: &Path) -> io::Result<()> {
     std::fs::remove_dir(aside)
 }
 
+/// Whether this is a scratch folder, of whichever process.
+pub(crate) fn is_scratch(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(PREFIX)) && folder.join(LOCK).is_file()
+}
+
 /// Tells other processes that a folder is in use, for as long as the file is open.
 fn hold(folder: &Path) -> io::Result<File> {
     let lock = File::create_new(folder.join(LOCK))?;
@@ -332,14 +338,15 @@ pub(crate) fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The user who owns a file.
 #[cfg(unix)]
-fn owner(metadata: &std::fs::Metadata) -> u32 {
+pub(crate) fn owner(metadata: &std::fs::Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::uid(metadata)
 }
 
 /// A temporary folder of other systems is the user's own.
 #[cfg(not(unix))]
-fn owner(_: &std::fs::Metadata) -> u32 {
+pub(crate) fn owner(_: &std::fs::Metadata) -> u32 {
     0
 }
 

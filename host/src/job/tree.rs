@@ -419,6 +419,7 @@ impl Run {
             .sink
             .put(Outgoing {
                 info: info.clone(),
+                place: origin.place.clone(),
                 content,
                 scratch,
                 again: origin.again,

@@ -1,10 +1,12 @@
 //! Where files go.
 //!
-//! Promise: nothing partial is ever visible. A file appears in a folder by a rename, and an asset by `complete`, once its
+//! Promise: nothing partial is ever visible. A file appears in a folder by a link or a rename, and an asset by `complete`, once its
 //! content has ended; and a content ends only once everything upstream has succeeded.
 
+mod claims;
 mod folder;
 mod memory;
+mod part;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::stream::Content;
 
 pub use folder::Folder;
 pub use memory::Memory;
+pub(crate) use part::is_part;
 
 /// Takes the files of a job, several at a time.
 ///
@@ -75,6 +78,9 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
 pub struct Outgoing {
     /// Name and type fit each other; the size is there when it was known in advance.
     pub info: FileInfo,
+    /// Its place among the outputs of each stage, in the order of the stages, counting from 0. No two files of a job have the
+    /// same.
+    pub place: Vec<usize>,
     /// The bytes.
     pub content: Content,
     pub(crate) scratch: Scratch,
