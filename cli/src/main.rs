@@ -14,6 +14,7 @@ mod config;
 mod demo;
 mod emulator;
 mod given;
+mod inputs;
 mod inspect;
 mod lock;
 mod plain;

@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::inputs::Input;
 use crate::plain::one_line;
-use crate::run::Input;
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
+use crate::inputs::{Input, expand};
 use crate::lock::Lock;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
@@ -173,57 +174,6 @@ impl Target {
             Self::Stdout(stdout) => stdout.clone(),
         })
     }
-}
-
-/// An input as the command line named it.
-pub(crate) struct Input {
-    shown: String,
-    pub(crate) path: PathBuf,
-    /// Folders between the one that was named and the file.
-    beneath: PathBuf,
-}
-
-/// Files as they are, folders as all files beneath them; and what cannot be looked into.
-pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
-    let mut inputs = Vec::new();
-    let mut problems = Vec::new();
-    for path in named {
-        if !path.is_dir() {
-            inputs.push(Input {
-                shown: path.display().to_string(),
-                path: path.clone(),
-                beneath: PathBuf::new(),
-            });
-            continue;
-        }
-        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    problems.push(error.to_string());
-                    continue;
-                }
-            };
-            if entry.file_type().is_file() {
-                let beneath = entry
-                    .path()
-                    .strip_prefix(path)?
-                    .parent()
-                    .unwrap_or(Path::new(""))
-                    .to_owned();
-                inputs.push(Input {
-                    shown: entry.path().display().to_string(),
-                    path: entry.into_path(),
-                    beneath,
-                });
-            }
-        }
-    }
-    ensure!(
-        !inputs.is_empty() || !problems.is_empty(),
-        "there are no files in what was named"
-    );
-    Ok((inputs, problems))
 }
 
 async fn jobs(

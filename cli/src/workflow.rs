@@ -11,9 +11,10 @@ use serde_json::Map;
 
 use crate::Outcome;
 use crate::args::Common;
+use crate::inputs::expand;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
-use crate::run::{expand, write_report};
+use crate::run::write_report;
 use crate::stage_arg::StageArg;
 
 /// A workflow from a pipeline file.
