@@ -17,6 +17,7 @@ mod given;
 mod inputs;
 mod inspect;
 mod lock;
+mod name_template;
 mod plain;
 mod plugins;
 mod progress;
