@@ -8,6 +8,14 @@ macro_rules! say {
     }};
 }
 
+/// Prints a line on standard error. A reader or a terminal that has gone ends nothing: there is nobody to tell.
+macro_rules! complain {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod args;
 mod assets;
 mod config;
@@ -56,11 +64,13 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
+        // Telling of it on the same standard error would panic.
+        .log_internal_errors(false)
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("forebay: cannot start: {error}");
+            complain!("forebay: cannot start: {error}");
             return ExitCode::from(2);
         }
     };
@@ -79,11 +89,11 @@ fn main() -> ExitCode {
         Some(Ok(Outcome::Done)) => ExitCode::SUCCESS,
         Some(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
         Some(Err(error)) => {
-            eprintln!("forebay: {}", plain::plain(&format!("{error:#}")));
+            complain!("forebay: {}", plain::plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
         None => {
-            eprintln!("forebay: interrupted; nothing partial is left");
+            complain!("forebay: interrupted; nothing partial is left");
             ExitCode::from(130)
         }
     }

@@ -123,21 +123,21 @@ impl Progress {
     /// Tells of a file that is done, where no bar shows it.
     pub(crate) fn done(&self, input: &str, file: &FileReport) {
         if !self.live {
-            eprintln!("{}", one_line(&format!("{input}: {}", describe(file))));
+            complain!("{}", one_line(&format!("{input}: {}", describe(file))));
         }
     }
 
     /// Tells of something that is no failure, above the bars.
     fn note(&self, line: &str) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{}", one_line(line)));
+            self.bars.suspend(|| complain!("{}", one_line(line)));
         }
     }
 
     /// Tells of a failure, above the bars.
     pub(crate) fn failed(&self, line: &str) {
         self.bars
-            .suspend(|| eprintln!("forebay: {}", one_line(line)));
+            .suspend(|| complain!("forebay: {}", one_line(line)));
     }
 
     /// Prints results on standard output without tearing the bars.

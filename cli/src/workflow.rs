@@ -149,6 +149,6 @@ fn tell(report: &WorkflowReport, progress: &Progress) {
         progress.done(&report.workflow, file);
     }
     for message in &report.messages {
-        eprintln!("{}: {message}", report.workflow);
+        complain!("{}: {message}", report.workflow);
     }
 }
