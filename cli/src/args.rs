@@ -24,7 +24,8 @@ Examples:
   forebay run -s strip-metadata --name '{stem}-{n}.{ext}' -o out 2023/ 2024/
   forebay run -p pipelines.toml#photos --locked --report report.json -o out photos/
 
-Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong."
+Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong;
+128 and the number of the signal (130 for Ctrl-C) if one ended it."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

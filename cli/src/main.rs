@@ -31,6 +31,7 @@ mod plugins;
 mod progress;
 mod run;
 mod service;
+mod signals;
 mod stage_arg;
 mod verify;
 mod workflow;
@@ -78,40 +79,25 @@ fn main() -> ExitCode {
     let breaks_off = !matches!(args.command, Command::Emulator(_));
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = command(args) => Some(ended),
-            () = interrupt(), if breaks_off => None,
+            ended = command(args) => Ok(ended),
+            signal = signals::wait(), if breaks_off => Err(signal),
         }
     });
     runtime.block_on(service::settle());
     // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders.
     runtime.shutdown_timeout(Duration::from_secs(5));
     match ended {
-        Some(Ok(Outcome::Done)) => ExitCode::SUCCESS,
-        Some(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
-        Some(Err(error)) => {
+        Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
+        Ok(Err(error)) => {
             complain!("forebay: {}", plain::plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
-        None => {
-            complain!("forebay: interrupted; nothing partial is left");
-            ExitCode::from(130)
+        Err(signal) => {
+            complain!("forebay: {}; nothing partial is left", signal.verb());
+            ExitCode::from(signal.exit_code())
         }
     }
-}
-
-/// Waits until someone asks this process to end.
-async fn interrupt() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 async fn command(args: Args) -> anyhow::Result<Outcome> {

@@ -240,3 +240,228 @@ fn a_wrong_template_is_told_before_anything_runs() {
     let line = "forebay: --name names files in a folder: give `-o DIR` in place of `-o -`";
     assert_refused(&output, 2, line);
 }
+
+#[cfg(unix)]
+mod killed {
+    use std::io::Write as _;
+    use std::path::Path;
+    use std::process::{Child, Stdio};
+    use std::time::{Duration, Instant, SystemTime};
+
+    use super::*;
+    use crate::{Emulator, demo, forebay_with};
+
+    /// A run whose input does not end. Its scratch folder is `tmp`, its output folder `out`.
+    struct Endless {
+        run: Child,
+        /// Which has no name, so that a folder listing shows only what the run makes.
+        _folder: TempDir,
+        path: std::path::PathBuf,
+    }
+
+    impl Endless {
+        /// Starts it by `command`, and waits until it has begun to write.
+        fn start(folder: TempDir, mut command: Command) -> Self {
+            let path = folder.path().to_owned();
+            fs::create_dir(path.join("tmp")).unwrap();
+            let mut run = command
+                .args(["-o", "out", "-"])
+                .env("TMPDIR", path.join("tmp"))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            run.stdin
+                .as_mut()
+                .unwrap()
+                .write_all(&vec![b'x'; 2_000_000])
+                .unwrap();
+            let begun = Instant::now();
+            while !is_writing(&path.join("out"), run.id()) {
+                assert!(
+                    begun.elapsed() < Duration::from_secs(60),
+                    "it never began to write"
+                );
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Self {
+                run,
+                _folder: folder,
+                path,
+            }
+        }
+
+        fn signal(&self, name: &str) {
+            let id = self.run.id().to_string();
+            assert!(shell(&format!("kill -s {name} {id}")));
+        }
+
+        /// Its exit code, if it ended itself, and what it said. Its standard input stays open until then.
+        fn ended(mut self) -> (Option<i32>, String, Self) {
+            let stdin = self.run.stdin.take();
+            let code = self.run.wait().unwrap().code();
+            drop(stdin);
+            let mut error = String::new();
+            let mut stderr = self.run.stderr.take().unwrap();
+            std::io::Read::read_to_string(&mut stderr, &mut error).unwrap();
+            (code, error, self)
+        }
+    }
+
+    /// Whether a shell command succeeds.
+    fn shell(command: &str) -> bool {
+        Command::new("sh")
+            .args(["-c", command])
+            .status()
+            .unwrap()
+            .success()
+    }
+
+    /// Whether a process has written something into this folder.
+    fn is_writing(out: &Path, process: u32) -> bool {
+        let Ok(entries) = out.read_dir() else {
+            return false;
+        };
+        let named = entries
+            .filter_map(Result::ok)
+            .any(|entry| entry.metadata().is_ok_and(|file| file.len() > 0));
+        // Without a name it is seen only among the open files.
+        let open = fs::read_dir(format!("/proc/{process}/fd"));
+        named
+            || open
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok)
+                .any(|entry| {
+                    let is_there = fs::read_link(entry.path())
+                        .is_ok_and(|path| path.starts_with(out.canonicalize().unwrap()));
+                    is_there
+                        && fs::metadata(entry.path())
+                            .is_ok_and(|file| file.is_file() && file.len() > 0)
+                })
+    }
+
+    #[test]
+    fn a_signal_ends_a_run_and_nothing_of_it_is_left() {
+        for (signal, code, word) in [
+            ("INT", 130, "interrupted"),
+            ("TERM", 143, "terminated"),
+            ("HUP", 129, "ended by a hangup"),
+        ] {
+            // Under `nohup` the test itself has hangups ignored, and so has what it starts.
+            if signal == "HUP" && shell("kill -s HUP $$") {
+                continue;
+            }
+            let folder = TempDir::new().unwrap();
+            let command = identity(folder.path());
+            let run = Endless::start(folder, command);
+            run.signal(signal);
+            let (ended, error, run) = run.ended();
+            assert_eq!(ended, Some(code), "{signal}: {error}");
+            assert_eq!(error, format!("forebay: {word}; nothing partial is left\n"));
+            assert_eq!(names(&run.path.join("out")), [""; 0], "{signal}");
+            assert_eq!(names(&run.path.join("tmp")), [""; 0], "{signal}");
+        }
+    }
+
+    #[test]
+    fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+        let folder = TempDir::new().unwrap();
+        let binary = identity(folder.path());
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+            .arg(binary.get_program())
+            .args(binary.get_args())
+            .current_dir(folder.path());
+        for (name, value) in binary.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let mut run = Endless::start(folder, command);
+        run.signal("HUP");
+        drop(run.run.stdin.take());
+        let (ended, error, run) = run.ended();
+        assert_eq!(ended, Some(0), "{error}");
+        assert_eq!(names(&run.path.join("out")), ["stdin"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_killed_run_leaves_nothing_in_its_folder() {
+        let folder = TempDir::new().unwrap();
+        let command = identity(folder.path());
+        let run = Endless::start(folder, command);
+        run.signal("KILL");
+        let (ended, _, run) = run.ended();
+        assert_eq!(ended, None);
+        assert_eq!(names(&run.path.join("out")), [""; 0]);
+    }
+
+    /// A file that a run which was killed an hour ago did not complete.
+    fn leave_part(path: &Path) {
+        fs::write(path, "half of a fi").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600))
+            .unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_no_input_and_goes_with_the_next_run() {
+        let folder = folder_with(&["out/forebay-job-abc/.lock", "out/forebay-job-abc/x"]);
+        fs::copy(demo("photo.jpg"), folder.path().join("out/photo.jpg")).unwrap();
+        let emulator = Emulator::start(folder.path(), &[]);
+        let part = folder.path().join("out/.forebay-aB3dE6.part");
+        leave_part(&part);
+        fs::write(folder.path().join("out/.forebay-x.part"), "half").unwrap();
+        let output = forebay_with(folder.path(), &emulator.url, "any")
+            .args(["run", "-s", "identity", "-u", "out"])
+            .output()
+            .unwrap();
+        assert_success(&output);
+        let stdout = text(&output.stdout);
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+        assert!(stdout.ends_with("\tphoto.jpg\n"), "{stdout}");
+        assert!(part.exists(), "an upload changes nothing in its inputs");
+        fs::write(folder.path().join("more.txt"), "more").unwrap();
+        assert_success(&run(folder.path(), &["-o", "out", "more.txt"]));
+        assert!(!part.exists());
+        // Not quite a name of ours, and not an old file.
+        assert!(folder.path().join("out/.forebay-x.part").exists());
+    }
+
+    #[test]
+    fn nobody_listening_on_standard_error_ends_nothing() {
+        let folder = folder_with(&["good.txt", "last.txt"]);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = identity(folder.path())
+            .args([
+                "-j",
+                "1",
+                "-o",
+                "out",
+                "missing.txt",
+                "good.txt",
+                "missing-too.txt",
+                "last.txt",
+            ])
+            .env("FOREBAY_LOG", "trace")
+            .stderr(writer)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text(&output.stdout), "out/good.txt\nout/last.txt\n");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = forebay(folder.path())
+            .args(["lock", "none"])
+            .stderr(writer)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(2));
+    }
+}
