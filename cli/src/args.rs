@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
+use crate::name_template::NameTemplate;
+
 /// Runs sandboxed plugins over files on their way to an upload.
 ///
 /// Plugins are WebAssembly components: they see the file that they are given and nothing else, under limits of memory,
@@ -19,9 +21,11 @@ Examples:
   forebay run -s pdf-split:ranges='1-3,5,9-' -u document.pdf
   cat video.mp4 | forebay run -s identity -o out -
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER
+  forebay run -s strip-metadata --name '{stem}-{n}.{ext}' -o out 2023/ 2024/
   forebay run -p pipelines.toml#photos --locked --report report.json -o out photos/
 
-Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong."
+Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong;
+128 and the number of the signal (130 for Ctrl-C) if one ended it."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -97,9 +101,23 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     pub(crate) upload: bool,
 
-    /// Replace files that are in DIR already; without it they stay and the new ones fail
+    /// Replace files that were in DIR before this run; without it they stay and the new ones fail
+    ///
+    /// What this run itself wrote is never replaced: of two results with one name the second fails.
     #[arg(short, long, requires = "out")]
     pub(crate) force: bool,
+
+    /// Name each result in DIR by this template, such as `{stem}-{n}.{ext}`
+    ///
+    /// {name} is the result's name as the stages made it, {stem} the same without the extension, {ext} the extension without
+    /// the dot. {n} is the number of its input, from 1: inputs count in the order in which they are named, the files of a
+    /// folder in the order of their names. {m} is the number of the result among those of its input, from 1; after several
+    /// stages there is one number for each stage, as in `1-3`. {input} is the input's name without the extension. `{{` and
+    /// `}}` stand for braces.
+    ///
+    /// A result keeps the extension of its type: it is appended where the template does not end in it.
+    #[arg(long, value_name = "TEMPLATE", requires = "out")]
+    pub(crate) name: Option<NameTemplate>,
 
     #[command(flatten)]
     pub(crate) common: Common,

@@ -14,7 +14,7 @@ use crate::{Outcome, service};
 pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut failed = |id: &str, error: forebay::AssetsError| {
-        eprintln!("forebay: {id}: {error}");
+        complain!("forebay: {id}: {error}");
         outcome = Outcome::SomeFailed;
     };
     match args.command {

@@ -36,11 +36,11 @@ pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
     }
     let emulator = builder.start().await?;
     say!("listening on {}", emulator.base_url());
-    eprintln!(
+    complain!(
         "use it with HEYGEN_BASE_URL={} and any HEYGEN_API_KEY that it takes; Ctrl-C ends it",
         emulator.base_url()
     );
-    crate::interrupt().await;
+    crate::signals::wait().await;
     emulator.shutdown().await;
     Ok(Outcome::Done)
 }

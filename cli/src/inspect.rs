@@ -31,7 +31,7 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
     if args.json {
         say!("{}", Value::Array(listed));
     } else {
-        eprintln!("\n`forebay inspect PLUGIN` shows what a plugin takes and how it is configured.");
+        complain!("\n`forebay inspect PLUGIN` shows what a plugin takes and how it is configured.");
     }
     Ok(Outcome::Done)
 }

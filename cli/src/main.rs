@@ -8,20 +8,31 @@ macro_rules! say {
     }};
 }
 
+/// Prints a line on standard error. A reader or a terminal that has gone ends nothing: there is nobody to tell.
+macro_rules! complain {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod args;
 mod assets;
 mod config;
 mod demo;
 mod emulator;
 mod given;
+mod inputs;
 mod inspect;
 mod lock;
+mod name_template;
 mod plain;
 mod plugins;
 mod progress;
 mod report_file;
 mod run;
 mod service;
+mod signals;
 mod stage_arg;
 mod verify;
 mod workflow;
@@ -55,11 +66,13 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
+        // Telling of it on the same standard error would panic.
+        .log_internal_errors(false)
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("forebay: cannot start: {error}");
+            complain!("forebay: cannot start: {error}");
             return ExitCode::from(2);
         }
     };
@@ -67,40 +80,25 @@ fn main() -> ExitCode {
     let breaks_off = !matches!(args.command, Command::Emulator(_));
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = command(args) => Some(ended),
-            () = interrupt(), if breaks_off => None,
+            ended = command(args) => Ok(ended),
+            signal = signals::wait(), if breaks_off => Err(signal),
         }
     });
     runtime.block_on(service::settle());
     // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders.
     runtime.shutdown_timeout(Duration::from_secs(5));
     match ended {
-        Some(Ok(Outcome::Done)) => ExitCode::SUCCESS,
-        Some(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
-        Some(Err(error)) => {
-            eprintln!("forebay: {}", plain::plain(&format!("{error:#}")));
+        Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
+        Ok(Err(error)) => {
+            complain!("forebay: {}", plain::plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
-        None => {
-            eprintln!("forebay: interrupted; nothing partial is left");
-            ExitCode::from(130)
+        Err(signal) => {
+            complain!("forebay: {}; nothing partial is left", signal.verb());
+            ExitCode::from(signal.exit_code())
         }
     }
-}
-
-/// Waits until someone asks this process to end.
-async fn interrupt() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 async fn command(args: Args) -> anyhow::Result<Outcome> {

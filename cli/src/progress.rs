@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::inputs::Input;
 use crate::plain::one_line;
-use crate::run::Input;
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -123,21 +123,21 @@ impl Progress {
     /// Tells of a file that is done, where no bar shows it.
     pub(crate) fn done(&self, input: &str, file: &FileReport) {
         if !self.live {
-            eprintln!("{}", one_line(&format!("{input}: {}", describe(file))));
+            complain!("{}", one_line(&format!("{input}: {}", describe(file))));
         }
     }
 
     /// Tells of something that is no failure, above the bars.
     fn note(&self, line: &str) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{}", one_line(line)));
+            self.bars.suspend(|| complain!("{}", one_line(line)));
         }
     }
 
     /// Tells of a failure, above the bars.
     pub(crate) fn failed(&self, line: &str) {
         self.bars
-            .suspend(|| eprintln!("forebay: {}", one_line(line)));
+            .suspend(|| complain!("forebay: {}", one_line(line)));
     }
 
     /// Prints results on standard output without tearing the bars.

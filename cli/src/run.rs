@@ -1,6 +1,6 @@
 //! `forebay run` and `forebay upload`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,9 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
+use crate::inputs::{Input, expand};
 use crate::lock::Lock;
+use crate::name_template::{NameTemplate, Named};
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
@@ -64,18 +66,25 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         !(to_stdout && args.common.json),
         "`-o -` and `--json` both write to standard output; `--report FILE` takes the JSON elsewhere"
     );
+    ensure!(
+        !(to_stdout && args.name.is_some()),
+        "--name names files in a folder: give `-o DIR` in place of `-o -`"
+    );
     let target = match args.out {
         Some(_) if to_stdout => Target::Stdout(Arc::new(Stdout::default())),
-        Some(out) => Target::Folder {
-            path: out,
-            replace: args.force,
-        },
+        Some(out) => {
+            let folder = Folder::new(&out).with_context(|| format!("{}", out.display()))?;
+            Target::Folder {
+                folder: folder.replace(args.force),
+                names: args.name,
+            }
+        }
         None => {
             let assets = service::connect(&args.common.service, Some(pipeline.name()))?;
             Target::Assets(assets)
         }
     };
-    jobs(&plugins.host, &pipeline, &target, &args.common, report_file).await
+    jobs(&plugins.host, &pipeline, target, &args.common, report_file).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
@@ -85,7 +94,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
     jobs(
         &host,
         &Pipeline::builder("upload").build()?,
-        &target,
+        target,
         &args.common,
         report_file,
     )
@@ -151,7 +160,10 @@ async fn from_stages(
 
 /// Where the results go.
 enum Target {
-    Folder { path: PathBuf, replace: bool },
+    Folder {
+        folder: Folder,
+        names: Option<NameTemplate>,
+    },
     Assets(Assets),
     Stdout(Arc<Stdout>),
 }
@@ -164,75 +176,76 @@ impl Target {
         }
     }
 
-    /// The sink for an input; a folder keeps the input's place beneath the folder that was named.
-    fn sink(&self, input: &Input) -> Result<Arc<dyn Sink>> {
+    /// Keeps the inputs of the run from being replaced by what is made of others.
+    fn sparing(self, inputs: &[Input]) -> Self {
+        match self {
+            Self::Folder { folder, names } => Self::Folder {
+                folder: folder.spare(inputs.iter().map(|input| &input.path)),
+                names,
+            },
+            other => other,
+        }
+    }
+
+    /// The sink for an input, by its number and its source's name; a folder keeps the input's place beneath the folder that was
+    /// named.
+    fn sink(&self, number: usize, input: &Input, name: &str) -> Result<Arc<dyn Sink>> {
         Ok(match self {
-            Self::Folder { path, replace } => {
-                let path = path.join(&input.beneath);
-                let folder = Folder::new(&path).with_context(|| format!("{}", path.display()))?;
-                Arc::new(folder.replace(*replace))
+            Self::Folder { folder, names } => {
+                let shown = || folder.path().join(&input.beneath).display().to_string();
+                let folder = folder.within(&input.beneath).with_context(shown)?;
+                let folder = folder.made_of(&input.path);
+                match names {
+                    Some(template) => Arc::new(Named {
+                        template: template.clone(),
+                        input: name.to_owned(),
+                        number,
+                        sink: Arc::new(folder),
+                    }),
+                    None => Arc::new(folder),
+                }
             }
             Self::Assets(assets) => Arc::new(assets.sink()),
             Self::Stdout(stdout) => stdout.clone(),
         })
     }
-}
 
-/// An input as the command line named it.
-pub(crate) struct Input {
-    shown: String,
-    pub(crate) path: PathBuf,
-    /// Folders between the one that was named and the file.
-    beneath: PathBuf,
-}
-
-/// Files as they are, folders as all files beneath them; and what cannot be looked into.
-pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
-    let mut inputs = Vec::new();
-    let mut problems = Vec::new();
-    for path in named {
-        if !path.is_dir() {
-            inputs.push(Input {
-                shown: path.display().to_string(),
-                path: path.clone(),
-                beneath: PathBuf::new(),
-            });
-            continue;
-        }
-        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    problems.push(error.to_string());
-                    continue;
-                }
-            };
-            if entry.file_type().is_file() {
-                let beneath = entry
-                    .path()
-                    .strip_prefix(path)?
-                    .parent()
-                    .unwrap_or(Path::new(""))
-                    .to_owned();
-                inputs.push(Input {
-                    shown: entry.path().display().to_string(),
-                    path: entry.into_path(),
-                    beneath,
-                });
+    /// What helps against a failure of a job that delivered this.
+    fn hint(&self, error: &Error, report: &Report) -> Option<String> {
+        let Self::Folder { names, .. } = self else {
+            return None;
+        };
+        let Error::Sink { reason, .. } = error else {
+            return None;
+        };
+        let taken = match reason {
+            SinkError::Exists(_) => return Some("; --force replaces it".into()),
+            SinkError::Taken(path) => Place::File { path: path.clone() },
+            _ => return None,
+        };
+        let within_input = report.files.iter().any(|file| file.place == taken);
+        match names {
+            None => {
+                let numbers = if within_input { "{n}-{m}" } else { "{n}" };
+                Some(format!(
+                    "; --name '{{stem}}-{numbers}.{{ext}}' gives each a name of its own"
+                ))
             }
+            Some(names) if within_input && !names.tells_outputs_apart() => {
+                Some("; {m} in --name tells the outputs of an input apart".into())
+            }
+            Some(names) if !within_input && !names.tells_inputs_apart() => {
+                Some("; {n} in --name tells the inputs apart".into())
+            }
+            Some(_) => None,
         }
     }
-    ensure!(
-        !inputs.is_empty() || !problems.is_empty(),
-        "there are no files in what was named"
-    );
-    Ok((inputs, problems))
 }
 
 async fn jobs(
     host: &Host,
     pipeline: &Pipeline,
-    target: &Target,
+    target: Target,
     common: &Common,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
@@ -242,10 +255,11 @@ async fn jobs(
     let prints = !matches!(target, Target::Stdout(_))
         && !report_file.as_ref().is_some_and(ReportFile::is_stdout);
     let mut all_done = problems.is_empty();
+    let target = target.sparing(&inputs);
     let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
-    let work = inputs.into_iter().map(|input| {
-        let (progress, journal) = (progress.clone(), journal.as_ref());
+    let work = (1..).zip(inputs).map(|(number, input)| {
+        let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
         async move {
             let source = if input.path == Path::new("-") {
                 Source::reader(&common.stdin_name, tokio::io::stdin())
@@ -253,7 +267,7 @@ async fn jobs(
                 Source::path(&input.path)
             };
             let name = source.name().to_owned();
-            let sink = match target.sink(&input) {
+            let sink = match target.sink(number, &input, &name) {
                 Ok(sink) => sink,
                 Err(error) => {
                     progress.failed(&format!("{}: {error:#}", input.shown));
@@ -274,7 +288,8 @@ async fn jobs(
                 Err(error) => (*error.report, error.errors),
             };
             for error in &errors {
-                progress.failed(&line(&input.shown, &name, error));
+                let hint = target.hint(error, &report).unwrap_or_default();
+                progress.failed(&(line(&input.shown, &name, error) + &hint));
             }
             for file in &report.files {
                 progress.done(&input.shown, file);
@@ -311,14 +326,7 @@ async fn jobs(
 
 /// A failure in one line that starts with the input as it was named.
 fn line(shown: &str, name: &str, error: &Error) -> String {
-    let mut text = error.to_string();
-    if let Error::Sink {
-        reason: SinkError::Exists(_),
-        ..
-    } = error
-    {
-        text.push_str("; --force replaces it");
-    }
+    let text = error.to_string();
     match text.strip_prefix(name) {
         Some(rest) if rest.starts_with(':') => format!("{shown}{rest}"),
         _ => format!("{shown}: {text}"),

@@ -30,7 +30,7 @@ pub(crate) async fn settle() {
     if let Some(assets) = CLIENT.get() {
         let settled = tokio::time::timeout(Duration::from_secs(30), assets.settle()).await;
         if settled.is_err() {
-            eprintln!("forebay: not everything that was broken off could be deleted in time");
+            complain!("forebay: not everything that was broken off could be deleted in time");
         }
     }
 }

@@ -11,10 +11,10 @@ use serde_json::Map;
 
 use crate::Outcome;
 use crate::args::Common;
+use crate::inputs::expand;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
-use crate::run::expand;
 use crate::stage_arg::StageArg;
 
 /// A workflow from a pipeline file.
@@ -152,6 +152,6 @@ fn tell(report: &WorkflowReport, progress: &Progress) {
         progress.done(&report.workflow, file);
     }
     for message in &report.messages {
-        eprintln!("{}: {message}", report.workflow);
+        complain!("{}: {message}", report.workflow);
     }
 }

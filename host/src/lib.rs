@@ -88,6 +88,13 @@ pub use sandbox::stage::Stage;
 pub use sandbox::usage::Usage;
 pub use sandbox::world::World;
 
+/// Whether a path is one of forebay's own while it works: a file that a [`Folder`] has not completed (`.forebay-*.part`), or
+/// a scratch folder. A process that was killed may have left it. Who uploads a whole folder passes over such paths.
+pub fn is_work_in_progress(path: &std::path::Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(flow::sink::is_part) || forebay_core::scratch::is_scratch(path)
+}
+
 /// The examples of the README, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

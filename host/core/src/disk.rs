@@ -41,12 +41,12 @@ pub async fn write(
     content: &mut Content,
     mut file: File,
     mut each: impl FnMut(&Bytes),
-) -> Result<u64, WriteError> {
+) -> Result<(File, u64), WriteError> {
     let mut size = 0;
     loop {
         let pieces = batch(content).await?;
         if pieces.is_empty() {
-            return Ok(size);
+            return Ok((file, size));
         }
         for piece in &pieces {
             each(piece);
@@ -187,7 +187,11 @@ impl Length {
     }
 }
 
-async fn off_thread<T: Send + 'static>(
+/// Runs work that may wait for a disk on a thread where it blocks no other task.
+///
+/// # Errors
+/// Those of the work; and when it panics.
+pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work)

@@ -16,3 +16,9 @@ pub(super) fn lock_folder(folder: &Path) -> io::Result<File> {
     lock.lock()?;
     Ok(lock)
 }
+
+/// Whether this is a scratch folder, of whichever process.
+pub fn is_scratch(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(PREFIX)) && folder.join(LOCK).is_file()
+}

@@ -16,10 +16,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use files::{BLOCK, Spool, TempFile};
-pub use folder_lock::{LOCK, PREFIX};
+pub use folder_lock::{LOCK, PREFIX, is_scratch};
 pub use quota::{Charge, ScratchFull};
 pub use removal::ScratchFolder;
-pub use sweep::sweep;
+pub use sweep::{owner, sweep};
 
 use folder_lock::lock_folder;
 use quota::Budget;

@@ -43,14 +43,15 @@ pub fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The user who owns a file.
 #[cfg(unix)]
-fn owner(metadata: &std::fs::Metadata) -> u32 {
+pub fn owner(metadata: &std::fs::Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::uid(metadata)
 }
 
 /// A temporary folder of other systems is the user's own.
 #[cfg(not(unix))]
-fn owner(_: &std::fs::Metadata) -> u32 {
+pub fn owner(_: &std::fs::Metadata) -> u32 {
     0
 }
 

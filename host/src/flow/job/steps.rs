@@ -251,6 +251,7 @@ impl Run {
             .sink
             .put(Outgoing {
                 info: info.clone(),
+                place: origin.place.clone(),
                 content,
                 scratch,
                 replay: origin.replay,

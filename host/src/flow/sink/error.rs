@@ -14,6 +14,12 @@ pub enum SinkError {
     /// A file of that name is there already and was not to be replaced.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
+    /// Another file of the same run has that name, or one that the file system takes for it. That file stays.
+    #[error("{}: another file of this run has this name", .0.display())]
+    Taken(PathBuf),
+    /// The run reads the file that has that name, to make something else of it. That file stays.
+    #[error("{}: is another input of this run, and stays", .0.display())]
+    Input(PathBuf),
     /// The disk did not take it.
     #[error("{}: {reason}", path.display())]
     Io {

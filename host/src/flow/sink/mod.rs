@@ -1,33 +1,33 @@
 //! Where files go.
 //!
-//! Promise: nothing partial is ever visible. A file appears in a folder by a rename, and an asset by `complete`, once its
+//! Promise: nothing partial is ever visible. A file appears in a folder by a link or a rename, and an asset by `complete`, once its
 //! content has ended; and a content ends only once everything upstream has succeeded.
 
 #[cfg(feature = "assets")]
 mod assets;
+mod claims;
 mod error;
+mod folder;
+mod memory;
+mod part;
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256};
+use forebay_core::FileInfo;
+use forebay_core::channel::Content;
+use forebay_core::replay::ReplayableFile;
+use forebay_core::scratch::Scratch;
 
 use super::event::Progress;
 use super::place::Place;
-use forebay_core::FileInfo;
-use forebay_core::channel::Content;
-use forebay_core::disk::{self, WriteError};
-use forebay_core::mutex::lock;
-use forebay_core::replay::ReplayableFile;
-use forebay_core::scratch::Scratch;
 
 #[cfg(feature = "assets")]
 pub use assets::{AssetsExt, AssetsSink};
 pub use error::SinkError;
+pub use folder::Folder;
+pub use memory::Memory;
+pub(crate) use part::is_part;
 
 /// Takes the files of a job, several at a time.
 ///
@@ -80,6 +80,9 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
 pub struct Outgoing {
     /// Name and type fit each other; the size is there when it was known in advance.
     pub info: FileInfo,
+    /// Its place among the outputs of each stage, in the order of the stages, counting from 0. No two files of a job have the
+    /// same.
+    pub place: Vec<usize>,
     /// The bytes.
     pub content: Content,
     pub(crate) scratch: Scratch,
@@ -112,125 +115,5 @@ impl Delivered {
             sha256: None,
             place: Place::Custom { note },
         }
-    }
-}
-
-/// A folder. A file gets its name there only once it is complete.
-#[derive(Debug, Clone)]
-pub struct Folder {
-    path: PathBuf,
-    replace: bool,
-}
-
-impl Folder {
-    /// Delivers into this folder, which is made if it is not there.
-    ///
-    /// # Errors
-    /// When it is not there and cannot be made.
-    pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let path = path.into();
-        std::fs::create_dir_all(&path)?;
-        Ok(Self {
-            path,
-            replace: false,
-        })
-    }
-
-    /// Whether a file that is there already is replaced; otherwise it is an error, and the file that is there stays.
-    #[must_use]
-    pub fn replace(mut self, replace: bool) -> Self {
-        self.replace = replace;
-        self
-    }
-
-    fn io(&self, reason: io::Error) -> SinkError {
-        SinkError::Io {
-            path: self.path.clone(),
-            reason,
-        }
-    }
-}
-
-#[async_trait]
-impl Sink for Folder {
-    async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
-        let target = self.path.join(&file.info.name);
-        if !self.replace && target.exists() {
-            // Known now: no need to read the file first. The rename below makes sure of it.
-            return Err(SinkError::Exists(target));
-        }
-        let temporary = new_file(&self.path).map_err(|error| self.io(error))?;
-        let (handle, path) = temporary.into_parts();
-        let mut hash = Sha256::new();
-        let progress = file.progress.clone();
-        let written = disk::write(&mut file.content, handle, |piece| {
-            hash.update(piece);
-            progress.sent(piece.len() as u64);
-        });
-        let size = written.await.map_err(|error| match error {
-            WriteError::Interrupted => SinkError::Interrupted,
-            WriteError::Io(reason) => self.io(reason),
-        })?;
-        let named = if self.replace {
-            path.persist(&target)
-        } else {
-            path.persist_noclobber(&target)
-        };
-        named.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => SinkError::Exists(target.clone()),
-            _ => self.io(error.error),
-        })?;
-        Ok(Delivered {
-            size,
-            sha256: Some(hex::encode(hash.finalize())),
-            place: Place::File { path: target },
-        })
-    }
-}
-
-/// A file beside its final place, with the permissions that a file made by hand would have.
-fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".forebay-").suffix(".part");
-    #[cfg(unix)]
-    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
-}
-
-/// Keeps files in memory, for tests and for small results.
-#[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<Vec<(FileInfo, Bytes)>>>);
-
-impl Memory {
-    /// An empty one. Clones share their files.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes out what was delivered so far, in the order of arrival.
-    pub fn take(&self) -> Vec<(FileInfo, Bytes)> {
-        std::mem::take(&mut *lock(&self.0))
-    }
-}
-
-#[async_trait]
-impl Sink for Memory {
-    async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
-        let mut all = BytesMut::new();
-        while let Some(piece) = file.content.next().await? {
-            file.progress.sent(piece.len() as u64);
-            all.extend_from_slice(&piece);
-        }
-        let (size, sha256) = (all.len() as u64, Some(hex::encode(Sha256::digest(&all))));
-        let info = FileInfo {
-            size: Some(size),
-            ..file.info
-        };
-        lock(&self.0).push((info, all.freeze()));
-        Ok(Delivered {
-            size,
-            sha256,
-            place: Place::Memory {},
-        })
     }
 }

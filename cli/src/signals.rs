@@ -1,0 +1,123 @@
+//! The signals that ask this process to end.
+
+/// Such a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// From another process.
+    #[cfg(unix)]
+    Terminate,
+    /// The terminal is gone.
+    #[cfg(unix)]
+    HangUp,
+}
+
+impl Signal {
+    /// What happened to the run.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Interrupt => "interrupted",
+            #[cfg(unix)]
+            Self::Terminate => "terminated",
+            #[cfg(unix)]
+            Self::HangUp => "ended by a hangup",
+        }
+    }
+
+    /// 128 and the signal's number, as shells have it.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            #[cfg(unix)]
+            Self::Terminate => 143,
+            #[cfg(unix)]
+            Self::HangUp => 129,
+        }
+    }
+}
+
+/// Waits for such a signal.
+pub(crate) async fn wait() -> Signal {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::SignalKind;
+        tokio::select! {
+            () = received(SignalKind::interrupt()) => Signal::Interrupt,
+            () = received(SignalKind::terminate()) => Signal::Terminate,
+            () = received(SignalKind::hangup()), if !unix::hangup_is_ignored() => Signal::HangUp,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Interrupt
+    }
+}
+
+/// Waits for this signal; without an end where it cannot be received.
+#[cfg(unix)]
+async fn received(kind: tokio::signal::unix::SignalKind) {
+    if let Ok(mut signal) = tokio::signal::unix::signal(kind)
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::process::{Command, Stdio};
+
+    const SIGHUP: u32 = 1;
+
+    /// Whether this process was started with hangups ignored, as `nohup` does. Then it is to outlive its terminal.
+    pub(super) fn hangup_is_ignored() -> bool {
+        match std::fs::read_to_string("/proc/self/status") {
+            Ok(status) => ignores(&status, SIGHUP).unwrap_or(false),
+            Err(_) => child_ignores_hangup(),
+        }
+    }
+
+    /// Whether a process with this `/proc/PID/status` ignores a signal. None if the text does not say.
+    fn ignores(status: &str, signal: u32) -> Option<bool> {
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))?;
+        let mask = u128::from_str_radix(mask.trim(), 16).ok()?;
+        Some(mask & (1 << (signal - 1)) != 0)
+    }
+
+    /// A shell that was started with hangups ignored survives one. It was if this process was.
+    fn child_ignores_hangup() -> bool {
+        Command::new("/bin/sh")
+            .args(["-c", "kill -HUP $$; exit 0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn ignored_signals_are_read_from_the_mask() {
+            let status = "Name:\tforebay\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+            assert_eq!(ignores(status, SIGHUP), Some(true));
+            assert_eq!(ignores(status, 2), Some(false));
+            assert_eq!(ignores(status, 13), Some(true));
+            assert_eq!(ignores("Name:\tforebay\n", SIGHUP), None);
+        }
+
+        #[test]
+        fn a_shell_tells_the_same() {
+            assert_eq!(child_ignores_hangup(), hangup_is_ignored());
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Files in a folder.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+
+use super::claims::{Claims, Replace};
+use super::part::{self, Part};
+use super::{Delivered, Outgoing, Sink, SinkError};
+use crate::flow::place::Place;
+use forebay_core::disk::{self, WriteError};
+
+/// A folder. A file gets its name there only once it is complete.
+///
+/// A folder, its clones and the folders [`within`](Self::within) it serve one run: what one of them has delivered is never
+/// replaced by another file of that run, also with [`replace`](Self::replace). Make a new one for the next run.
+///
+/// Each folder is swept once in a run: a `.forebay-*.part` file of this user that no process holds and that is older than a
+/// minute was left by a process that was killed, and is removed.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+    /// The same folder, however it was named.
+    canonical: PathBuf,
+    replace: Replace,
+    claims: Claims,
+}
+
+impl Folder {
+    /// Delivers into this folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When it is not there and cannot be made.
+    pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::of_run(path.into(), Replace::default(), Claims::default())
+    }
+
+    /// Delivers into a folder beneath this one, for the same run. It is made if it is not there.
+    ///
+    /// # Errors
+    /// When it is not there and cannot be made, or when `beneath` leads out of this folder.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let temporary = tempfile::tempdir()?;
+    /// # let path = temporary.path();
+    /// let folder = forebay::Folder::new(path)?;
+    /// let pages = folder.within("documents/pages")?;
+    /// assert!(path.join("documents/pages").is_dir());
+    /// assert!(folder.within("../elsewhere").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn within(&self, beneath: impl AsRef<Path>) -> io::Result<Self> {
+        let beneath = beneath.as_ref();
+        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !beneath.components().all(stays) {
+            let reason = format!("{} leads out of the folder", beneath.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        if beneath.as_os_str().is_empty() {
+            return Ok(self.clone());
+        }
+        let path = self.path.join(beneath);
+        Self::of_run(path, self.replace.clone(), self.claims.clone())
+    }
+
+    fn of_run(path: PathBuf, replace: Replace, claims: Claims) -> io::Result<Self> {
+        std::fs::create_dir_all(&path)?;
+        // A folder above this one may be closed to this user.
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        Ok(Self {
+            path,
+            canonical,
+            replace,
+            claims,
+        })
+    }
+
+    /// Whether a file that was there before the run is replaced; otherwise it is an error, and the file that is there stays.
+    #[must_use]
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace.older = replace;
+        self
+    }
+
+    /// Names files that the run reads: none of them is replaced, also with [`replace`](Self::replace), unless by what is
+    /// [made of](Self::made_of) it.
+    #[must_use]
+    pub fn spare(self, inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+        for input in inputs {
+            self.claims.spare(input.as_ref());
+        }
+        self
+    }
+
+    /// Says which input the files are made of that this folder takes.
+    #[must_use]
+    pub fn made_of(mut self, input: impl Into<PathBuf>) -> Self {
+        self.replace.source = Some(input.into());
+        self
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn io(&self, reason: io::Error) -> SinkError {
+        SinkError::Io {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    fn sweep(&self) {
+        if self.claims.is_first_in(&self.canonical)
+            && let Err(error) = part::sweep(&self.path)
+        {
+            // Such a folder may still take files.
+            tracing::debug!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for Folder {
+    async fn put(&self, mut file: Outgoing) -> Result<Delivered, SinkError> {
+        let target = self.path.join(&file.info.name);
+        let claim = self.claims.take(self.canonical.join(&file.info.name));
+        let Some(claim) = claim else {
+            return Err(SinkError::Taken(target));
+        };
+        let (folder, place) = (self.clone(), target.clone());
+        let (claim, part) = off_thread(move || {
+            folder.sweep();
+            // What is known now need not be read first. The delivery makes sure of it.
+            claim.check(&place, &folder.replace)?;
+            let part = Part::new(&folder.path).map_err(|error| folder.io(error))?;
+            Ok((claim, part))
+        })
+        .await?;
+        let mut hash = Sha256::new();
+        let progress = file.progress.clone();
+        let written = part.write(&mut file.content, |piece| {
+            hash.update(piece);
+            progress.sent(piece.len() as u64);
+        });
+        let (part, size) = written.await.map_err(|error| match error {
+            WriteError::Interrupted => SinkError::Interrupted,
+            WriteError::Io(reason) => self.io(reason),
+        })?;
+        let (replace, place) = (self.replace.clone(), target.clone());
+        off_thread(move || claim.deliver(part, &place, &replace)).await?;
+        Ok(Delivered {
+            size,
+            sha256: Some(hex::encode(hash.finalize())),
+            place: Place::File { path: target },
+        })
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
+) -> Result<T, SinkError> {
+    disk::off_thread(|| Ok(work()))
+        .await
+        .map_err(|error| SinkError::Other(error.into()))?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::flow::event::Progress;
+    use forebay_core::FileInfo;
+    use forebay_core::channel::{Sender, channel};
+    use forebay_core::scratch::Scratch;
+
+    /// A file to deliver, and what writes its content.
+    fn file(name: &str) -> (Sender, Outgoing) {
+        let scratch = TempDir::new().unwrap();
+        let (sender, content) = channel(1 << 20);
+        let outgoing = Outgoing {
+            info: FileInfo {
+                name: name.into(),
+                media_type: "text/plain".into(),
+                size: None,
+            },
+            place: Vec::new(),
+            content,
+            scratch: Scratch::new(scratch.path(), 0).unwrap(),
+            replay: None,
+            journal: None,
+            progress: Progress::new(Arc::new(|_| {}), 1),
+        };
+        (sender, outgoing)
+    }
+
+    async fn put(folder: &Folder, name: &str, content: &'static str) -> Result<(), SinkError> {
+        let (mut sender, outgoing) = file(name);
+        sender.push(Bytes::from_static(content.as_bytes()));
+        sender.finish();
+        folder.put(outgoing).await.map(drop)
+    }
+
+    /// A delivery that is under way: its first bytes are written.
+    async fn begin(
+        folder: &Folder,
+        name: &str,
+        content: &'static str,
+    ) -> (
+        Sender,
+        tokio::task::JoinHandle<Result<Delivered, SinkError>>,
+    ) {
+        let (mut sender, mut outgoing) = file(name);
+        let (told, mut written) = tokio::sync::mpsc::unbounded_channel();
+        outgoing.progress = Progress::new(
+            Arc::new(move |_| {
+                let _ = told.send(());
+            }),
+            1,
+        );
+        sender.push(Bytes::from_static(content.as_bytes()));
+        let folder = folder.clone();
+        let delivery = tokio::spawn(async move { folder.put(outgoing).await });
+        written.recv().await.unwrap();
+        (sender, delivery)
+    }
+
+    /// The files of a folder with their contents.
+    fn files(folder: &Path) -> Vec<(String, String)> {
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                let content = fs::read_to_string(entry.path()).unwrap();
+                (entry.file_name().into_string().unwrap(), content)
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[track_caller]
+    fn assert_files(folder: &Path, expected: &[(&str, &str)]) {
+        let found = files(folder);
+        let found: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(name, content)| (&**name, &**content))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    fn is_taken<T>(result: &Result<T, SinkError>) -> bool {
+        matches!(result, Err(SinkError::Taken(_)))
+    }
+
+    #[tokio::test]
+    async fn what_a_run_delivered_is_not_replaced_and_what_was_there_before_is() {
+        let out = TempDir::new().unwrap();
+        fs::write(out.path().join("a"), "older").unwrap();
+        let folder = Folder::new(out.path()).unwrap();
+        assert!(matches!(
+            put(&folder, "a", "new").await,
+            Err(SinkError::Exists(_))
+        ));
+        assert_files(out.path(), &[("a", "older")]);
+
+        let replacing = folder.clone().replace(true);
+        put(&replacing, "a", "first").await.unwrap();
+        for folder in [
+            &replacing,
+            &replacing.clone(),
+            &replacing.within("").unwrap(),
+            &replacing.within(".").unwrap(),
+            // It did not deliver it, but is of the same run.
+            &folder,
+        ] {
+            assert!(is_taken(&put(folder, "a", "second").await));
+        }
+        assert_files(out.path(), &[("a", "first")]);
+
+        let next = Folder::new(out.path()).unwrap().replace(true);
+        put(&next, "a", "next run").await.unwrap();
+        assert_files(out.path(), &[("a", "next run")]);
+    }
+
+    #[tokio::test]
+    async fn of_two_files_of_one_name_under_way_the_second_is_refused() {
+        let out = TempDir::new().unwrap();
+        for replace in [false, true] {
+            let folder = Folder::new(out.path().join(replace.to_string()))
+                .unwrap()
+                .replace(replace);
+            let (sender, delivery) = begin(&folder, "a", "first").await;
+            assert!(is_taken(&put(&folder, "a", "second").await));
+            sender.finish();
+            delivery.await.unwrap().unwrap();
+            assert_files(folder.path(), &[("a", "first")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_free_again_when_its_file_failed() {
+        let out = TempDir::new().unwrap();
+        let folder = Folder::new(out.path()).unwrap();
+        let (sender, delivery) = begin(&folder, "a", "broken").await;
+        drop(sender);
+        assert!(matches!(
+            delivery.await.unwrap(),
+            Err(SinkError::Interrupted)
+        ));
+        let (_sender, delivery) = begin(&folder, "a", "cancelled").await;
+        delivery.abort();
+        delivery.await.unwrap_err();
+        assert_files(out.path(), &[]);
+        put(&folder, "a", "whole").await.unwrap();
+        assert_files(out.path(), &[("a", "whole")]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn two_names_are_one_only_where_the_file_system_says_so() {
+        let out = TempDir::new().unwrap();
+        let at = |name: &str| out.path().join(name);
+        let folder = Folder::new(out.path()).unwrap().replace(true);
+        put(&folder, "photo.jpg", "small").await.unwrap();
+        // A case-insensitive file system finds the same file by the other name. So does any by a second link.
+        fs::hard_link(at("photo.jpg"), at("Photo.JPG")).unwrap();
+        fs::hard_link(at("photo.jpg"), at("e\u{301}.jpg")).unwrap();
+        assert!(is_taken(&put(&folder, "Photo.JPG", "large").await));
+        assert!(is_taken(&put(&folder, "e\u{301}.jpg", "accent").await));
+        // FAT may have given the file a new number since.
+        folder.claims.forget_files();
+        assert!(is_taken(&put(&folder, "Photo.JPG", "large").await));
+        assert_eq!(fs::read_to_string(at("photo.jpg")).unwrap(), "small");
+
+        fs::write(at("PHOTO.jpg"), "older").unwrap();
+        if fs::read_to_string(at("photo.jpg")).unwrap() == "older" {
+            // Here they are one.
+            return;
+        }
+        put(&folder, "PHOTO.jpg", "another").await.unwrap();
+        assert_eq!(fs::read_to_string(at("PHOTO.jpg")).unwrap(), "another");
+        let (first, second) = tokio::join!(put(&folder, "B", "1"), put(&folder, "b", "2"));
+        first.unwrap();
+        second.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_folder_is_the_same_by_every_path() {
+        let out = TempDir::new().unwrap();
+        let folder = Folder::new(out.path()).unwrap().replace(true);
+        put(&folder.within("real").unwrap(), "a", "first")
+            .await
+            .unwrap();
+        std::os::unix::fs::symlink("real", out.path().join("link")).unwrap();
+        assert!(is_taken(
+            &put(&folder.within("link").unwrap(), "a", "second").await
+        ));
+        assert_files(&out.path().join("real"), &[("a", "first")]);
+    }
+
+    #[tokio::test]
+    async fn an_input_is_replaced_only_by_what_is_made_of_it() {
+        let out = TempDir::new().unwrap();
+        let input = out.path().join("a");
+        fs::write(&input, "input").unwrap();
+        let folder = Folder::new(out.path())
+            .unwrap()
+            .replace(true)
+            .spare([&input]);
+        for other in [folder.clone(), folder.clone().made_of("elsewhere/a")] {
+            let refused = put(&other, "a", "of another").await;
+            assert!(matches!(refused, Err(SinkError::Input(_))), "{refused:?}");
+        }
+        assert_files(out.path(), &[("a", "input")]);
+        put(&folder.made_of(&input), "a", "of itself")
+            .await
+            .unwrap();
+        assert_files(out.path(), &[("a", "of itself")]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn nothing_is_in_the_folder_while_a_file_is_written() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let out = TempDir::new().unwrap();
+        fs::write(out.path().join("by-hand"), "x").unwrap();
+        let folder = Folder::new(out.path()).unwrap().replace(true);
+        let mut deliveries = Vec::new();
+        for name in ["by-hand", "new"] {
+            deliveries.push(begin(&folder, name, "first, ").await);
+        }
+        assert_files(out.path(), &[("by-hand", "x")]);
+        for (mut sender, delivery) in deliveries {
+            sender.push(Bytes::from_static(b"last"));
+            sender.finish();
+            delivery.await.unwrap().unwrap();
+        }
+        assert_files(
+            out.path(),
+            &[("by-hand", "first, last"), ("new", "first, last")],
+        );
+        fs::write(out.path().join("mode"), "x").unwrap();
+        let mode = |name: &str| {
+            out.path()
+                .join(name)
+                .metadata()
+                .unwrap()
+                .permissions()
+                .mode()
+        };
+        assert_eq!(mode("new"), mode("mode"));
+        assert_eq!(mode("by-hand"), mode("mode"));
+    }
+}

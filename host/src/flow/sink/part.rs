@@ -1,0 +1,383 @@
+//! A file in a folder before it has its name.
+//!
+//! Promise: nothing of it is visible under the final name before it is complete. On Linux it has no name at all until then,
+//! so that a killed process leaves nothing. Elsewhere, and where the file system cannot do that, it is named
+//! `.forebay-*.part` until then; what a killed process leaves is removed by a later run.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempPath;
+
+use forebay_core::channel::Content;
+use forebay_core::disk::{self, WriteError};
+use forebay_core::scratch::owner;
+
+const PREFIX: &str = ".forebay-";
+const SUFFIX: &str = ".part";
+
+/// Random letters and digits between the two.
+const RANDOM: usize = 6;
+
+/// A file that is being written. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Locked, which tells other processes that it is in use.
+    file: File,
+    /// Its name for now, if it has one.
+    name: Option<TempPath>,
+}
+
+impl Part {
+    /// A new file, with the permissions that a file made by hand would have.
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
+        match unnamed::new(folder)? {
+            Some(file) => Ok(Self::locked(file, None)),
+            None => Self::named(folder),
+        }
+    }
+
+    fn named(folder: &Path) -> io::Result<Self> {
+        let mut builder = builder();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let (file, name) = builder.tempfile_in(folder)?.into_parts();
+        Ok(Self::locked(file, Some(name)))
+    }
+
+    fn locked(file: File, name: Option<TempPath>) -> Self {
+        // Where a file cannot be locked, it is not swept either.
+        let _ = file.try_lock();
+        Self { file, name }
+    }
+
+    /// Writes all of `content`, and gives the number of bytes. `each` sees every piece.
+    pub(super) async fn write(
+        self,
+        content: &mut Content,
+        each: impl FnMut(&Bytes),
+    ) -> Result<(Self, u64), WriteError> {
+        let Self { file, name } = self;
+        let (file, size) = disk::write(content, file, each).await?;
+        Ok((Self { file, name }, size))
+    }
+
+    /// Gives the file its name. What has that name already stays, which is an error of the kind `AlreadyExists`; the error
+    /// gives the file back.
+    pub(super) fn name(self, target: &Path) -> Result<(), (io::Error, Self)> {
+        let Self { file, name } = self;
+        match name {
+            Some(name) => name.persist_noclobber(target).map_err(|failed| {
+                let name = Some(failed.path);
+                (failed.error, Self { file, name })
+            }),
+            None => match unnamed::link(&file, target) {
+                Err(error) if unnamed::has_no_link(&error) => {
+                    let part = match copy(&file, target) {
+                        Ok(part) => part,
+                        Err(error) => return Err((error, Self { file, name })),
+                    };
+                    part.name(target)
+                }
+                linked => linked.map_err(|error| (error, Self { file, name: None })),
+            },
+        }
+    }
+
+    /// Gives the file its name, in place of what has that name.
+    pub(super) fn replace(self, target: &Path) -> io::Result<()> {
+        let Self { file, name } = self;
+        let name = match name {
+            Some(name) => name,
+            // A link does not replace, a rename does.
+            None => builder()
+                .make_in(folder_of(target), |path| unnamed::link(&file, path))?
+                .into_temp_path(),
+        };
+        name.persist(target).map_err(|failed| failed.error)
+    }
+}
+
+/// A file with a name, of the same bytes.
+fn copy(mut from: &File, target: &Path) -> io::Result<Part> {
+    let mut part = Part::named(folder_of(target))?;
+    io::Seek::rewind(&mut from)?;
+    io::copy(&mut from, &mut part.file)?;
+    Ok(part)
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    builder
+}
+
+/// Files without a name.
+#[cfg(target_os = "linux")]
+mod unnamed {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+    use rustix::io::Errno;
+
+    /// None where there is no such thing.
+    pub(super) fn new(folder: &Path) -> io::Result<Option<File>> {
+        let flags = OFlags::TMPFILE.bits().cast_signed();
+        let mut options = File::options();
+        let opened = options
+            .read(true)
+            .write(true)
+            .mode(0o666)
+            .custom_flags(flags)
+            .open(folder);
+        match opened {
+            // It gets its name by way of this.
+            Ok(file) => Ok(place(&file).symlink_metadata().is_ok().then_some(file)),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    pub(super) fn link(file: &File, target: &Path) -> io::Result<()> {
+        linkat(CWD, place(file), CWD, target, AtFlags::SYMLINK_FOLLOW)?;
+        Ok(())
+    }
+
+    /// Whether it is the file system or the system's policy that gives no name to such a file.
+    pub(super) fn has_no_link(error: &io::Error) -> bool {
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::NOENT | Errno::PERM | Errno::ACCESS | Errno::XDEV | Errno::OPNOTSUPP)
+        )
+    }
+
+    fn place(file: &File) -> PathBuf {
+        format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+    }
+}
+
+/// Other systems have no files without a name that could get one later.
+#[cfg(not(target_os = "linux"))]
+mod unnamed {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn new(_: &Path) -> io::Result<Option<File>> {
+        Ok(None)
+    }
+
+    pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn has_no_link(_: &io::Error) -> bool {
+        false
+    }
+}
+
+/// Whether a file of this name is one that a folder sink has not completed.
+pub(crate) fn is_part(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.ends_with(SUFFIX))
+}
+
+/// Removes what processes that were killed have left in a folder: files of our name and our user that nothing holds locked.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    // A file is made a moment before it is locked.
+    const SETTLED: Duration = Duration::from_secs(60);
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(is_ours) {
+            continue;
+        }
+        let mut options = File::options();
+        options.read(true).write(true);
+        #[cfg(unix)]
+        {
+            // Neither waits for a pipe's other end nor leaves the folder.
+            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+            let flags = flags.bits().cast_signed();
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+        }
+        let Ok(file) = options.open(entry.path()) else {
+            continue;
+        };
+        let metadata = file.metadata()?;
+        let age = metadata.modified()?.elapsed().unwrap_or_default();
+        let is_stale = metadata.is_file() && owner(&metadata) == user() && age >= SETTLED;
+        if is_stale && file.try_lock().is_ok() {
+            let path = entry.path();
+            tracing::info!("removing {}, which a killed process left", path.display());
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is exactly such a name as a part gets.
+fn is_ours(name: &str) -> bool {
+    let random = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(unix)]
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn user() -> u32 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::io::Write as _;
+    use std::time::SystemTime;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_part_gets_its_name_with_and_without_one_before() {
+        let folder = TempDir::new().unwrap();
+        let target = folder.path().join("target");
+        for make in [Part::new, Part::named] {
+            let part = |content: &str| {
+                let mut part = make(folder.path()).unwrap();
+                part.file.write_all(content.as_bytes()).unwrap();
+                part
+            };
+            part("first").name(&target).unwrap();
+            let (error, second) = part("second").name(&target).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read_to_string(&target).unwrap(), "first");
+            second.replace(&target).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), "second");
+            drop(part("dropped"));
+            assert_eq!(names(folder.path()), ["target"]);
+            fs::remove_file(&target).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_copy_has_the_same_bytes() {
+        let folder = TempDir::new().unwrap();
+        let target = folder.path().join("target");
+        let mut part = Part::new(folder.path()).unwrap();
+        part.file.write_all(b"content").unwrap();
+        copy(&part.file, &target).unwrap().name(&target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "content");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let kept = [
+            ".forebay-abc.part",
+            ".forebay-abcdefg.part",
+            ".forebay-abc-12.part",
+            ".forebay-abc123.par",
+            "forebay-abc123.part",
+            "x.forebay-abc123.part",
+            "photo.jpg",
+        ];
+        let age = |name: &str| {
+            let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+            let file = File::options().write(true).open(at(name)).unwrap();
+            file.set_modified(hour_ago).unwrap();
+            file
+        };
+        for name in kept
+            .into_iter()
+            .chain([".forebay-aB3dE6.part", ".forebay-locked.part"])
+        {
+            fs::write(at(name), "x").unwrap();
+            age(name);
+        }
+        fs::write(at(".forebay-recent.part"), "x").unwrap();
+        fs::create_dir(at(".forebay-folder.part")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("photo.jpg", at(".forebay-symlnk.part")).unwrap();
+        let locked = age(".forebay-locked.part");
+        locked.lock().unwrap();
+        sweep(folder.path()).unwrap();
+        let mut expected: Vec<&str> = kept.to_vec();
+        expected.extend([
+            ".forebay-locked.part",
+            ".forebay-recent.part",
+            ".forebay-folder.part",
+        ]);
+        #[cfg(unix)]
+        expected.push(".forebay-symlnk.part");
+        expected.sort_unstable();
+        assert_eq!(names(folder.path()), expected);
+        drop(locked);
+        sweep(folder.path()).unwrap();
+        assert!(!at(".forebay-locked.part").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_another_user_owns_is_not_swept() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(".forebay-foreig.part");
+        fs::write(&path, "x").unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(SystemTime::now() - Duration::from_secs(3600))
+            .unwrap();
+        // Only root can give a file away; for others there is nothing to see here.
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+            sweep(folder.path()).unwrap();
+            assert!(path.exists());
+        }
+    }
+
+    #[test]
+    fn a_part_in_use_is_locked() {
+        let folder = TempDir::new().unwrap();
+        let _part = Part::named(folder.path()).unwrap();
+        let name = names(folder.path()).remove(0);
+        assert!(is_ours(&name) && is_part(&name), "{name}");
+        let other = File::open(folder.path().join(name)).unwrap();
+        assert!(other.try_lock().is_err());
+    }
+}
