@@ -71,6 +71,7 @@ pub use error::{
     Error, JobError, LoadError, PipelineError, PluginError, SinkError, StageCause, StageError,
     WorkflowError,
 };
+pub use forebay_config_schema::ConfigSchema;
 pub use grants::{Clock, Grants, Random};
 pub use host::{Host, HostBuilder};
 pub use job::{Event, Job, Progress};

@@ -32,6 +32,7 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", plugins.join(name).display());
     }
     for path in [
+        "config-schema",
         "wit",
         "Cargo.toml",
         "Cargo.lock",

@@ -6,8 +6,8 @@
 //!
 //! Besides those that can be set there are lengths that no honest plugin reaches; what goes over is refused or cut, and
 //! documented where it is checked: a name has 255 bytes; of a descriptor each text has 4 KiB, each list 256 entries, the
-//! schema 32 KiB; a plugin's error message is cut after 1,000 characters, a line that it prints after 1 KiB and all that it
-//! prints after 64 KiB; a config from a workflow has 1 MiB, its result 16 MiB.
+//! schema 64 KiB; a plugin's error message is cut after 1,000 characters, a line that it prints after 1 KiB and all that it
+//! prints after 64 KiB; a config has 1 MiB, a result of a workflow 16 MiB.
 
 mod exceeded;
 mod meter;
