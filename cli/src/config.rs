@@ -1,25 +1,14 @@
-//! What a plugin's config takes, for a person, read off its JSON Schema.
+//! What a plugin's config takes, for a person, read off its schema.
 
+use forebay::ConfigSchema;
 use serde_json::Value;
 
 use crate::inspect::wrap;
 
-/// Alternatives that are shown; a plugin that has more is one for tests.
-const MOST: usize = 12;
-
 /// Prints what a config takes.
-pub(crate) fn tell(schema: Option<&Value>) {
-    let Some(schema) = schema else {
-        say!("\nconfig    none");
-        return;
-    };
-    let alternatives: Vec<&Value> = ["oneOf", "anyOf"]
-        .iter()
-        .filter_map(|key| schema.get(key)?.as_array())
-        .flatten()
-        .collect();
-    let fields = fields(schema);
-    if fields.is_empty() && alternatives.is_empty() {
+pub(crate) fn tell(schema: Option<&ConfigSchema>) {
+    let fields = schema.map_or_else(Vec::new, |schema| fields(schema.as_json()));
+    if fields.is_empty() {
         say!("\nconfig    none");
         return;
     }
@@ -30,30 +19,6 @@ pub(crate) fn tell(schema: Option<&Value>) {
             say!("      {line}");
         }
     }
-    if !alternatives.is_empty() {
-        say!("  one of {}:", alternatives.len());
-    }
-    for alternative in alternatives.iter().take(MOST) {
-        say!("    {}", in_a_line(schema, alternative));
-        let about = alternative.get("description").and_then(Value::as_str);
-        for line in wrap(about.unwrap_or_default(), 92) {
-            say!("      {line}");
-        }
-    }
-    if alternatives.len() > MOST {
-        say!("    … and {} more", alternatives.len() - MOST);
-    }
-}
-
-/// An alternative as a stage on the command line: `behaviour=copies, count=integer`.
-fn in_a_line(schema: &Value, alternative: &Value) -> String {
-    let fields = alternative.get("properties").and_then(Value::as_object);
-    let fields = fields.into_iter().flatten().map(|(name, property)| {
-        let fixed = property.get("const").and_then(Value::as_str);
-        let takes = fixed.map_or_else(|| takes(schema, property), str::to_owned);
-        format!("{name}={takes}")
-    });
-    fields.collect::<Vec<_>>().join(", ")
 }
 
 struct Field {
@@ -62,7 +27,7 @@ struct Field {
     about: String,
 }
 
-/// The fields of a config, read off its JSON Schema.
+/// The fields of a config.
 fn fields(schema: &Value) -> Vec<Field> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties
@@ -79,12 +44,15 @@ fn fields(schema: &Value) -> Vec<Field> {
             let default = match property.get("default") {
                 None | Some(Value::Null) => String::new(),
                 Some(Value::String(text)) if text.is_empty() => String::new(),
-                Some(Value::String(text)) => format!(", {text} unless set"),
+                // Several lines would look like lines of this program.
+                Some(Value::String(text)) if !text.contains(['\n', '\t']) => {
+                    format!(", {text} unless set")
+                }
                 Some(other) => format!(", {other} unless set"),
             };
             Field {
                 name: name.clone(),
-                takes: takes(schema, property) + &default,
+                takes: takes(property) + &default,
                 about: text("description").replace('\n', " "),
             }
         })
@@ -92,56 +60,89 @@ fn fields(schema: &Value) -> Vec<Field> {
 }
 
 /// What a field takes: its choices, or its type and range.
-fn takes(schema: &Value, property: &Value) -> String {
-    if let Some(reference) = property.get("$ref").and_then(Value::as_str)
-        && let Some(target) = reference
-            .strip_prefix('#')
-            .and_then(|pointer| schema.pointer(pointer))
-    {
-        return takes(schema, target);
+fn takes(property: &Value) -> String {
+    if let Some(only) = property.get("const").and_then(Value::as_str) {
+        return only.to_owned();
     }
-    let quoted = |values: Vec<&Value>| {
-        values
-            .into_iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" | ")
-    };
-    for key in ["anyOf", "oneOf"] {
-        if let Some(options) = property.get(key).and_then(Value::as_array) {
-            let constants: Vec<&Value> = options
-                .iter()
-                .filter_map(|option| option.get("const"))
-                .collect();
-            if constants.len() == options.len() {
-                return quoted(constants);
-            }
-            let options = options
-                .iter()
-                .filter(|option| option.get("type").and_then(Value::as_str) != Some("null"));
-            return options
-                .map(|option| takes(schema, option))
-                .collect::<Vec<_>>()
-                .join(" or ");
-        }
-    }
-    if let Some(options) = property.get("enum").and_then(Value::as_array) {
-        return quoted(options.iter().collect());
+    if let Some(choices) = property.get("enum").and_then(Value::as_array) {
+        let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
+        return choices.join(" | ");
     }
     let kind = match property.get("type") {
-        Some(Value::String(one)) => one.clone(),
-        Some(Value::Array(several)) => several
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|t| *t != "null")
-            .collect::<Vec<_>>()
-            .join(" or "),
-        _ => "value".into(),
+        Some(Value::Array(several)) => several.iter().find(|one| *one != "null"),
+        one => one,
     };
-    match (property.get("minimum"), property.get("maximum")) {
-        (Some(least), Some(most)) => format!("{kind} from {least} to {most}"),
-        (Some(least), None) => format!("{kind} from {least}"),
-        (None, Some(most)) => format!("{kind} up to {most}"),
-        (None, None) => kind,
+    let mut told = match (kind.and_then(Value::as_str), property.get("items")) {
+        (Some("array"), Some(items)) => format!("list of {}", takes(items)),
+        (kind, _) => kind.unwrap_or_default().to_owned(),
+    };
+    for (keyword, words) in [
+        ("minimum", "from"),
+        ("exclusiveMinimum", "over"),
+        (
+            "maximum",
+            if property.get("minimum").is_some() {
+                "to"
+            } else {
+                "up to"
+            },
+        ),
+        ("exclusiveMaximum", "under"),
+    ] {
+        if let Some(bound) = property.get(keyword) {
+            told.push_str(&format!(" {words} {bound}"));
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_is_told_in_a_line() {
+        for (property, told) in [
+            (json!({ "type": "boolean" }), "boolean"),
+            (
+                json!({ "type": "integer", "minimum": 1, "maximum": 9 }),
+                "integer from 1 to 9",
+            ),
+            (
+                json!({ "type": ["integer", "null"], "maximum": 9 }),
+                "integer up to 9",
+            ),
+            (
+                json!({ "type": ["null", "number"], "minimum": 1 }),
+                "number from 1",
+            ),
+            (
+                json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }),
+                "number over 0 under 1",
+            ),
+            (json!({ "type": "string", "enum": ["a", "b"] }), "a | b"),
+            (
+                json!({ "type": ["string", "null"], "enum": ["a", null] }),
+                "a",
+            ),
+            (json!({ "type": "string", "const": "a" }), "a"),
+            (
+                json!({ "type": "array", "items": { "type": "string" } }),
+                "list of string",
+            ),
+        ] {
+            assert_eq!(takes(&property), told, "{property}");
+        }
+        let forged = json!({ "properties": {
+            "a": { "type": "string", "default": "b\n\nwhat it asks for", "description": "c\nd" },
+        } });
+        let fields = fields(&forged);
+        assert_eq!(fields.len(), 1);
+        for field in fields {
+            assert_eq!(field.takes, r#"string, "b\n\nwhat it asks for" unless set"#);
+            assert_eq!(field.about, "c d");
+        }
     }
 }

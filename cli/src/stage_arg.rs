@@ -4,6 +4,7 @@
 //! is quoted with single quotes or escaped with a backslash.
 
 use anyhow::{Result, bail, ensure};
+use forebay::ConfigSchema;
 use serde_json::{Map, Value};
 
 /// A stage still in words.
@@ -39,27 +40,14 @@ impl StageArg {
     }
 
     /// The config, with numbers and switches where the schema wants them.
-    pub(crate) fn config(&self, schema: Option<&Value>) -> Value {
+    pub(crate) fn config(&self, schema: Option<&ConfigSchema>) -> Value {
+        let properties = schema.and_then(|schema| schema.as_json().get("properties"));
         let typed = self.options.iter().map(|(key, text)| {
-            let property = schema.and_then(|schema| property(schema, key));
+            let property = properties.and_then(|properties| properties.get(key));
             (key.clone(), typed(text, property))
         });
         Value::Object(typed.collect::<Map<_, _>>())
     }
-}
-
-/// What a schema says of a field: its own word, or that of the first of its alternatives that has one.
-fn property<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
-    let own = schema
-        .get("properties")
-        .and_then(|properties| properties.get(key));
-    own.or_else(|| {
-        ["oneOf", "anyOf"]
-            .iter()
-            .filter_map(|choice| schema.get(choice)?.as_array())
-            .flatten()
-            .find_map(|alternative| property(alternative, key))
-    })
 }
 
 /// Reads a value as the first of its property's types that it fits. What fits none stays text, for the schema to refuse
@@ -116,12 +104,14 @@ mod tests {
 
     #[test]
     fn values_become_what_the_schema_wants() {
-        let schema = json!({ "properties": {
+        let schema = json!({ "type": "object", "properties": {
             "max_width": { "type": ["integer", "null"] },
-            "format": { "$ref": "#/$defs/Format" },
+            "format": { "type": "string", "enum": ["jpeg", "png"] },
             "enlarge": { "type": "boolean" },
             "ranges": { "type": ["string", "null"] },
+            "sizes": { "type": "array", "items": { "type": "integer" } },
         } });
+        let schema = ConfigSchema::parse(&schema.to_string()).unwrap();
         let stage =
             StageArg::parse("image-resize:max_width=640,format=jpeg,enlarge=true,ranges='1-3,5'")
                 .unwrap();
@@ -130,9 +120,11 @@ mod tests {
             stage.config(Some(&schema)),
             json!({ "max_width": 640, "format": "jpeg", "enlarge": true, "ranges": "1-3,5" })
         );
-        let either = json!({ "oneOf": [{ "properties": {} }, schema.clone()] });
-        let stage = StageArg::parse("p:max_width=7").unwrap();
-        assert_eq!(stage.config(Some(&either)), json!({ "max_width": 7 }));
+        let stage = StageArg::parse(r"p:max_width=null,sizes=[1\,2],unknown=7").unwrap();
+        assert_eq!(
+            stage.config(Some(&schema)),
+            json!({ "max_width": null, "sizes": [1, 2], "unknown": "7" })
+        );
         let digits = StageArg::parse("p:ranges=7,max_width=wide").unwrap();
         assert_eq!(
             digits.config(Some(&schema)),

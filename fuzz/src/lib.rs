@@ -13,15 +13,17 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use forebay::{Host, Journal, JournalError, PipelineFile, Source, media};
+use forebay::{ConfigSchema, Host, Journal, JournalError, PipelineFile, Source, media};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("component", component),
+    ("config", config),
     ("journal", journal),
     ("media", media),
     ("pdf", pdf),
@@ -46,6 +48,31 @@ pub fn component(data: &[u8]) {
             Err(error) => assert!(!error.to_string().contains('\u{1b}')),
         }
     });
+}
+
+/// The first line is a schema, the rest a config. Both are taken, or refused in one plain line; what was taken once is taken
+/// again; and a config is refused by the name of a field that is in it, or misses from it.
+pub fn config(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (schema, config) = text.split_once('\n').unwrap_or((&*text, "{}"));
+    let plain = |error: String| {
+        assert!(error.len() < 64 << 10 && !error.contains(char::is_control));
+    };
+    let schema = match ConfigSchema::parse(schema) {
+        Ok(schema) => schema,
+        Err(error) => return plain(error.to_string()),
+    };
+    let again = ConfigSchema::parse(&schema.as_json().to_string());
+    assert_eq!(again.expect("what was read is read again"), schema);
+    let Ok(config) = serde_json::from_str::<Value>(config) else {
+        return;
+    };
+    if let Err(error) = schema.check(&config) {
+        let pointer = error.field.split('.').filter(|name| !name.is_empty());
+        let pointer: String = pointer.map(|name| format!("/{name}")).collect();
+        assert!(config.pointer(&pointer).is_some(), "{error}");
+        plain(error.to_string());
+    }
 }
 
 /// A journal opens, and opens again, or it is refused and left as it is.

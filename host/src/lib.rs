@@ -77,6 +77,7 @@ pub use flow::place::Place;
 pub use flow::report::{FileReport, Report, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
 pub use flow::source::Source;
+pub use forebay_config_schema::ConfigSchema;
 pub use forebay_core::FileInfo;
 pub use forebay_core::channel::{Content, Interrupted};
 pub use host::{Host, HostBuilder};

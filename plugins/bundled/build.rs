@@ -34,6 +34,7 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", plugins.join(name).display());
     }
     for path in [
+        "host/config-schema",
         "wit",
         "Cargo.toml",
         "Cargo.lock",

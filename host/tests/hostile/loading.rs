@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use forebay::{Error, Host, LoadError, Pipeline, Stage};
+use serde_json::{Value, json};
 
 use crate::Arena;
 use crate::common::alone;
@@ -36,8 +37,39 @@ async fn plugins_that_are_asked_what_they_are() {
         ("accepts-nonsense", "is no media type"),
         ("produces-wildcard", "is no media type"),
         ("produces-nonsense", "is no media type"),
-        ("schema-refs-doubling", "unfolds to more than"),
-        ("schema-escapes", "holds control characters"),
+        ("schema-no-json", "config-schema: EOF while parsing"),
+        ("schema-no-object", "17 is not a schema"),
+        ("schema-of-no-type", "the type `everything` is none of"),
+        ("schema-remote-ref", "the keyword `$ref` is not part"),
+        ("schema-file-ref", "the keyword `$ref` is not part"),
+        ("schema-deep", "at most 65536 are taken"),
+        ("schema-nested", "recursion limit exceeded"),
+        (
+            "schema-levels",
+            "config-schema: a/a/a/a/a: nests deeper than 4",
+        ),
+        ("schema-wide", "more than 256 properties"),
+        ("schema-choices", "text: has more than 1024 choices"),
+        ("schema-twice", "the key `text` stands twice"),
+        ("schema-default", "text: `default` does not fit"),
+        ("schema-ref-to-itself", "text: the keyword `$ref`"),
+        ("schema-refs-in-circle", "the keyword `$defs`"),
+        ("schema-refs-doubling", "the keyword `$defs`"),
+        ("schema-ref-percent", "the keyword `$defs`"),
+        ("schema-nested-id", "text: the keyword `$defs`"),
+        ("schema-any-of", "text: the keyword `anyOf`"),
+        ("schema-regex-backtracks", "text: the keyword `pattern`"),
+        ("schema-regex-explodes", "text: the keyword `pattern`"),
+        ("schema-regex-broken", "text: the keyword `pattern`"),
+        ("schema-many-patterns", "more than 256 properties"),
+        ("schema-numbers", "`minItems` is not an integer"),
+        ("schema-number-beyond", "number out of range"),
+        ("schema-escapes", "is not named by 1 to 64 ASCII letters"),
+        ("schema-escapes-in-text", "holds control characters"),
+        (
+            "schema-forges-lines",
+            "is not named by 1 to 64 ASCII letters",
+        ),
     ] {
         let (files, tasks) = (crate::open_files(), crate::alive_tasks());
         let component = forebay_bundled::hostile_describe(behaviour).unwrap();
@@ -65,6 +97,30 @@ async fn plugins_that_are_asked_what_they_are() {
         .stage(Stage::new(&honest))
         .build()
         .unwrap();
+    arena.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_with_many_errors_is_refused_for_the_first() {
+    let arena = Arena::new().await;
+    let list = forebay_bundled::hostile_describe("schema-list").unwrap();
+    let list = arena.host.load("p", list).await.unwrap();
+    let refused = |config: Value| {
+        let stage = Stage::new(&list).config(config);
+        let error = Pipeline::builder("p").stage(stage).build().unwrap_err();
+        error.to_string()
+    };
+    // Just under 1 MiB, and over it.
+    let errors = refused(json!({ "list": vec![0; 350_000] }));
+    assert_eq!(
+        errors,
+        "stage 1 honest: config: field `list.0`: 0 is not true or false"
+    );
+    let large = refused(json!({ "list": vec![0; 600_000] }));
+    assert_eq!(large, "stage 1 honest: config: has more than 1048576 bytes");
+    // A dialect of a stranger's is not asked for.
+    let dialect = forebay_bundled::hostile_describe("schema-remote-dialect").unwrap();
+    arena.host.load("p", dialect).await.unwrap();
     arena.is_well().await;
 }
 

@@ -23,11 +23,14 @@ pub enum Exercise {
     /// Name the stages that were lent.
     Stages,
     /// Run a stage and say what it made.
+    #[schemars(extend("additionalProperties" = true))]
     Apply {
         /// The stage.
         stage: String,
-        /// The config to merge over the stage's own.
+        /// The config to merge over the stage's own, which may be anything. No schema of a config says so; what a
+        /// schema leaves open may hold it.
         #[serde(default)]
+        #[schemars(skip)]
         config: Value,
     },
     /// Upload every input so many times, all at once.
@@ -312,3 +315,15 @@ fn input(made: Result<FileInput, InputError>) -> Value {
 }
 
 forebay_plugin::export_workflow!(Drill);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Exercise>().unwrap();
+    }
+}

@@ -277,3 +277,15 @@ fn told(error: impl std::fmt::Display) -> Error {
 }
 
 forebay_plugin::export_file!(HostileFile);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Behaviour>().unwrap();
+    }
+}

@@ -244,7 +244,7 @@ impl Guest for Hostile {
             summary: "Misbehaves on request, for tests".into(),
             accepts: vec!["*/*".into()],
             produces: Vec::new(),
-            config_schema: schemars::schema_for!(Behaviour).as_value().to_string(),
+            config_schema: forebay_plugin::export::schema_text::<Behaviour>(),
         }
     }
 
@@ -348,3 +348,15 @@ async fn behave(behaviour: Behaviour, info: FileInfo, mut input: Input) -> Resul
 const _: () = {
     forebay_plugin::export::export_stream_plugin!(Hostile);
 };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Behaviour>().unwrap();
+    }
+}

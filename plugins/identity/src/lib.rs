@@ -44,3 +44,15 @@ impl StreamPlugin for Identity {
 }
 
 forebay_plugin::export_stream!(Identity);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Config>().unwrap();
+    }
+}

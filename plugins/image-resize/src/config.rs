@@ -23,7 +23,7 @@ pub struct Config {
     #[schemars(range(min = 1, max = 100))]
     pub quality: u8,
     /// Colour behind the transparent parts of a picture that becomes a JPEG, such as `#ffffff`.
-    #[schemars(with = "String", regex(pattern = "^#[0-9a-fA-F]{6}$"))]
+    #[schemars(with = "String", length(min = 7, max = 7))]
     pub background: Colour,
     /// Whether a picture that is smaller than `max_width` and `max_height` is enlarged.
     pub enlarge: bool,

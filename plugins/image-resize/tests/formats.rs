@@ -333,7 +333,11 @@ fn the_schema_has_the_ranges() {
     assert_eq!(properties["quality"]["default"], 85);
     assert_eq!(properties["max_width"]["minimum"], 1);
     assert_eq!(properties["background"]["default"], "#ffffff");
-    assert_eq!(properties["background"]["pattern"], "^#[0-9a-fA-F]{6}$");
+    assert_eq!(properties["background"]["maxLength"], 7);
+    assert_eq!(
+        properties["fit"]["enum"],
+        json!(["inside", "cover", "exact"])
+    );
     assert_eq!(schema["additionalProperties"], false);
     for (name, property) in properties.as_object().unwrap() {
         assert!(
@@ -344,5 +348,8 @@ fn the_schema_has_the_ranges() {
 }
 
 fn forebay_schema() -> serde_json::Value {
-    schemars::schema_for!(Config).into()
+    forebay_plugin::config_schema::<Config>()
+        .unwrap()
+        .as_json()
+        .clone()
 }

@@ -180,3 +180,15 @@ fn body(prompt: &str, assets: &[(Place, String, Asset)]) -> Result<Value, Error>
 }
 
 forebay_plugin::export_workflow!(MediaKit);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Config>().unwrap();
+    }
+}

@@ -128,3 +128,15 @@ pub fn split(
 }
 
 forebay_plugin::export_file!(PdfSplit);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Config>().unwrap();
+    }
+}

@@ -8,7 +8,17 @@
 //! - [`WorkflowPlugin`] gets all files of a job at once, and decides itself what to transform and what to upload.
 //!
 //! The config is a type of the plugin's own: its JSON Schema becomes part of the plugin's descriptor, so the host refuses
-//! a config that does not fit before the plugin runs.
+//! a config that does not fit before the plugin runs. Hosts take a small subset of JSON Schema, so not every type will do:
+//!
+//! - a struct of `bool`, numbers, `String`, enums of unit variants, `Vec` and `Option` of these, and structs, up to four
+//!   levels deep; or an enum of such structs with `#[serde(tag = "…")]`, whose fields have one type wherever they occur;
+//! - from `schemars`: `range(…)` and `length(…)`, docs, and `default` from serde;
+//! - no maps and sets, no `regex`, no untagged enums, no types that contain themselves, no `serde_json::Value`. For a text of
+//!   a certain form use a type with `#[serde(try_from = "String")]` and `#[schemars(with = "String")]`; for what depends on
+//!   more than one field, check it in the plugin. Both end in [`Error::InvalidConfig`].
+//!
+//! [`config_schema`] gives the schema, or the field that cannot be described and why: call it in a test of your own. The
+//! subset itself is in the docs of the crate `forebay-config-schema`.
 //!
 //! ```
 //! use forebay_plugin::{About, Error, Input, Output, StreamPlugin};
@@ -61,10 +71,12 @@
 
 use schemars::JsonSchema;
 
+mod config;
 mod file;
 mod stream;
 pub mod workflow;
 
+pub use config::config_schema;
 pub use file::{FilePlugin, InputFile, OutputFile};
 
 pub use stream::{Input, Output, StreamPlugin};
@@ -78,6 +90,7 @@ pub mod export {
     pub use crate::bindings::file::export_file_plugin;
     pub use crate::bindings::stream::export_stream_plugin;
     pub use crate::bindings::workflow::export_workflow_plugin;
+    pub use crate::config::schema_text;
     pub use crate::file::FileExport;
     pub use crate::stream::StreamExport;
     pub use crate::workflow::WorkflowExport;
@@ -153,7 +166,7 @@ impl About {
             summary: self.summary.into(),
             accepts: owned(self.accepts),
             produces: owned(self.produces),
-            config_schema: schemars::schema_for!(C).as_value().to_string(),
+            config_schema: config::schema_text::<C>(),
         }
     }
 }

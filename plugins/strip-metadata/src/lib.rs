@@ -83,3 +83,15 @@ impl From<Error> for forebay_plugin::Error {
 }
 
 forebay_plugin::export_stream!(StripMetadata);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_config_can_be_described() {
+        forebay_plugin::config_schema::<Config>().unwrap();
+    }
+}

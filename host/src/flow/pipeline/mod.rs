@@ -7,7 +7,6 @@ mod error;
 
 use std::sync::Arc;
 
-use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 pub use error::PipelineError;
@@ -182,7 +181,7 @@ fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
     Ok(())
 }
 
-/// Checks a config against the plugin's schema, and says in plain words which field is wrong.
+/// Checks a config against the plugin's schema. The error names the first field that does not fit.
 pub(crate) fn check_config(plugin: &Plugin, config: &Value) -> Result<(), String> {
     let Some(schema) = &plugin.descriptor().config_schema else {
         return match config {
@@ -190,58 +189,5 @@ pub(crate) fn check_config(plugin: &Plugin, config: &Value) -> Result<(), String
             _ => Err("this plugin takes none".into()),
         };
     };
-    if !config.is_object() {
-        return Err("is not an object".into());
-    }
-    let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
-    let Some(error) = validator.iter_errors(config).next() else {
-        return Ok(());
-    };
-    let path = error.instance_path().to_string();
-    let field = path.trim_start_matches('/').replace('/', ".");
-    Err(match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let known: Vec<&str> = schema
-                .get("properties")
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-                .map(|(key, _)| key.as_str())
-                .collect();
-            let takes = if known.is_empty() {
-                "this plugin takes none".into()
-            } else {
-                format!("it takes {}", known.join(", "))
-            };
-            format!("there is no field `{}`; {takes}", unexpected.join("`, `"))
-        }
-        ValidationErrorKind::OneOfNotValid { .. }
-        | ValidationErrorKind::AnyOf { .. }
-        | ValidationErrorKind::Enum { .. }
-            if let Some(choices) = choices(schema, &path) =>
-        {
-            format!("field `{field}`: {} is none of {choices}", error.instance())
-        }
-        _ if field.is_empty() => error.to_string(),
-        _ => format!("field `{field}`: {error}"),
-    })
-}
-
-/// The choices of a field that has a fixed list of them, wherever the schema keeps it.
-fn choices(schema: &Value, path: &str) -> Option<String> {
-    let mut property = schema
-        .get("properties")?
-        .get(path.trim_start_matches('/'))?;
-    if let Some(reference) = property.get("$ref").and_then(Value::as_str) {
-        property = schema.pointer(reference.strip_prefix('#')?)?;
-    }
-    let listed = ["enum", "oneOf", "anyOf"]
-        .iter()
-        .find_map(|key| property.get(key)?.as_array())?;
-    let names: Option<Vec<&str>> = listed
-        .iter()
-        .map(|one| one.get("const").unwrap_or(one).as_str())
-        .collect();
-    Some(names?.join(", "))
+    schema.check(config).map_err(|error| error.to_string())
 }

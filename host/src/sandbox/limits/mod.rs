@@ -5,8 +5,8 @@
 //! its doc says by how much it can be overrun.
 //!
 //! There are also fixed lengths that no honest plugin reaches. What is longer is refused or cut, where it is checked: a name
-//! has at most 255 bytes; each text of a descriptor 4 KiB, each list 256 entries, the schema 32 KiB; a plugin's error message
-//! 1,000 characters, a line that it prints 1 KiB, all that it prints 64 KiB; a config from a workflow 1 MiB, its result
+//! has at most 255 bytes; each text of a descriptor 4 KiB, each list 256 entries, the schema 64 KiB; a plugin's error message
+//! 1,000 characters, a line that it prints 1 KiB, all that it prints 64 KiB; a config 1 MiB, the result of a workflow
 //! 16 MiB.
 
 mod exceeded;

@@ -1,6 +1,6 @@
 //! What a plugin says of itself, taken only as far as it makes sense.
 
-use serde_json::Value;
+use forebay_config_schema::ConfigSchema;
 
 use super::schema;
 use crate::sandbox::bindings::Descriptor as GuestDescriptor;
@@ -27,8 +27,8 @@ pub struct Descriptor {
     pub accepts: Vec<String>,
     /// Media types that it can emit; empty when outputs keep the type of their input.
     pub produces: Vec<String>,
-    /// JSON Schema (2020-12) of the config; `None` when it takes none.
-    pub config_schema: Option<Value>,
+    /// Schema of the config; `None` when it takes none.
+    pub config_schema: Option<ConfigSchema>,
 }
 
 impl Descriptor {
