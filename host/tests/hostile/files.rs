@@ -10,7 +10,7 @@ use crate::{Arena, behaviour, impatient, tight};
 #[tokio::test(flavor = "multi_thread")]
 async fn file_plugins() {
     let arena = Arena::new().await;
-    let hostile = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let hostile = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let one = |name| behaviour(name);
     let link = "is reached through a link";
     let long = tight().cpu_time(Duration::from_secs(20));

@@ -38,7 +38,7 @@ async fn plugins_that_are_asked_what_they_are() {
         ("schema-escapes", "holds control characters"),
     ] {
         let (files, tasks) = (crate::open_files(), crate::alive_tasks());
-        let component = forebay_bundled::hostile_describe(behaviour).unwrap();
+        let component = forebay_test_plugins::hostile_describe(behaviour).unwrap();
         let started = Instant::now();
         let Err(error) = arena.host.load("p", component).await else {
             panic!("{behaviour} was loaded");
@@ -57,7 +57,7 @@ async fn plugins_that_are_asked_what_they_are() {
         assert!(error.chars().all(|c| !c.is_control()), "{error:?}");
         assert_eq!(left, "nothing", "{behaviour}");
     }
-    let honest = forebay_bundled::hostile_describe("honest").unwrap();
+    let honest = forebay_test_plugins::hostile_describe("honest").unwrap();
     let honest = arena.host.load("p", honest).await.unwrap();
     Pipeline::builder("p")
         .stage(Stage::new(&honest))

@@ -13,7 +13,7 @@ const TRAP: &str = "the plugin crashed";
 #[tokio::test(flavor = "multi_thread")]
 async fn stream_plugins() {
     let arena = Arena::new().await;
-    let hostile = arena.load(forebay_bundled::HOSTILE).await;
+    let hostile = arena.load(forebay_test_plugins::HOSTILE).await;
     let few = tight().output_files(100);
     let one = |name| behaviour(name);
     let rows: Vec<(Limits, Value, &str)> = vec![
