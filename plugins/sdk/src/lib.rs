@@ -96,7 +96,7 @@ pub mod export {
 pub mod bindings {
     pub mod stream {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "stream-plugin",
             generate_all,
             pub_export_macro: true,
@@ -106,7 +106,7 @@ pub mod bindings {
     }
     pub mod file {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "file-plugin",
             generate_all,
             pub_export_macro: true,
@@ -117,7 +117,7 @@ pub mod bindings {
     }
     pub mod workflow {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "workflow-plugin",
             generate_all,
             pub_export_macro: true,
