@@ -25,7 +25,7 @@ fn neighbours(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let host = Host::builder().build().unwrap();
     let identity = Stage::new(&load(&runtime, &host, forebay_bundled::IDENTITY));
-    let hostile = load(&runtime, &host, forebay_bundled::HOSTILE);
+    let hostile = load(&runtime, &host, forebay_test_plugins::HOSTILE);
     let spin = Stage::new(&hostile)
         .config(json!({ "behaviour": "spin" }))
         .limits(Limits::default().cpu_time(Duration::from_secs(3600)));

@@ -35,7 +35,7 @@ fn pdf(size: usize) -> Bytes {
 
 fn drill(runtime: &Runtime, host: &Host, exercise: Value) -> Workflow {
     let drill = runtime
-        .block_on(host.load("drill", forebay_bundled::DRILL))
+        .block_on(host.load("drill", forebay_test_plugins::DRILL))
         .unwrap();
     Workflow::builder("drill", &drill)
         .config(exercise)

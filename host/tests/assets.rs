@@ -74,7 +74,7 @@ async fn size_chooses_the_flow_and_the_bytes_arrive() {
     let hides_size = pipeline(
         &host,
         &[(
-            forebay_bundled::HOSTILE,
+            forebay_test_plugins::HOSTILE,
             json!({ "behaviour": "copies", "count": 1 }),
         )],
     )
@@ -140,7 +140,7 @@ async fn a_chain_that_fails_completes_nothing() {
         let failing = pipeline(
             &host,
             &[
-                (forebay_bundled::HOSTILE, behaviour),
+                (forebay_test_plugins::HOSTILE, behaviour),
                 (forebay_bundled::IDENTITY, json!({})),
             ],
         )

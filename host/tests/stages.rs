@@ -40,7 +40,7 @@ async fn stage(component: &[u8], config: Value) -> Stage {
 }
 
 async fn hostile(config: Value) -> Stage {
-    stage(forebay_bundled::HOSTILE, config).await
+    stage(forebay_test_plugins::HOSTILE, config).await
 }
 
 async fn identity() -> Stage {
@@ -365,7 +365,7 @@ async fn dropping_a_job_ends_it_and_removes_its_scratch() {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::builder().scratch_dir(folder.path()).build().unwrap();
     let plugin = host
-        .load("hostile", forebay_bundled::HOSTILE)
+        .load("hostile", forebay_test_plugins::HOSTILE)
         .await
         .unwrap();
     let spin = pipeline([Stage::new(&plugin).config(json!({ "behaviour": "spin" }))]);

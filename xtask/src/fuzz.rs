@@ -54,17 +54,51 @@ const LONGEST_INPUT: u32 = 10;
 /// A process that grows beyond is a finding. In MiB.
 const MOST_MEMORY: u32 = 2048;
 
-#[derive(Debug, clap::Args)]
+/// What to fuzz, and for how long.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Options {
-    /// Targets of fuzz/targets, all of them by default
-    #[arg(value_name = "TARGET")]
+    /// Targets of fuzz/targets, all of them if there are none here.
     targets: Vec<String>,
-    /// How long each target runs
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How long each target runs, in seconds.
     seconds: u32,
-    /// Run one target on this file only, say on what an earlier run found
-    #[arg(long, value_name = "FILE", requires = "targets")]
+    /// Run one target on this file only, say on what an earlier run found.
     replay: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads `[TARGET]... [--seconds SECONDS] [--replay FILE]`.
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        let mut options = Self {
+            targets: Vec::new(),
+            seconds: 60,
+            replay: None,
+        };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            match arg.to_string_lossy().as_ref() {
+                "--seconds" => {
+                    let value = args.next().context("--seconds takes a number")?;
+                    options.seconds = value
+                        .to_string_lossy()
+                        .parse()
+                        .ok()
+                        .filter(|&seconds| seconds > 0)
+                        .context("--seconds takes a number of at least 1")?;
+                }
+                "--replay" => {
+                    let value = args.next().context("--replay takes a file")?;
+                    options.replay = Some(value.into());
+                }
+                flag if flag.starts_with('-') => bail!("fuzz takes no {flag}"),
+                target => options.targets.push(target.to_owned()),
+            }
+        }
+        ensure!(
+            options.replay.is_none() || options.targets.len() == 1,
+            "--replay takes one target"
+        );
+        Ok(options)
+    }
 }
 
 /// Builds and runs the targets; prints one line for each.

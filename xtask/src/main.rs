@@ -1,87 +1,152 @@
 //! The project's chores. `cargo xtask demo` and `cargo xtask test` need nothing but Rust: they bring the compiler for the
 //! plugins first.
+//!
+//! This program is built before anything else is, so it has one small dependency and reads its arguments by hand.
 
 mod fuzz;
+mod package;
 mod toolchain;
+mod wit;
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, Subcommand};
+use anyhow::{Context as _, Result, bail, ensure};
 
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", about = "The project's chores")]
-struct Args {
-    #[command(subcommand)]
-    chore: Chore,
-}
+const USAGE: &str = "\
+Usage: cargo xtask CHORE
 
-#[derive(Debug, Subcommand)]
+  setup            Bring the compiler for the plugins, once; plain `cargo build` and `cargo test` work from then on
+  demo [ARG]...    Run the demo: files through plugins to assets of an emulator
+  test [--cases N] Run every test. Property tests try the same cases in each run; with --cases each tries N cases from a new
+                   seed, and writes a case that fails beside its test: commit that file, and every run tries it first
+  check            Check that the copies of wit/ are equal to it
+  sync-wit         Make the copies of wit/ equal to it
+  package          Pack what is published, install the command from the packed crates alone, and run its demo
+  fuzz [TARGET]... [--seconds SECONDS] [--replay FILE]
+                   Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
+";
+
+#[derive(Debug, PartialEq)]
 enum Chore {
-    /// Bring the compiler for the plugins, once; plain `cargo build` and `cargo test` work from then on
+    Help,
     Setup,
-    /// Run the demo: files through plugins to assets of an emulator
-    Demo {
-        /// For `forebay demo`
-        args: Vec<String>,
-    },
-    /// Run every test. Property tests try the same 256 cases in each run
+    Demo(Vec<OsString>),
     Test {
-        /// Have each property test try N cases, from a seed that is new in each run. A case that fails is written
-        /// beside its test, to `NAME.proptest-regressions` or `proptest-regressions/`: commit it, and every later run
-        /// tries it first
-        #[arg(long, value_name = "N")]
+        /// Cases of each property test, from a new seed. Without it the same cases are tried in each run.
         cases: Option<u32>,
     },
-    /// Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
+    Check,
+    SyncWit,
+    Package,
     Fuzz(fuzz::Options),
+}
+
+impl Chore {
+    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        let mut args = args.into_iter();
+        let name = args.next().unwrap_or_default();
+        let mut rest: Vec<OsString> = args.collect();
+        let chore = match name.to_string_lossy().as_ref() {
+            "demo" => {
+                // What follows `--` is for the demo as well.
+                if rest.first().is_some_and(|first| first == "--") {
+                    rest.remove(0);
+                }
+                return Ok(Self::Demo(rest));
+            }
+            "fuzz" => return Ok(Self::Fuzz(fuzz::Options::parse(rest)?)),
+            "help" | "--help" | "-h" => Self::Help,
+            "setup" => Self::Setup,
+            "test" => {
+                let cases = match rest.as_slice() {
+                    [] => None,
+                    [flag, cases] if flag == "--cases" => {
+                        let cases = cases.to_string_lossy();
+                        let number = cases.parse();
+                        Some(number.with_context(|| format!("--cases {cases}: not a number"))?)
+                    }
+                    _ => bail!("`test` takes `--cases N` and nothing else"),
+                };
+                return Ok(Self::Test { cases });
+            }
+            "check" => Self::Check,
+            "sync-wit" => Self::SyncWit,
+            "package" => Self::Package,
+            name => bail!("there is no chore `{name}`\n\n{USAGE}"),
+        };
+        ensure!(
+            rest.is_empty(),
+            "`{}` takes no arguments",
+            name.to_string_lossy()
+        );
+        Ok(chore)
+    }
 }
 
 fn main() -> Result<()> {
     fuzz::stand_in_for_rustc()?;
-    let chore = Args::parse().chore;
+    package::stand_in_for_rustc()?;
+    let chore = Chore::parse(std::env::args_os().skip(1))?;
     let workspace = workspace()?;
-    // Fuzzing builds no guest.
-    if !matches!(chore, Chore::Fuzz(_)) {
-        toolchain::ensure(&workspace)?;
-    }
     match chore {
-        Chore::Setup => Ok(()),
-        Chore::Demo { args } => {
-            // Resolved for the whole workspace, and with an example as tests are, so that `test` finds the same
-            // dependencies built: without it cargo gives some of them fewer features, and wasmtime is built twice.
-            let build = [
-                "build",
-                "--workspace",
-                "--bin",
-                "forebay",
-                "--example",
-                "serve",
-            ];
-            cargo(&workspace, &build)?;
-            let forebay = std::env::current_exe()?.with_file_name("forebay");
-            let status = Command::new(forebay).arg("demo").args(args).status();
-            ensure!(
-                status.context("cannot run the demo")?.success(),
-                "the demo failed"
-            );
+        Chore::Help => {
+            print!("{USAGE}");
             Ok(())
         }
-        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
-        Chore::Test { cases } => {
-            let mut test = cargo_command(&workspace, &["test", "--workspace"]);
-            if let Some(cases) = cases {
-                // The standard library has no random numbers, but its hash maps have random keys.
-                let seed = RandomState::new().hash_one(cases);
-                eprintln!("test: PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
-                test.env("PROPTEST_CASES", cases.to_string())
-                    .env("PROPTEST_RNG_SEED", seed.to_string());
-            }
-            run(&mut test, "test --workspace")
+        Chore::Setup => toolchain::ensure(&workspace),
+        Chore::Demo(args) => {
+            toolchain::ensure(&workspace)?;
+            demo(&workspace, &args)
         }
+        Chore::Test { cases } => {
+            toolchain::ensure(&workspace)?;
+            test(&workspace, cases)
+        }
+        Chore::Check => wit::check(&workspace),
+        Chore::SyncWit => wit::sync(&workspace),
+        Chore::Package => {
+            toolchain::ensure(&workspace)?;
+            package::run(&workspace)
+        }
+        // Fuzzing builds no guest.
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
     }
+}
+
+fn test(workspace: &Path, cases: Option<u32>) -> Result<()> {
+    let mut test = cargo_command(workspace, &["test", "--workspace"]);
+    if let Some(cases) = cases {
+        // The standard library has no random numbers, but its hash maps have random keys.
+        let seed = RandomState::new().hash_one(cases);
+        eprintln!("test: PROPTEST_CASES={cases} PROPTEST_RNG_SEED={seed}");
+        test.env("PROPTEST_CASES", cases.to_string())
+            .env("PROPTEST_RNG_SEED", seed.to_string());
+    }
+    run(&mut test, "test --workspace")
+}
+
+fn demo(workspace: &Path, args: &[OsString]) -> Result<()> {
+    // Resolved for the whole workspace, and with an example as tests are, so that `test` finds the same
+    // dependencies built: without it cargo gives some of them fewer features, and wasmtime is built twice.
+    let build = [
+        "build",
+        "--workspace",
+        "--bin",
+        "forebay",
+        "--example",
+        "serve",
+    ];
+    cargo(workspace, &build)?;
+    let forebay = std::env::current_exe()?.with_file_name("forebay");
+    let status = Command::new(forebay).arg("demo").args(args).status();
+    ensure!(
+        status.context("cannot run the demo")?.success(),
+        "the demo failed"
+    );
+    Ok(())
 }
 
 fn cargo(workspace: &Path, args: &[&str]) -> Result<()> {
@@ -108,4 +173,42 @@ fn workspace() -> Result<PathBuf> {
         .parent()
         .context("xtask/ lies in the workspace")?
         .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Chore> {
+        Chore::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn chores_are_read() {
+        assert_eq!(parse("test").unwrap(), Chore::Test);
+        assert_eq!(parse("sync-wit").unwrap(), Chore::SyncWit);
+        let args = vec!["--json".into(), "a.jpg".into()];
+        assert_eq!(
+            parse("demo --json a.jpg").unwrap(),
+            Chore::Demo(args.clone())
+        );
+        assert_eq!(parse("demo -- --json a.jpg").unwrap(), Chore::Demo(args));
+    }
+
+    #[test]
+    fn what_is_no_chore_is_refused() {
+        for line in [
+            "",
+            "tset",
+            "test --release",
+            "fuzz --seconds",
+            "fuzz --seconds 0",
+            "fuzz --replay file",
+            "fuzz --jobs 2",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
 }

@@ -77,25 +77,33 @@ fn with_debian(folder: &Path) -> Result<()> {
     // Built beside its place and moved there whole, so that a run that was interrupted leaves nothing half-done behind.
     let parent = folder.parent().context("the folder has no parent")?;
     fs::create_dir_all(parent)?;
-    let work = tempfile::Builder::new()
-        .prefix("wasm-toolchain-")
-        .tempdir_in(parent)?;
-    let root = work.path().join("root");
-    download(work.path(), &mirror()?)?;
-    for entry in fs::read_dir(work.path().join("cache/archives"))? {
+    let work = parent.join(format!("wasm-toolchain-{}", std::process::id()));
+    let unpacked = unpack(&work);
+    if unpacked.is_err() {
+        // What is half-done is of no use. The error to show is the first one.
+        let _ = fs::remove_dir_all(&work);
+    }
+    unpacked?;
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::rename(&work, folder)?;
+    write_wrapper(folder, &tools)
+}
+
+/// Fetches the packages and unpacks them under `root` of the folder.
+fn unpack(work: &Path) -> Result<()> {
+    let root = work.join("root");
+    download(work, &mirror()?)?;
+    for entry in fs::read_dir(work.join("cache/archives"))? {
         let package = entry?.path();
         if package.extension().is_some_and(|e| e == "deb") {
             output(Command::new("dpkg").arg("-x").arg(&package).arg(&root))?;
         }
     }
-    fs::remove_dir_all(work.path().join("cache"))?;
-    fs::remove_dir_all(work.path().join("lists"))?;
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    let work = work.keep();
-    fs::rename(&work, folder)?;
-    write_wrapper(folder, &tools)
+    fs::remove_dir_all(work.join("cache"))?;
+    fs::remove_dir_all(work.join("lists"))?;
+    Ok(())
 }
 
 fn write_wrapper(folder: &Path, tools: &Path) -> Result<()> {

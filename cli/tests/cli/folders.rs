@@ -182,7 +182,11 @@ fn a_template_gives_each_result_a_name_of_its_own() {
 #[test]
 fn two_outputs_of_one_name_are_told_and_can_be_named() {
     let folder = folder_with(&["x.txt"]);
-    fs::write(folder.path().join("odd.wasm"), forebay_bundled::HOSTILE).unwrap();
+    fs::write(
+        folder.path().join("odd.wasm"),
+        forebay_test_plugins::HOSTILE,
+    )
+    .unwrap();
     let stages = [
         "run",
         "-s",

@@ -77,7 +77,11 @@ fn many_files_and_large_ones_take_bounded_memory_and_connections() {
 fn peak_memory(length: u64) -> u64 {
     let folder = TempDir::new().unwrap();
     let emulator = Emulator::start(folder.path(), &["--max-bytes", "6GiB"]);
-    fs::write(folder.path().join("drill.wasm"), forebay_bundled::DRILL).unwrap();
+    fs::write(
+        folder.path().join("drill.wasm"),
+        forebay_test_plugins::DRILL,
+    )
+    .unwrap();
     let video = folder.path().join("video.mp4");
     write_sparse(&video, b"\0\0\0\x20ftypisom\0\0\0\0", length);
     let mut child = forebay_with(folder.path(), &emulator.url, "any")

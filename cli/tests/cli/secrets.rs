@@ -39,7 +39,7 @@ fn no_secret_is_told() {
     write_sparse(&inputs.join("large.pdf"), b"%PDF-1.7\n", 33_000_000);
     fs::write(
         folder.path().join("inputs/drill.wasm"),
-        forebay_bundled::DRILL,
+        forebay_test_plugins::DRILL,
     )
     .unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

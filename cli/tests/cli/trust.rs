@@ -142,7 +142,7 @@ fn only_what_is_locked_is_run() {
 
     fs::write(
         folder.path().join("media/plugins/resize.wasm"),
-        forebay_bundled::HOSTILE,
+        forebay_test_plugins::HOSTILE,
     )
     .unwrap();
     let output = run(&locked);
@@ -249,7 +249,7 @@ fn inspect_shows_what_is_never_granted() {
 fn a_deterministic_run_gives_the_same_bytes_twice() {
     let folder = TempDir::new().unwrap();
     let plugin = folder.path().join("hostile.wasm");
-    fs::write(&plugin, forebay_bundled::HOSTILE).unwrap();
+    fs::write(&plugin, forebay_test_plugins::HOSTILE).unwrap();
     fs::write(folder.path().join("a.txt"), "words").unwrap();
     let observe = |args: &[&str]| {
         let mut command = forebay(folder.path());

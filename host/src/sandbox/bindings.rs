@@ -4,7 +4,7 @@
 /// The world of stream plugins, and the types that all worlds share.
 pub(crate) mod stream {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "stream-plugin",
         imports: { default: store | trappable },
         exports: { default: async | store },
@@ -15,7 +15,7 @@ pub(crate) mod stream {
 /// The world of file plugins. Its guests block, so their calls are not concurrent.
 pub(crate) mod file {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "file-plugin",
         exports: { default: async },
         require_store_data_send: true,
@@ -26,7 +26,7 @@ pub(crate) mod file {
 /// What workflow plugins export.
 pub(crate) mod workflow {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         inline: "
             package forebay:host;
             world workflow-exports {

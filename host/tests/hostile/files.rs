@@ -12,7 +12,7 @@ use crate::{Arena, behaviour, impatient, tight};
 async fn file_plugins() {
     alone!();
     let arena = Arena::new().await;
-    let hostile = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let hostile = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let one = |name| behaviour(name);
     let link = "is reached through a link";
     let long = tight().cpu_time(Duration::from_secs(20));

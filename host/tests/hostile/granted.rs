@@ -19,10 +19,10 @@ async fn seen(arena: &Arena, stage: Stage) -> String {
 async fn without_grants_there_is_nothing_to_find() {
     alone!();
     let arena = Arena::new().await;
-    let stream = arena.load(forebay_bundled::HOSTILE).await;
+    let stream = arena.load(forebay_test_plugins::HOSTILE).await;
     let stage = Stage::new(&stream).config(behaviour("look"));
     assert_eq!(seen(&arena, stage).await.trim(), "nothing");
-    let file = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let file = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let found = seen(&arena, Stage::new(&file).config(behaviour("look"))).await;
     for line in found.lines().filter(|line| line.contains('/')) {
         assert!(line.contains("/in") || line.contains("/out"), "{found}");
@@ -35,7 +35,7 @@ async fn without_grants_there_is_nothing_to_find() {
 async fn what_is_granted_is_there_and_no_way_leads_out_of_it() {
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["fonts", "notes", "secret"] {
@@ -89,7 +89,7 @@ async fn what_is_granted_is_there_and_no_way_leads_out_of_it() {
 async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE).await;
     let observe = |grants: Grants| {
         Stage::new(&plugin)
             .config(behaviour("observe"))
@@ -113,7 +113,7 @@ async fn a_deterministic_plugin_gives_the_same_bytes_twice() {
 async fn a_deterministic_file_plugin_sees_no_time_of_its_input() {
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let look = |grants| Stage::new(&plugin).config(behaviour("look")).grants(grants);
     let fixed = Grants::none().deterministic();
     let once = seen(&arena, look(fixed.clone())).await;

@@ -12,8 +12,8 @@ use crate::{Arena, alive_tasks, behaviour, impatient, open_files, resident, tigh
 async fn what_is_cancelled_leaves_nothing() {
     alone!();
     let arena = Arena::new().await;
-    let stream = arena.load(forebay_bundled::HOSTILE).await;
-    let file = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let stream = arena.load(forebay_test_plugins::HOSTILE).await;
+    let file = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let patient = Limits::default();
     for (plugin, config) in [
         (&stream, behaviour("spin")),
@@ -46,7 +46,7 @@ async fn what_is_cancelled_leaves_nothing() {
 async fn an_output_that_nobody_reads_holds_its_writer_up_and_no_memory() {
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE).await;
     let (files, tasks, memory) = (open_files(), alive_tasks(), resident());
     let flood = Stage::new(&plugin)
         .config(behaviour("flood"))

@@ -40,10 +40,10 @@ async fn a_job_is_held_to_its_files() {
     let ten = json!({ "behaviour": "copies", "count": 10 });
     let configs = [ten.clone(), ten];
     let limits = JobLimits::default().output_files(110);
-    let (errors, delivered) = run(&arena, forebay_bundled::HOSTILE, &configs, limits).await;
+    let (errors, delivered) = run(&arena, forebay_test_plugins::HOSTILE, &configs, limits).await;
     assert!(errors.is_empty() && delivered == 100, "{errors:?}");
     let limits = JobLimits::default().output_files(30);
-    let (errors, delivered) = run(&arena, forebay_bundled::HOSTILE, &configs, limits).await;
+    let (errors, delivered) = run(&arena, forebay_test_plugins::HOSTILE, &configs, limits).await;
     let limit = |error: &Error| {
         matches!(
             error,
@@ -66,7 +66,13 @@ async fn a_job_is_held_to_its_scratch() {
         (8 << 20, behaviour("endless")),
     ] {
         let limits = JobLimits::default().scratch_bytes(most);
-        let (errors, _) = run(&arena, forebay_bundled::HOSTILE_FILE, &[config], limits).await;
+        let (errors, _) = run(
+            &arena,
+            forebay_test_plugins::HOSTILE_FILE,
+            &[config],
+            limits,
+        )
+        .await;
         let error = errors.first().unwrap().to_string();
         assert!(
             error.contains("reached its limit `scratch_bytes`"),
@@ -83,7 +89,7 @@ async fn a_job_is_held_to_its_time() {
     let limits = JobLimits::default().wall_clock(limit);
     let started = Instant::now();
     let sleep = [behaviour("sleep")];
-    let (errors, _) = run(&arena, forebay_bundled::HOSTILE, &sleep, limits).await;
+    let (errors, _) = run(&arena, forebay_test_plugins::HOSTILE, &sleep, limits).await;
     let error = errors.first().unwrap().to_string();
     assert_eq!(
         error,

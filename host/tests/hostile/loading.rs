@@ -72,7 +72,7 @@ async fn plugins_that_are_asked_what_they_are() {
         ),
     ] {
         let (files, tasks) = (crate::open_files(), crate::alive_tasks());
-        let component = forebay_bundled::hostile_describe(behaviour).unwrap();
+        let component = forebay_test_plugins::hostile_describe(behaviour).unwrap();
         let started = Instant::now();
         let Err(error) = arena.host.load("p", component).await else {
             panic!("{behaviour} was loaded");
@@ -91,7 +91,7 @@ async fn plugins_that_are_asked_what_they_are() {
         assert!(error.chars().all(|c| !c.is_control()), "{error:?}");
         assert_eq!(left, "nothing", "{behaviour}");
     }
-    let honest = forebay_bundled::hostile_describe("honest").unwrap();
+    let honest = forebay_test_plugins::hostile_describe("honest").unwrap();
     let honest = arena.host.load("p", honest).await.unwrap();
     Pipeline::builder("p")
         .stage(Stage::new(&honest))
@@ -103,7 +103,7 @@ async fn plugins_that_are_asked_what_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_with_many_errors_is_refused_for_the_first() {
     let arena = Arena::new().await;
-    let list = forebay_bundled::hostile_describe("schema-list").unwrap();
+    let list = forebay_test_plugins::hostile_describe("schema-list").unwrap();
     let list = arena.host.load("p", list).await.unwrap();
     let refused = |config: Value| {
         let stage = Stage::new(&list).config(config);
@@ -119,7 +119,7 @@ async fn a_config_with_many_errors_is_refused_for_the_first() {
     let large = refused(json!({ "list": vec![0; 600_000] }));
     assert_eq!(large, "stage 1 honest: config: has more than 1048576 bytes");
     // A dialect of a stranger's is not asked for.
-    let dialect = forebay_bundled::hostile_describe("schema-remote-dialect").unwrap();
+    let dialect = forebay_test_plugins::hostile_describe("schema-remote-dialect").unwrap();
     arena.host.load("p", dialect).await.unwrap();
     arena.is_well().await;
 }

@@ -19,7 +19,7 @@ fn cpu() -> Duration {
 async fn cpu_time_is_overrun_by_little() {
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE).await;
     let limit = Duration::from_millis(500);
     let limits = Limits::default().cpu_time(limit);
     // One tick is 10 ms. A plugin that yields all the time has the runtime work between its turns, which is not counted.
@@ -51,7 +51,7 @@ async fn a_file_plugin_overruns_its_output_by_what_the_disk_takes_between_two_lo
     alone!();
     const LIMIT: u64 = 20 << 20;
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let (most, over) = (
         Arc::new(AtomicU64::new(0)),
         Arc::new(AtomicBool::new(false)),

@@ -14,8 +14,8 @@ const TIMES: usize = 1000;
 async fn a_thousand_times_leave_nothing_behind() {
     alone!();
     let arena = Arena::new().await;
-    let stream = arena.load(forebay_bundled::HOSTILE).await;
-    let file = arena.load(forebay_bundled::HOSTILE_FILE).await;
+    let stream = arena.load(forebay_test_plugins::HOSTILE).await;
+    let file = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let mut stages: Vec<Stage> = [
         json!({ "behaviour": "trap", "at": "middle" }),
         json!({ "behaviour": "copies", "count": 5 }),

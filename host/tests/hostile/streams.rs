@@ -15,7 +15,7 @@ const TRAP: &str = "the plugin crashed";
 async fn stream_plugins() {
     alone!();
     let arena = Arena::new().await;
-    let hostile = arena.load(forebay_bundled::HOSTILE).await;
+    let hostile = arena.load(forebay_test_plugins::HOSTILE).await;
     let few = tight().output_files(100);
     let one = |name| behaviour(name);
     let rows: Vec<(Limits, Value, &str)> = vec![

@@ -13,7 +13,7 @@ const TEXT: &str = "some words\n";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_of_wasi_0_3_streams_a_file() {
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::WASI3).await;
+    let plugin = arena.load(forebay_test_plugins::WASI3).await;
     for import in [
         "wasi:cli/stderr@0.3.0",
         "wasi:clocks/monotonic-clock@0.3.0",
@@ -50,7 +50,7 @@ async fn a_plugin_of_wasi_0_3_streams_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_wasi_0_3() {
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::WASI3).await;
+    let plugin = arena.load(forebay_test_plugins::WASI3).await;
     let few = tight().handles(200);
     let count = |name: &str, count: u64| json!({ "behaviour": name, "count": count });
     for (limits, config, ends) in [
@@ -88,7 +88,7 @@ async fn limits_hold_for_wasi_0_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wasi_0_3_has_the_clock_the_numbers_and_the_environment_that_are_granted() {
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::WASI3).await;
+    let plugin = arena.load(forebay_test_plugins::WASI3).await;
     let observe = async |grants: Grants| {
         let stage = Stage::new(&plugin)
             .config(behaviour("observe"))
@@ -110,7 +110,7 @@ async fn wasi_0_3_has_the_clock_the_numbers_and_the_environment_that_are_granted
 #[tokio::test(flavor = "multi_thread")]
 async fn wasi_0_3_has_the_folders_that_are_granted() {
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::WASI3_FOLDERS).await;
+    let plugin = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["fonts", "notes", "secret"] {
@@ -174,7 +174,7 @@ async fn wasi_0_3_has_the_folders_that_are_granted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_folders_of_wasi_0_3() {
     let arena = Arena::new().await;
-    let plugin = arena.load(forebay_bundled::WASI3_FOLDERS).await;
+    let plugin = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
     let folder = tempfile::tempdir().unwrap();
     let file = fs::File::create(folder.path().join("large")).unwrap();
     file.set_len(64 << 30).unwrap();
@@ -233,7 +233,7 @@ fn a_list_that_is_left_open_holds_no_thread() {
         .unwrap();
     runtime.block_on(async {
         let arena = Arena::new().await;
-        let plugin = arena.load(forebay_bundled::WASI3_FOLDERS).await;
+        let plugin = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
         let folder = tempfile::tempdir().unwrap();
         let mut names = Vec::new();
         for number in 0..1000 {

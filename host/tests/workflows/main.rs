@@ -128,7 +128,7 @@ fn client(base_url: &str, key: &str) -> Assets {
 
 /// This exercise, with all grants and no stages.
 async fn bare_drill(exercise: Value) -> WorkflowBuilder {
-    Workflow::builder("drill", &plugin(forebay_bundled::DRILL).await)
+    Workflow::builder("drill", &plugin(forebay_test_plugins::DRILL).await)
         .config(exercise)
         .grants(Grants::all())
 }

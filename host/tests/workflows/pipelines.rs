@@ -45,7 +45,7 @@ async fn a_workflow_is_the_last_step_of_a_pipeline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_stand_only_where_their_world_and_their_grants_belong() {
-    let drill = stage(forebay_bundled::DRILL).await;
+    let drill = stage(forebay_test_plugins::DRILL).await;
     let as_stage = Pipeline::builder("p").stage(drill.clone()).build();
     assert!(matches!(as_stage, Err(PipelineError::World { .. })));
     let identity = plugin(forebay_bundled::IDENTITY).await;

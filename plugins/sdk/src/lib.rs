@@ -109,7 +109,7 @@ pub mod export {
 pub mod bindings {
     pub mod stream {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "stream-plugin",
             generate_all,
             pub_export_macro: true,
@@ -119,7 +119,7 @@ pub mod bindings {
     }
     pub mod file {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "file-plugin",
             generate_all,
             pub_export_macro: true,
@@ -130,7 +130,7 @@ pub mod bindings {
     }
     pub mod workflow {
         wit_bindgen::generate!({
-            path: "../../wit",
+            path: "wit",
             world: "workflow-plugin",
             generate_all,
             pub_export_macro: true,

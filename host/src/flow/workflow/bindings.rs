@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of the interfaces that workflow plugins import.
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "wit",
     inline: "
         package forebay:host;
         world workflow-imports {

@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn the_version_of_the_contract_is_that_of_the_wit() {
         for file in ["types.wit", "transform.wit", "assets.wit"] {
-            let path = format!("{}/../wit/{file}", env!("CARGO_MANIFEST_DIR"));
+            let path = format!("{}/wit/{file}", env!("CARGO_MANIFEST_DIR"));
             let wit = std::fs::read_to_string(path).unwrap();
             assert!(wit.starts_with(&format!("package forebay:plugin@{CONTRACT_VERSION};")));
         }

@@ -1,0 +1,271 @@
+//! Packing what is published, and trying it.
+//!
+//! Promise: [`run`] packs every crate that is published, and cargo builds each from its own archive. Then it installs the
+//! command from those archives alone, with a compiler that knows no WebAssembly, into an empty folder, and runs its demo
+//! there. If any of this fails, so does it.
+//!
+//! The crates are packed in a copy of the workspace, `target/package/source`, which also holds what the repository does
+//! not: the built components of `forebay-bundled`, and the licences in each crate's folder. Publish from there:
+//! `cd target/package/source && cargo publish --workspace`.
+//!
+//! Before a release, `cargo semver-checks --workspace --baseline-rev TAG` (`cargo install cargo-semver-checks`) compares
+//! the interfaces of the crates with those of the last one. There is none yet to compare with.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::cargo_command;
+
+/// The compiler that this program stands in for: set for cargo, and so for this program when cargo calls it.
+const NO_WASM_RUSTC: &str = "FOREBAY_XTASK_RUSTC_WITHOUT_WASM";
+
+/// The profile that the archives are built with. Cargo packs none of the workspace's.
+const PROFILE: [&str; 4] = [
+    "profile.dev.opt-level=1",
+    "profile.dev.debug=false",
+    "profile.dev.build-override.opt-level=0",
+    "profile.dev.package.zstd-sys.opt-level=0",
+];
+
+/// What is put into the folder of every published crate.
+const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+
+/// A published crate.
+#[derive(Debug, PartialEq)]
+struct Package {
+    name: String,
+    /// Its folder, from the workspace's.
+    folder: PathBuf,
+}
+
+/// Packs, installs and runs.
+pub(crate) fn run(workspace: &Path) -> Result<()> {
+    let work = workspace.join("target/package");
+    let source = work.join("source");
+    let packages = published(workspace)?;
+
+    step("copying the workspace to", &source);
+    if source.exists() {
+        fs::remove_dir_all(&source)?;
+    }
+    copy(workspace, &source)?;
+    for package in &packages {
+        for licence in LICENCES {
+            fs::copy(
+                workspace.join(licence),
+                source.join(&package.folder).join(licence),
+            )?;
+        }
+    }
+
+    let components = source.join("plugins/bundled/components");
+    step("building the standard plugins into", &components);
+    if components.exists() {
+        fs::remove_dir_all(&components)?;
+    }
+    let mut unpack = cargo_command(workspace, &["run", "--quiet"]);
+    unpack.args(["--package", "forebay-bundled", "--example", "unpack", "--"]);
+    succeed(unpack.arg(&components))?;
+
+    step("packing into", &work.join("package"));
+    let mut pack = cargo_command(&source, &["package", "--allow-dirty"]);
+    pack.arg("--target-dir").arg(&work);
+    pack.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    for package in &packages {
+        pack.args(["--package", &package.name]);
+    }
+    succeed(without_wasm(&mut pack)?)?;
+
+    // Outside of the workspace, which cargo would else find around it.
+    let empty = env::temp_dir().join(format!("forebay-package-{}", std::process::id()));
+    fs::create_dir(&empty)?;
+    let tried = install_and_run(&work, &empty, &packages);
+    fs::remove_dir_all(&empty)?;
+    tried
+}
+
+/// Installs the command from the archives into an empty folder, and runs its demo.
+fn install_and_run(work: &Path, empty: &Path, packages: &[Package]) -> Result<()> {
+    step("installing from the archives alone into", empty);
+    let mut install = cargo_command(empty, &["install", "--debug"]);
+    install.arg("--target-dir").arg(work);
+    install.arg("--root").arg(empty);
+    install.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    for Package { name, .. } in packages {
+        let (archive, folder) = unpack(work, empty, name)?;
+        let size = fs::metadata(&archive)?.len();
+        println!("{:>9} bytes  {}", size, archive.display());
+        if name == "forebay-cli" {
+            install.arg("--path").arg(folder);
+        } else {
+            // A TOML string in double quotes is written like one of Rust.
+            let patch = format!(
+                "patch.crates-io.{name}.path={:?}",
+                folder.display().to_string()
+            );
+            install.args(["--config", &patch]);
+        }
+    }
+    succeed(without_wasm(&mut install)?)?;
+
+    let forebay = empty.join("bin/forebay");
+    step("running the demo of", &forebay);
+    succeed(Command::new(forebay).arg("demo").current_dir(empty))
+}
+
+/// Unpacks the archive of this package; gives its path and its folder.
+fn unpack(work: &Path, empty: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
+    // A name may begin with another one: what follows must be the version.
+    let archive = fs::read_dir(work.join("package"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| {
+            path.extension().is_some_and(|end| end == "crate")
+                && path.file_name().is_some_and(|file| {
+                    file.to_string_lossy()
+                        .strip_prefix(name)
+                        .and_then(|rest| rest.strip_prefix('-'))
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                })
+        })
+        .with_context(|| format!("{name} was not packed"))?;
+    succeed(
+        Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(empty),
+    )?;
+    let folder = empty.join(archive.file_stem().context("an archive has a name")?);
+    Ok((archive, folder))
+}
+
+/// The members of the workspace that are published: whose manifest does not say otherwise.
+fn published(workspace: &Path) -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(workspace.join(&folder))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() && is_source(&entry.file_name().to_string_lossy()) {
+                folders.push(folder.join(entry.file_name()));
+            }
+        }
+        let Ok(manifest) = fs::read_to_string(workspace.join(&folder).join("Cargo.toml")) else {
+            continue;
+        };
+        let line = |start: &str| manifest.lines().find_map(|line| line.strip_prefix(start));
+        if let Some(name) = line("name = ")
+            && line("publish = false").is_none()
+        {
+            packages.push(Package {
+                name: name.trim_matches('"').to_owned(),
+                folder,
+            });
+        }
+    }
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(packages)
+}
+
+/// Copies a folder, without what was built in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if !is_source(&name.to_string_lossy()) {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &to.join(name))?;
+        } else {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_source(name: &str) -> bool {
+    !matches!(name, "target" | ".git")
+}
+
+/// Makes this cargo compile with a compiler that cannot make WebAssembly, even where the one in use can.
+fn without_wasm(cargo: &mut Command) -> Result<&mut Command> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    Ok(cargo
+        .env("RUSTC", env::current_exe()?)
+        .env(NO_WASM_RUSTC, rustc))
+}
+
+/// Becomes the compiler, if cargo called this program in its place, unless asked for WebAssembly. Returns if it was not
+/// called so.
+pub(crate) fn stand_in_for_rustc() -> Result<()> {
+    let Some(rustc) = env::var_os(NO_WASM_RUSTC) else {
+        return Ok(());
+    };
+    let args: Vec<OsString> = env::args_os().skip(1).collect();
+    if args
+        .iter()
+        .any(|arg| arg.to_string_lossy().starts_with("wasm32"))
+    {
+        bail!("this compiler has no WebAssembly");
+    }
+    Err(Command::new(rustc).args(args).exec()).context("cannot run rustc")
+}
+
+fn step(what: &str, path: &Path) {
+    println!("package: {what} {}", path.display());
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {name}"))?;
+    let first = command.get_args().next().unwrap_or_default();
+    ensure!(
+        status.success(),
+        "{name} {} failed",
+        first.to_string_lossy()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn published_crates_have_what_the_registry_shows() {
+        let workspace = crate::workspace().unwrap();
+        let packages = published(&workspace).unwrap();
+        assert!(packages.iter().any(|package| package.name == "forebay-cli"));
+        assert!(packages.iter().all(|package| package.name != "xtask"));
+        for Package { name, folder } in packages {
+            let folder = workspace.join(folder);
+            let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            for line in [
+                "description = ",
+                "license.workspace = ",
+                "readme = \"README.md\"",
+                "keywords = ",
+                "categories = ",
+                "include = ",
+                "[package.metadata.docs.rs]",
+            ] {
+                assert!(manifest.contains(line), "{name} has no {line}");
+            }
+            for file in ["README.md", "CHANGELOG.md"] {
+                assert!(folder.join(file).is_file(), "{name} has no {file}");
+            }
+        }
+    }
+}
