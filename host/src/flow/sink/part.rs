@@ -41,10 +41,7 @@ impl Part {
     }
 
     fn named(folder: &Path) -> io::Result<Self> {
-        let mut builder = builder();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let (file, name) = builder.tempfile_in(folder)?.into_parts();
+        let (file, name) = builder().tempfile_in(folder)?.into_parts();
         Ok(Self::locked(file, Some(name)))
     }
 
@@ -119,6 +116,8 @@ fn folder_of(target: &Path) -> &Path {
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
 }
 
@@ -276,6 +275,15 @@ mod tests {
     fn a_part_gets_its_name_with_and_without_one_before() {
         let folder = TempDir::new().unwrap();
         let target = folder.path().join("target");
+        #[cfg(unix)]
+        let mode = |path: &Path| {
+            let permissions = path.metadata().unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::mode(&permissions)
+        };
+        fs::write(&target, "by hand").unwrap();
+        #[cfg(unix)]
+        let by_hand = mode(&target);
+        fs::remove_file(&target).unwrap();
         for make in [Part::new, Part::named] {
             let part = |content: &str| {
                 let mut part = make(folder.path()).unwrap();
@@ -283,6 +291,8 @@ mod tests {
                 part
             };
             part("first").name(&target).unwrap();
+            #[cfg(unix)]
+            assert_eq!(mode(&target), by_hand);
             let (error, second) = part("second").name(&target).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
             assert_eq!(fs::read_to_string(&target).unwrap(), "first");
