@@ -60,6 +60,8 @@ pub(crate) enum BucketError {
     Address(#[from] url::ParseError),
     #[error("the address of the bucket: {0:?}")]
     Bucket(rusty_s3::BucketError),
+    #[error("preparing TLS")]
+    Tls(#[from] rustls::Error),
     #[error("asking the bucket")]
     Request(#[source] reqwest::Error),
     #[error("the bucket answered {0}")]
@@ -86,8 +88,7 @@ impl Bucket {
         Ok(Self {
             bucket: bucket.map_err(BucketError::Bucket)?,
             credentials: Credentials::new(s3.access_key, s3.secret_key),
-            client: reqwest::Client::builder()
-                .no_proxy()
+            client: crate::client()?
                 .connect_timeout(PATIENCE)
                 .read_timeout(PATIENCE)
                 .redirect(reqwest::redirect::Policy::none())

@@ -173,8 +173,8 @@ impl Builder {
         };
         let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let downloads = reqwest::Client::builder()
-            .no_proxy()
+        let downloads = crate::client()
+            .map_err(|error| StartError::Client(error.into()))?
             .redirect(reqwest::redirect::Policy::none())
             .timeout(self.config.download_timeout)
             .build()

@@ -66,6 +66,7 @@ mod assets;
 mod auth;
 mod batches;
 mod bucket;
+mod client;
 mod completion;
 mod config;
 mod emulator;
@@ -90,6 +91,7 @@ mod store;
 
 pub use assets::{AssetStatus, Flow, StoredAsset};
 pub use bucket::S3;
+pub use client::client;
 pub use config::{Answer, Config, RateLimit};
 pub use emulator::{Builder, Emulator, StartError};
 pub use fault::{Fault, FaultKind, Route};

@@ -3,6 +3,7 @@
 //!
 //! This program is built before anything else is, so it has one small dependency and reads its arguments by hand.
 
+mod features;
 mod fuzz;
 mod package;
 mod toolchain;
@@ -101,17 +102,7 @@ fn main() -> Result<()> {
 }
 
 fn demo(workspace: &Path, args: &[OsString]) -> Result<()> {
-    // Resolved for the whole workspace, and with an example as tests are, so that `test` finds the same
-    // dependencies built: without it cargo gives some of them fewer features, and wasmtime is built twice.
-    let build = [
-        "build",
-        "--workspace",
-        "--bin",
-        "forebay",
-        "--example",
-        "serve",
-    ];
-    cargo(workspace, &build)?;
+    cargo(workspace, &[&["build"], &features::DEMO[..]].concat())?;
     let forebay = std::env::current_exe()?.with_file_name("forebay");
     let status = Command::new(forebay).arg("demo").args(args).status();
     ensure!(

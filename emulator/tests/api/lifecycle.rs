@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use forebay_emulator::{Emulator, StartError};
-use reqwest::Client;
 
 use crate::common::{Fixture, KEY, PNG, form};
 
@@ -60,7 +59,7 @@ async fn a_client_that_leaves_has_no_status() {
 async fn shutdown_cuts_connections_and_removes_a_temporary_folder() {
     let emulator = Emulator::builder().start().await.unwrap();
     let addr = emulator.addr();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let upload = client
         .post(format!("{}/v3/assets", emulator.base_url()))
         .header("x-api-key", "k")

@@ -18,6 +18,7 @@ mod retry;
 mod send;
 mod sink;
 mod tee;
+mod tls;
 mod watch;
 
 use std::fmt;
