@@ -9,6 +9,7 @@ use forebay::{
     Assets, AssetsExt as _, FileReport, Limits, Pipeline, Place, Report, Source, StageReport,
 };
 use forebay_emulator::Emulator;
+use reqwest::Client;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -37,6 +38,7 @@ pub(crate) async fn demo(args: &DemoArgs) -> Result<Outcome> {
         .api_key("demo-key")
         .base_url(emulator.base_url())
         .build()?;
+    let client = forebay_emulator::client()?.build()?;
     let mut plugins = Plugins::new()?;
     let mut inputs = Vec::new();
     for (file, stages) in [
@@ -54,12 +56,12 @@ pub(crate) async fn demo(args: &DemoArgs) -> Result<Outcome> {
             .await?;
         tell(folder, &report)?;
         for file in &report.files {
-            inputs.push(check(file).await?);
+            inputs.push(check(&client, file).await?);
         }
     }
 
     let body = json!({ "prompt": "Introduce these pages", "files": inputs.iter().take(20).collect::<Vec<_>>() });
-    let answer: Value = reqwest::Client::new()
+    let answer: Value = client
         .post(format!("{}/v3/video-agents", emulator.base_url()))
         .header("x-api-key", "demo-key")
         .json(&body)
@@ -121,11 +123,13 @@ fn tell(folder: &Path, report: &Report) -> Result<()> {
 }
 
 /// Fetches an asset from the emulator and compares it with what left the last stage. Gives its file input.
-async fn check(file: &FileReport) -> Result<Value> {
+async fn check(client: &Client, file: &FileReport) -> Result<Value> {
     let Place::Asset { asset, flow } = &file.place else {
         bail!("{} is no asset", file.name)
     };
-    let served = reqwest::get(&asset.url)
+    let served = client
+        .get(&asset.url)
+        .send()
         .await?
         .error_for_status()?
         .bytes()

@@ -200,7 +200,7 @@ impl Builder {
         );
         let batches = Arc::new(batches.map_err(unreadable)?);
         let file_inputs = FileInputs::new(config.clone(), assets.clone());
-        let file_inputs = file_inputs.map_err(|error| StartError::Client(error.into()))?;
+        let file_inputs = file_inputs.map_err(StartError::Client)?;
         let faults = Faults::default();
         for fault in self.faults {
             faults.inject(fault);

@@ -88,6 +88,7 @@ mod service;
 mod state;
 mod storage;
 
+pub use base::client::client;
 pub use base::config::{Answer, Config, RateLimit};
 pub use emulator::{Builder, Emulator, StartError};
 pub use http::fault::{Fault, FaultKind, Route};

@@ -111,7 +111,10 @@ async fn size_chooses_the_flow_and_the_bytes_arrive() {
             .find(|stored| stored.id == asset.asset_id)
             .unwrap();
         assert_eq!(stored.sha256.as_deref(), Some(sha256.as_str()));
-        let served = reqwest::get(&asset.url)
+        let client = forebay_emulator::client().unwrap().build().unwrap();
+        let served = client
+            .get(&asset.url)
+            .send()
             .await
             .unwrap()
             .bytes()

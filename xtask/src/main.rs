@@ -3,6 +3,7 @@
 //!
 //! This program is built before anything else is, so it has one small dependency and reads its arguments by hand.
 
+mod features;
 mod fuzz;
 mod package;
 mod toolchain;
@@ -129,17 +130,7 @@ fn test(workspace: &Path, cases: Option<u32>) -> Result<()> {
 }
 
 fn demo(workspace: &Path, args: &[OsString]) -> Result<()> {
-    // Resolved for the whole workspace, and with an example as tests are, so that `test` finds the same
-    // dependencies built: without it cargo gives some of them fewer features, and wasmtime is built twice.
-    let build = [
-        "build",
-        "--workspace",
-        "--bin",
-        "forebay",
-        "--example",
-        "serve",
-    ];
-    cargo(workspace, &build)?;
+    cargo(workspace, &[&["build"], &features::DEMO[..]].concat())?;
     let forebay = std::env::current_exe()?.with_file_name("forebay");
     let status = Command::new(forebay).arg("demo").args(args).status();
     ensure!(
@@ -187,7 +178,11 @@ mod tests {
 
     #[test]
     fn chores_are_read() {
-        assert_eq!(parse("test").unwrap(), Chore::Test);
+        assert_eq!(parse("test").unwrap(), Chore::Test { cases: None });
+        assert_eq!(
+            parse("test --cases 9").unwrap(),
+            Chore::Test { cases: Some(9) }
+        );
         assert_eq!(parse("sync-wit").unwrap(), Chore::SyncWit);
         let args = vec!["--json".into(), "a.jpg".into()];
         assert_eq!(

@@ -25,14 +25,6 @@ use crate::cargo_command;
 /// The compiler that this program stands in for: set for cargo, and so for this program when cargo calls it.
 const NO_WASM_RUSTC: &str = "FOREBAY_XTASK_RUSTC_WITHOUT_WASM";
 
-/// The profile that the archives are built with. Cargo packs none of the workspace's.
-const PROFILE: [&str; 4] = [
-    "profile.dev.opt-level=1",
-    "profile.dev.debug=false",
-    "profile.dev.build-override.opt-level=0",
-    "profile.dev.package.zstd-sys.opt-level=0",
-];
-
 /// What is put into the folder of every published crate.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -46,7 +38,8 @@ struct Package {
 
 /// Packs, installs and runs.
 pub(crate) fn run(workspace: &Path) -> Result<()> {
-    let work = workspace.join("target/package");
+    let target = workspace.join("target");
+    let work = target.join("package");
     let source = work.join("source");
     let packages = published(workspace)?;
 
@@ -73,10 +66,13 @@ pub(crate) fn run(workspace: &Path) -> Result<()> {
     unpack.args(["--package", "forebay-bundled", "--example", "unpack", "--"]);
     succeed(unpack.arg(&components))?;
 
-    step("packing into", &work.join("package"));
+    let profile = work.join("profile.toml");
+    fs::write(&profile, dev_profile(workspace)?)?;
+
+    step("packing into", &work);
     let mut pack = cargo_command(&source, &["package", "--allow-dirty"]);
-    pack.arg("--target-dir").arg(&work);
-    pack.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    pack.arg("--target-dir").arg(&target);
+    pack.arg("--config").arg(&profile);
     for package in &packages {
         pack.args(["--package", &package.name]);
     }
@@ -85,20 +81,22 @@ pub(crate) fn run(workspace: &Path) -> Result<()> {
     // Outside of the workspace, which cargo would else find around it.
     let empty = env::temp_dir().join(format!("forebay-package-{}", std::process::id()));
     fs::create_dir(&empty)?;
-    let tried = install_and_run(&work, &empty, &packages);
+    let tried = install_and_run(&target, &empty, &packages);
     fs::remove_dir_all(&empty)?;
     tried
 }
 
 /// Installs the command from the archives into an empty folder, and runs its demo.
-fn install_and_run(work: &Path, empty: &Path, packages: &[Package]) -> Result<()> {
+fn install_and_run(target: &Path, empty: &Path, packages: &[Package]) -> Result<()> {
     step("installing from the archives alone into", empty);
     let mut install = cargo_command(empty, &["install", "--debug"]);
-    install.arg("--target-dir").arg(work);
+    install.arg("--target-dir").arg(target);
     install.arg("--root").arg(empty);
-    install.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+    install
+        .arg("--config")
+        .arg(target.join("package/profile.toml"));
     for Package { name, .. } in packages {
-        let (archive, folder) = unpack(work, empty, name)?;
+        let (archive, folder) = unpack(&target.join("package"), empty, name)?;
         let size = fs::metadata(&archive)?.len();
         println!("{:>9} bytes  {}", size, archive.display());
         if name == "forebay-cli" {
@@ -119,10 +117,28 @@ fn install_and_run(work: &Path, empty: &Path, packages: &[Package]) -> Result<()
     succeed(Command::new(forebay).arg("demo").current_dir(empty))
 }
 
+/// The workspace's profile `dev`, as a configuration of cargo: no archive has it. With it, cargo finds what it has
+/// compiled for the workspace.
+fn dev_profile(workspace: &Path) -> Result<String> {
+    let manifest = fs::read_to_string(workspace.join("Cargo.toml"))?;
+    let mut inside = false;
+    let mut profile = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.starts_with("[profile.dev");
+        }
+        if inside {
+            profile.push_str(line);
+            profile.push('\n');
+        }
+    }
+    Ok(profile)
+}
+
 /// Unpacks the archive of this package; gives its path and its folder.
-fn unpack(work: &Path, empty: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
+fn unpack(archives: &Path, empty: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
     // A name may begin with another one: what follows must be the version.
-    let archive = fs::read_dir(work.join("package"))?
+    let archive = fs::read_dir(archives)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| {
             path.extension().is_some_and(|end| end == "crate")

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_error;
 pub(crate) mod base_url;
+pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod ids;

@@ -11,6 +11,7 @@ use url::Host;
 
 use super::assets::Assets;
 use crate::base::api_error::ApiError;
+use crate::base::client::client;
 use crate::base::config::Config;
 use crate::base::media::{HEAD, MediaType};
 
@@ -35,9 +36,11 @@ pub(crate) struct FileInputs {
 }
 
 impl FileInputs {
-    pub(crate) fn new(config: Arc<Config>, assets: Arc<Assets>) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
+    pub(crate) fn new(
+        config: Arc<Config>,
+        assets: Arc<Assets>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let client = client()?
             .redirect(reqwest::redirect::Policy::none())
             .timeout(config.download_timeout)
             .build()?;

@@ -15,6 +15,7 @@ use rusty_s3::{Credentials, S3Action, UrlStyle};
 use sha2::{Digest, Sha256};
 
 use super::object::{Object, Place};
+use crate::base::client::client;
 use crate::base::media::{HEAD, MediaType};
 
 /// The longest validity of a presigned URL, a week: `X-Amz-Expires` in the Amazon S3 API Reference.
@@ -59,6 +60,8 @@ pub(crate) enum BucketError {
     Address(#[from] url::ParseError),
     #[error("the address of the bucket is not valid: {0:?}")]
     Bucket(rusty_s3::BucketError),
+    #[error("TLS could not be set up")]
+    Tls(#[from] rustls::Error),
     #[error("the request to the bucket failed")]
     Request(#[source] reqwest::Error),
     #[error("the bucket answered {0}")]
@@ -85,8 +88,7 @@ impl Bucket {
         Ok(Self {
             bucket: bucket.map_err(BucketError::Bucket)?,
             credentials: Credentials::new(s3.access_key, s3.secret_key),
-            client: reqwest::Client::builder()
-                .no_proxy()
+            client: client()?
                 .connect_timeout(TIMEOUT)
                 .read_timeout(TIMEOUT)
                 .redirect(reqwest::redirect::Policy::none())

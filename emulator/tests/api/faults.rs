@@ -341,7 +341,7 @@ async fn faults_may_be_given_by_configuration() {
         .start()
         .await
         .unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let url = format!("{}/v3/assets/ast_none", emulator.base_url());
     for status in [404, 500, 503, 503, 404] {
         let request = client.get(&url).header("x-api-key", "k");

@@ -1,7 +1,7 @@
 //! Emulators without a key, and malformed bodies.
 
 use forebay_emulator::{Config, Emulator};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::common::{Answer, Fixture};
@@ -9,7 +9,7 @@ use crate::common::{Answer, Fixture};
 #[tokio::test]
 async fn without_a_configured_key_any_will_do() {
     let emulator = Emulator::builder().start().await.unwrap();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let url = format!("{}/v3/assets/ast_none", emulator.base_url());
     for (key, status) in [
         ("any", StatusCode::NOT_FOUND),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forebay_emulator::{AssetStatus, Emulator, StoredAsset};
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 
 use crate::common::{eventually, form, mp4, names, sha256};
@@ -71,7 +71,7 @@ async fn data(response: reqwest::Result<Response>) -> Option<Value> {
 
 /// Uploads by both flows and deletes every third, until a request fails.
 async fn work(base: String, seed: usize, told: Arc<Mutex<Told>>) -> Option<()> {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let post = |path: &str| {
         client
             .post(format!("{base}{path}"))

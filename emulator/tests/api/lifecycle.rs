@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 
 use forebay_emulator::{Emulator, StartError};
-use reqwest::Client;
 
 use crate::common::{Fixture, KEY, PATIENCE, PNG, eventually, form};
 
@@ -67,7 +66,7 @@ async fn shutdown_cuts_connections_and_removes_a_temporary_folder() {
     let listen = own_address(2);
     let emulator = Emulator::builder().listen(listen).start().await.unwrap();
     let addr = emulator.addr();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let upload = client
         .post(format!("{}/v3/assets", emulator.base_url()))
         .header("x-api-key", "k")

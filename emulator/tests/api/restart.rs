@@ -218,7 +218,7 @@ async fn a_folder_has_one_emulator_at_a_time() {
 #[tokio::test]
 async fn without_a_folder_no_records_are_written() {
     let emulator = Emulator::builder().start().await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let upload = client
         .post(format!("{}/v3/assets", emulator.base_url()))
         .header("x-api-key", "k")

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use forebay_emulator::{AssetStatus, Emulator, Fault, FaultKind, Route, S3};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn start() -> (Fixture, PathBuf, TempDir) {
         .start()
         .await
         .unwrap();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let fixture = Fixture {
         emulator,
         client,
@@ -238,7 +238,7 @@ async fn a_store_that_does_not_answer_is_an_internal_error() {
     let dir = tempfile::tempdir().unwrap();
     let builder = Emulator::builder().data_dir(dir.path()).api_key(KEY);
     let emulator = builder.s3(s3(endpoint)).start().await.unwrap();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = forebay_emulator::client().unwrap().build().unwrap();
     let f = Fixture {
         emulator,
         client,

@@ -63,7 +63,7 @@ impl Fixture {
             .start()
             .await
             .unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = forebay_emulator::client().unwrap().build().unwrap();
         Self {
             emulator,
             client,

@@ -199,7 +199,9 @@ impl AssetsBuilder {
                 "base URL `{text}`: not an http or https address"
             )));
         }
+        let tls = crate::tls::config().map_err(|error| setup(&format!("TLS: {error}")))?;
         let mut http = Client::builder()
+            .tls_backend_preconfigured(tls)
             .user_agent(user_agent(self.pipeline.as_deref()))
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.connections)

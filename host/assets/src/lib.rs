@@ -46,6 +46,7 @@ mod requests;
 mod retry;
 mod send;
 mod tee;
+mod tls;
 mod watch;
 
 pub use asset::{Asset, DEFAULT_BASE_URL, Flow, MULTIPART_MAX, SUPPORTED_TYPES};

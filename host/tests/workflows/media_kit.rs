@@ -74,7 +74,10 @@ fn assert_left_out(messages: &[String]) {
 
 /// The service takes the request as it stands.
 async fn assert_taken(service: &Service, request: &Value) {
-    let answer = reqwest::Client::new()
+    let answer = forebay_emulator::client()
+        .unwrap()
+        .build()
+        .unwrap()
         .post(format!("{}/v3/video-agents", service.emulator.base_url()))
         .header("x-api-key", "the-key")
         .json(request)
