@@ -105,7 +105,8 @@ impl PipelineBuilder {
         self
     }
 
-    /// Checks worlds, configs, grants and media types, and opens the folders that are granted.
+    /// Checks worlds, configs, grants and media types, opens the folders that are granted, and links
+    /// each plugin with what it is granted.
     ///
     /// # Errors
     /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`] and [`PipelineError::MediaTypes`].

@@ -176,7 +176,8 @@ impl WorkflowBuilder {
         self
     }
 
-    /// Checks worlds, configs and grants, and opens the folders that are granted.
+    /// Checks worlds, configs and grants, opens the folders that are granted, and links each plugin with what it is
+    /// granted.
     ///
     /// # Errors
     /// [`PipelineError::World`] when the plugin is no workflow, or a lent stage is one; [`PipelineError::Config`] when a
