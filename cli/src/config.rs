@@ -3,7 +3,7 @@
 use forebay::ConfigSchema;
 use serde_json::Value;
 
-use crate::inspect::wrap;
+use crate::wrap::wrap;
 
 /// Prints what a config takes.
 pub(crate) fn tell(schema: Option<&ConfigSchema>) {

@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::Outcome;
 use crate::args::{InspectArgs, PluginsArgs};
 use crate::config;
-use crate::given::Given;
 use crate::plugins::Plugins;
+use crate::usage_in_pipeline::UsageInPipeline;
+use crate::wrap::wrap;
 
 pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
     let mut plugins = Plugins::new()?;
@@ -37,8 +38,8 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
 }
 
 pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
-    let given = match &args.pipeline {
-        Some(reference) => Some(Given::read(reference, &args.plugin)?),
+    let usage = match &args.pipeline {
+        Some(reference) => Some(UsageInPipeline::read(reference, &args.plugin)?),
         None => None,
     };
     let plugin = match Plugins::new()?.load(&args.plugin).await {
@@ -47,9 +48,9 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     };
     if args.json {
         let mut value = describe(&plugin);
-        if let (Some(given), Some(value)) = (given, value.as_object_mut()) {
-            value.insert("granted".into(), json!(given.places));
-            value.insert("job_limits".into(), json!(given.job));
+        if let (Some(usage), Some(value)) = (usage, value.as_object_mut()) {
+            value.insert("granted".into(), json!(usage.places));
+            value.insert("job_limits".into(), json!(usage.job));
         }
         say!("{value}");
         return Ok(Outcome::Done);
@@ -81,8 +82,8 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
             say!("      {line}");
         }
     }
-    if let Some(given) = given {
-        given.tell();
+    if let Some(usage) = usage {
+        usage.print();
     }
     Ok(Outcome::Done)
 }
@@ -143,19 +144,4 @@ fn kind(world: World) -> &'static str {
         }
         _ => "unknown to this version",
     }
-}
-
-/// Breaks a text into lines at spaces.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use forebay::{Host, Plugin};
 
-use crate::lock::Lock;
+use crate::lock_file::Lock;
 
 /// A host and the plugins that it has loaded.
 pub(crate) struct Plugins {

@@ -17,20 +17,20 @@ use tokio::io::AsyncWriteExt as _;
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
 use crate::inputs::{Input, expand};
-use crate::lock::Lock;
+use crate::lock_file::{self, Lock};
 use crate::name_template::{NameTemplate, Named};
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
 use crate::stage_arg::StageArg;
-use crate::{lock, service, workflow};
+use crate::{pipeline_reference, service, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let report_file = report_file(&args.common, to_stdout)?;
     let mut plugins = Plugins::new()?;
     if args.locked {
-        plugins = plugins.locked(Lock::read(lock::place(args.pipeline.as_deref()))?);
+        plugins = plugins.locked(Lock::read(lock_file::place(args.pipeline.as_deref()))?);
     }
     let grants = if args.deterministic {
         Grants::none().deterministic()
@@ -107,7 +107,7 @@ async fn from_file(
     reference: &str,
     deterministic: bool,
 ) -> Result<(Pipeline, Option<Workflow>)> {
-    let (path, name) = pipeline_reference(reference);
+    let (path, name) = pipeline_reference::split(reference);
     let file = PipelineFile::read(path)?;
     let spec = file.pipeline(name);
     let mut spec = spec.with_context(|| path.to_owned())?.clone();
@@ -131,14 +131,6 @@ async fn from_file(
         None => None,
     };
     Ok((pipeline, last))
-}
-
-/// A pipeline file, and the name of one of its pipelines.
-pub(crate) fn pipeline_reference(reference: &str) -> (&str, Option<&str>) {
-    match reference.rsplit_once('#') {
-        Some((path, name)) => (path, Some(name)),
-        None => (reference, None),
-    }
 }
 
 async fn from_stages(

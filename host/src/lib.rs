@@ -1,10 +1,10 @@
 //! forebay runs sandboxed plugins over files on their way to an upload.
 //!
-//! A *plugin* is a WebAssembly component that anyone may have written: it shrinks a photo, takes its GPS position out,
-//! splits a PDF. A [`Stage`] is a plugin with its config and [`Limits`]; a [`Pipeline`] is stages in order; a job runs a
-//! pipeline over a [`Source`] and delivers what comes out to a [`Sink`]: a [`Folder`], the Assets API
-//! ([`Assets::sink`]), [`Memory`], or one of your own. Bytes stream from source to sink through every stage, so memory
-//! stays flat however long a file is.
+//! A *plugin* is a WebAssembly component that anyone may have written: it shrinks a photo, removes its GPS position, or
+//! splits a PDF. A [`Stage`] is a plugin with its config, its [`Grants`] and its [`Limits`]. A [`Pipeline`] is stages in
+//! order. A job runs a pipeline over a [`Source`] and delivers the results to a [`Sink`]: a [`Folder`], the Assets API
+//! (`AssetsSink`), [`Memory`], or a sink of your own. Bytes stream from source to sink through every stage, so memory stays
+//! flat however long a file is.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,21 +24,34 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What holds
+//! # Promises
 //!
 //! - A plugin sees the file that it is given and nothing else: no folders, no environment, no network, no API key.
-//! - Each stage works on each file in a store of its own. A crash, a [limit](Limits) or a lie about its output ends that
-//!   stage, with an [`Error`] that names stage, plugin and file; other files go on.
-//! - Nothing partial is ever visible. A file counts once every stage before it has succeeded.
+//! - Each stage works on each file in a store of its own. A crash, a [limit](Limits) or a wrong output ends that stage, with
+//!   an [`Error`] that names the stage, the plugin and the file. Other files go on.
+//! - Nothing partial is ever visible. A file counts after every stage before it has succeeded.
 //! - Types come from bytes: files are sniffed at the source and again after every stage.
-//! - Dropping a job's future ends its plugins, closes its connections and removes its scratch folder.
+//! - Dropping the future of a job stops its plugins, closes its connections and removes its scratch folder.
 //!
 //! # Where to look
 //!
-//! [`Host`] loads plugins and runs jobs; [`Job`] adds progress and fan-out; [`assets`] is the client of the Assets API;
-//! [`PipelineFile`] reads pipelines from TOML. Plugins are written with the crate `forebay-plugin`.
+//! [`Host`] loads plugins and runs jobs. [`Job`] adds progress and fan-out. The module `assets` is the client of the Assets
+//! API. `PipelineFile` reads pipelines from TOML. Plugins are written with the crate `forebay-plugin`.
+//! `docs/architecture.md` in the repository shows the layers and says where to change what.
 //!
-//! Everything here needs a multi-threaded tokio runtime.
+//! # Features
+//!
+//! All are on by default.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `assets` | the client of the Assets API, and the sink that uploads |
+//! | `journal` | runs that are taken up again (with `assets`) |
+//! | `workflow` | workflow plugins (with `assets`) |
+//! | `toml` | pipelines from TOML files |
+//! | `cache` | compiled code kept on disk |
+//!
+//! Jobs need a tokio runtime with more than one thread.
 
 mod flow;
 mod host;

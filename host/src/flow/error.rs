@@ -52,7 +52,7 @@ pub enum Error {
         reason: SinkError,
     },
     /// A file never became whole, and nothing else says why.
-    #[error("{file}: ended early, without a word from any stage")]
+    #[error("{file}: the stream ended early and no stage reported an error")]
     Interrupted {
         /// The file's name.
         file: String,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use cap_std::fs::{Dir, FileType, ReadDir};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 use wasmtime::component::{
     Access, Accessor, Destination, FutureConsumer, FutureReader, HasData, Resource, Source,
@@ -33,43 +33,12 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
 use wasmtime_wasi::p3::filesystem::FilesystemResult;
 
 use super::state::{Log, StageState};
-use crate::sandbox::limits::{Exceeded, Limits};
 
 /// Bytes of a path. The same as the most that Linux takes.
 const MAX_PATH: usize = 4096;
 
 /// Entries of a directory that are read at a time.
 const ENTRIES: usize = 64;
-
-/// Calls that work on files at a time. Each takes a thread.
-const CALLS: usize = 8;
-
-/// Counts what the host does at a time for a plugin without holding it up.
-#[derive(Debug, Clone)]
-pub(crate) struct Work {
-    /// Streams that the host drains on its own. There may be half as many as handles, since each may hold two files open:
-    /// the one that it reads, and the one that it writes.
-    drains: Arc<Semaphore>,
-    /// Calls that work on files. What is more waits.
-    calls: Arc<Semaphore>,
-    handles: u64,
-}
-
-impl Work {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let drains = usize::try_from(limits.handles.div_ceil(2)).unwrap_or(usize::MAX);
-        Self {
-            drains: Arc::new(Semaphore::new(drains.min(Semaphore::MAX_PERMITS))),
-            calls: Arc::new(Semaphore::new(CALLS)),
-            handles: limits.handles,
-        }
-    }
-
-    fn begin_drain(&self) -> Result<OwnedSemaphorePermit, Exceeded> {
-        let permit = self.drains.clone().try_acquire_owned();
-        permit.map_err(|_| Exceeded::Handles(self.handles))
-    }
-}
 
 /// `stdout` and `stderr`: both go into the log.
 pub(crate) struct Console;

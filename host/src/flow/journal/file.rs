@@ -256,9 +256,12 @@ fn head_line(id: &str) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// The rest of the head line that begins with these bytes, which have no newline. `None` if no head line of ours does.
-/// The digits of the id that are there are kept.
+/// The rest of the head line that begins with these bytes, which have no newline. `None` if no head line of ours does, or
+/// if the bytes are too few to tell: a file with a lone `{` may be anybody's. The digits of the id that are there are kept.
 fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
+    if !bytes.is_empty() && !bytes.starts_with(HEAD_START) {
+        return Ok(None);
+    }
     let fresh = uuid::Uuid::new_v4().simple().to_string();
     let before_id = head_line("")?;
     // The line ends with `"}}` and a newline.
@@ -417,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_torn_head_is_completed() {
-        for length in 0..HEAD.len() {
+        for length in std::iter::once(0).chain(HEAD_START.len()..HEAD.len()) {
             let start = HEAD.get(..length).unwrap();
             let (_folder, path) = holding(start.as_bytes());
             drop(Journal::open(&path).unwrap());
@@ -428,6 +431,14 @@ mod tests {
             );
             drop(Journal::open(&path).unwrap());
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_that_may_be_anybodys_are_left_as_they_are() {
+        for length in 1..HEAD_START.len() {
+            let start = HEAD.as_bytes().get(..length).unwrap();
+            assert_refused(start, "this is not a journal, and is left as it is: it");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a pipeline gives a plugin, wherever it runs it.
+//! What a plugin is granted and may use, wherever a pipeline runs it.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use forebay::{Clock, Grants, JobLimits, Limits, PipelineFile, Random};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::inspect::wrap;
-use crate::run::pipeline_reference;
+use crate::pipeline_reference::split;
+use crate::wrap::wrap;
 
-/// What one pipeline gives one plugin.
-pub(crate) struct Given {
+/// What one plugin is granted and may use in one pipeline.
+pub(crate) struct UsageInPipeline {
     /// As the command line named the pipeline.
     reference: String,
     /// Of a whole job.
@@ -31,10 +31,10 @@ pub(crate) struct Place {
     lent: Vec<String>,
 }
 
-impl Given {
+impl UsageInPipeline {
     /// Looks the plugin up in `FILE[#NAME]`.
     pub(crate) fn read(reference: &str, plugin: &str) -> Result<Self> {
-        let (path, name) = pipeline_reference(reference);
+        let (path, name) = split(reference);
         let file = PipelineFile::read(path)?;
         let spec = file.pipeline(name)?;
         let stages = spec.stages.iter().enumerate().map(|(at, stage)| {
@@ -73,7 +73,7 @@ impl Given {
     }
 
     /// Prints it for a person.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn print(&self) {
         say!("\nwhat {} gives it", self.reference);
         if self.places.is_empty() {
             say!("  it does not run there");
