@@ -102,6 +102,7 @@ async fn plugins_that_are_asked_what_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_with_many_errors_is_refused_for_the_first() {
+    alone!();
     let arena = Arena::new().await;
     let list = forebay_test_plugins::hostile_describe("schema-list").unwrap();
     let list = arena.host.load("p", list).await.unwrap();
@@ -239,6 +240,7 @@ async fn a_component_is_bounded_in_size_and_in_time_to_compile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_told_by_its_name_and_type() {
+    alone!();
     let arena = Arena::new().await;
     let bare = |imports: &str| component(imports);
     let exporting = |interface: &str, exports: &str| {
@@ -390,6 +392,7 @@ const CLOCK: &str = r#"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_of_wasi_0_3_alone_streams_a_file() {
+    alone!();
     let arena = Arena::new().await;
     let imports = r#"
     (import "forebay:plugin/outputs@0.1.0" (instance $outputs
@@ -448,6 +451,7 @@ async fn a_plugin_of_wasi_0_3_alone_streams_a_file() {
 /// A function that is not `async` cannot wait for one that is: so the component model has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_plugin_that_waits_for_wasi_0_3_is_told_why_it_cannot() {
+    alone!();
     let arena = Arena::new().await;
     let code = r#"
         (import "host" "wait-for" (func $wait-for (param i64)))
@@ -483,6 +487,7 @@ async fn a_file_plugin_that_waits_for_wasi_0_3_is_told_why_it_cannot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_granted_to_a_plugin_that_is_asked_what_it_is() {
+    alone!();
     let arena = Arena::new().await;
     let imports = r#"
     (import "forebay:plugin/file-inputs@0.1.0" (instance $inputs

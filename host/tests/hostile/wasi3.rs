@@ -1,5 +1,6 @@
 //! Plugins that use WASI 0.3: they get what those of 0.2 get, by the same grants and under the same limits.
 
+use crate::common::alone;
 use std::fs;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ const TEXT: &str = "some words\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_of_wasi_0_3_streams_a_file() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_test_plugins::WASI3).await;
     for import in [
@@ -49,6 +51,7 @@ async fn a_plugin_of_wasi_0_3_streams_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_wasi_0_3() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_test_plugins::WASI3).await;
     let few = tight().handles(200);
@@ -87,6 +90,7 @@ async fn limits_hold_for_wasi_0_3() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wasi_0_3_has_the_clock_the_numbers_and_the_environment_that_are_granted() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_test_plugins::WASI3).await;
     let observe = async |grants: Grants| {
@@ -109,6 +113,7 @@ async fn wasi_0_3_has_the_clock_the_numbers_and_the_environment_that_are_granted
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wasi_0_3_has_the_folders_that_are_granted() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
     let folder = tempfile::tempdir().unwrap();
@@ -173,6 +178,7 @@ async fn wasi_0_3_has_the_folders_that_are_granted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_folders_of_wasi_0_3() {
+    alone!();
     let arena = Arena::new().await;
     let plugin = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
     let folder = tempfile::tempdir().unwrap();
@@ -226,6 +232,7 @@ async fn limits_hold_for_folders_of_wasi_0_3() {
 /// A runtime whose threads for what blocks are few, as they are where many stages share them.
 #[test]
 fn a_list_that_is_left_open_holds_no_thread() {
+    alone!();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(4)
