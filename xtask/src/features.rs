@@ -43,4 +43,22 @@ mod tests {
             "the tests compile these with other features; add what they ask for to xtask/features/Cargo.toml: {missing:#?}"
         );
     }
+
+    #[test]
+    fn without_its_features_the_host_has_no_client_and_no_toml() {
+        let host = ["--package=forebay", "--edges=no-dev"];
+        let bare = tree(&[&host[..], &["--no-default-features"]].concat());
+        let named = |tree: &BTreeSet<String>, name: &str| {
+            let start = format!("{name} v");
+            tree.iter().any(|package| package.starts_with(&start))
+        };
+        assert!(named(&bare, "wasmtime"), "this is no tree of the host");
+        let whole = tree(&host);
+        for name in ["forebay-assets", "reqwest", "rustls", "toml"] {
+            assert!(named(&whole, name), "{name} is never there");
+            // wasmtime reads the settings of its cache from TOML, but without the feature there is no cache.
+            assert!(!named(&bare, name), "{name} is there without the features");
+        }
+        assert!(!named(&whole, "jsonschema"));
+    }
 }
