@@ -90,6 +90,7 @@ fn cache_dir() -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
     {
         Some(cache) => cache,
+        None if cfg!(windows) => PathBuf::from(std::env::var_os("LOCALAPPDATA")?),
         None => {
             let home = PathBuf::from(std::env::var_os("HOME")?);
             if cfg!(target_os = "macos") {

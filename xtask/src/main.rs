@@ -6,6 +6,7 @@
 mod features;
 mod fuzz;
 mod package;
+mod targets;
 mod toolchain;
 mod wit;
 
@@ -24,6 +25,7 @@ Usage: cargo xtask CHORE
   test [--cases N] Run every test. Property tests try the same cases in each run; with --cases each tries N cases from a new
                    seed, and writes a case that fails beside its test: commit that file, and every run tries it first
   check            Check that the copies of wit/ are equal to it
+  check-targets    Check that the host and the command compile for Windows and macOS, as far as this machine can
   sync-wit         Make the copies of wit/ equal to it
   package          Pack what is published, install the command from the packed crates alone, and run its demo
   fuzz [TARGET]... [--seconds SECONDS] [--replay FILE]
@@ -40,6 +42,7 @@ enum Chore {
         cases: Option<u32>,
     },
     Check,
+    CheckTargets,
     SyncWit,
     Package,
     Fuzz(fuzz::Options),
@@ -74,6 +77,7 @@ impl Chore {
                 return Ok(Self::Test { cases });
             }
             "check" => Self::Check,
+            "check-targets" => Self::CheckTargets,
             "sync-wit" => Self::SyncWit,
             "package" => Self::Package,
             name => bail!("there is no chore `{name}`\n\n{USAGE}"),
@@ -107,6 +111,7 @@ fn main() -> Result<()> {
             test(&workspace, cases)
         }
         Chore::Check => wit::check(&workspace),
+        Chore::CheckTargets => targets::check(&workspace),
         Chore::SyncWit => wit::sync(&workspace),
         Chore::Package => {
             toolchain::ensure(&workspace)?;

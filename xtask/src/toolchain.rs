@@ -1,8 +1,9 @@
-//! The compiler for guests.
+//! The compiler for guests, and the one for [`targets`](crate::targets).
 //!
 //! Promise: after [`ensure`], `plugins/bundled` can build for `wasm32-wasip2`, or the error is one sentence that says
 //! what to install. Nothing is installed system-wide: a compiler that rustup cannot bring is unpacked under `target/`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,15 +17,20 @@ pub(crate) const TARGET: &str = "wasm32-wasip2";
 const SUITE: &str = "forky";
 /// That pair.
 const PACKAGES: [&str; 2] = ["rustc", "libstd-rust-dev-wasm32"];
+/// A compiler and the source of its standard library, which cargo can compile for any target; and, for Windows, the
+/// tools that make import libraries.
+const SOURCE_PACKAGES: [&str; 3] = ["rustc", "rust-src", "binutils-mingw-w64-x86-64"];
+/// Those that are called.
+const MINGW: [&str; 2] = ["x86_64-w64-mingw32-dlltool", "x86_64-w64-mingw32-as"];
 
 /// Makes sure that guests can be built: with the toolchain in use, with rustup, or with Debian's compiler.
 pub(crate) fn ensure(workspace: &Path) -> Result<()> {
     let folder = workspace.join("target/wasm-toolchain");
-    if installed("rustc") || installed(folder.join("rustc")) {
+    if installed("rustc", TARGET) || installed(folder.join("rustc"), TARGET) {
         return Ok(());
     }
     eprintln!("setup: the target {TARGET} is missing; asking rustup for it");
-    if with_rustup() && installed("rustc") {
+    if with_rustup() && installed("rustc", TARGET) {
         return Ok(());
     }
     eprintln!(
@@ -37,17 +43,43 @@ pub(crate) fn ensure(workspace: &Path) -> Result<()> {
         )
     })?;
     ensure!(
-        installed(folder.join("rustc")),
+        installed(folder.join("rustc"), TARGET),
         "Debian's {} was unpacked but does not run",
         PACKAGES[0]
     );
     Ok(())
 }
 
+/// A folder with Debian's compiler, called `rustc`, which has the source of its standard library beside it, and with the
+/// tools that it calls in `bin`. Unpacked under `target/` the first time.
+pub(crate) fn with_sources(workspace: &Path) -> Result<PathBuf> {
+    let folder = workspace.join("target/check-toolchain");
+    let source = |folder: &Path| folder.join("root/usr/lib/rustlib/src/rust/library/Cargo.toml");
+    if !source(&folder).exists() {
+        eprintln!(
+            "unpacking Debian's compiler and the source of its standard library under target/ (270 MB to fetch, 1.3 GB on disk)"
+        );
+        unpack(&folder, &SOURCE_PACKAGES)?;
+    }
+    ensure!(
+        source(&folder).exists(),
+        "Debian's rust-src was unpacked but is not beside its compiler"
+    );
+    // Written each time: the names in them are wrong once the folder has moved.
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin)?;
+    for tool in MINGW {
+        write_wrapper(&folder, &bin.join(tool), "", "")?;
+    }
+    let sysroot = format!("--sysroot '{}/root/usr'", folder.display());
+    write_wrapper(&folder, &folder.join("rustc"), "", &sysroot)?;
+    Ok(folder)
+}
+
 /// Whether this compiler has the target's standard library.
-fn installed(rustc: impl AsRef<std::ffi::OsStr>) -> bool {
+pub(crate) fn installed(rustc: impl AsRef<OsStr>, target: &str) -> bool {
     Command::new(rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
+        .args(["--print", "target-libdir", "--target", target])
         .stderr(Stdio::null())
         .output()
         .is_ok_and(|out| {
@@ -65,8 +97,7 @@ fn with_rustup() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Fetches the pair with an apt of its own (its lists, its empty status, its cache), unpacks it, and wraps it so that it
-/// runs on its own C library and links with the linkers that rustup's toolchain ships.
+/// Unpacks the pair, and wraps it so that it links with the linkers that rustup's toolchain ships.
 fn with_debian(folder: &Path) -> Result<()> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let tools = Path::new(&sysroot).join("lib/rustlib/x86_64-unknown-linux-gnu/bin");
@@ -74,11 +105,20 @@ fn with_debian(folder: &Path) -> Result<()> {
         tools.join("wasm-component-ld").exists() && tools.join("gcc-ld/wasm-ld").exists(),
         "the Rust toolchain in use does not ship wasm-component-ld and wasm-ld"
     );
+    unpack(folder, &PACKAGES)?;
+    let path = format!("PATH='{0}:{0}/gcc-ld':\"$PATH\" ", tools.display());
+    let sysroot = format!("--sysroot '{}/root/usr'", folder.display());
+    write_wrapper(folder, &folder.join("rustc"), &path, &sysroot)
+}
+
+/// Fetches packages and what they need with an apt of its own (its lists, its empty status, its cache), and unpacks them
+/// into `root` in the folder.
+fn unpack(folder: &Path, packages: &[&str]) -> Result<()> {
     // Built beside its place and moved there whole, so that a run that was interrupted leaves nothing half-done behind.
     let parent = folder.parent().context("the folder has no parent")?;
     fs::create_dir_all(parent)?;
-    let work = parent.join(format!("wasm-toolchain-{}", std::process::id()));
-    let unpacked = unpack(&work);
+    let work = parent.join(format!("toolchain-{}", std::process::id()));
+    let unpacked = unpack_into(&work, packages);
     if unpacked.is_err() {
         // What is half-done is of no use. The error to show is the first one.
         let _ = fs::remove_dir_all(&work);
@@ -88,13 +128,13 @@ fn with_debian(folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder)?;
     }
     fs::rename(&work, folder)?;
-    write_wrapper(folder, &tools)
+    Ok(())
 }
 
 /// Fetches the packages and unpacks them under `root` of the folder.
-fn unpack(work: &Path) -> Result<()> {
+fn unpack_into(work: &Path, packages: &[&str]) -> Result<()> {
     let root = work.join("root");
-    download(work, &mirror()?)?;
+    download(work, &mirror()?, packages)?;
     for entry in fs::read_dir(work.join("cache/archives"))? {
         let package = entry?.path();
         if package.extension().is_some_and(|e| e == "deb") {
@@ -106,25 +146,26 @@ fn unpack(work: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_wrapper(folder: &Path, tools: &Path) -> Result<()> {
+/// Makes a program that runs the one of its name in the folder's `root`, on its own C library. That one takes itself for
+/// the program made here, and finds others like it beside it.
+fn write_wrapper(folder: &Path, path: &Path, variables: &str, args: &str) -> Result<()> {
     let root = folder.join("root");
-    let lib = root.join("usr/lib/x86_64-linux-gnu");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let wrapper = format!(
         "#!/bin/sh\n\
-         # Debian's rustc on its own C library, with the linkers of rustup's toolchain.\n\
-         PATH='{tools}:{tools}/gcc-ld':\"$PATH\" exec '{lib}/ld-linux-x86-64.so.2' --library-path '{lib}' \
-         '{root}/usr/bin/rustc' --sysroot '{root}/usr' \"$@\"\n",
-        tools = tools.display(),
-        lib = lib.display(),
+         # Debian's {name} on its own C library.\n\
+         {variables}exec '{lib}/ld-linux-x86-64.so.2' --argv0 '{path}' --library-path '{lib}' \
+         '{root}/usr/bin/{name}' {args} \"$@\"\n",
+        path = path.display(),
+        lib = root.join("usr/lib/x86_64-linux-gnu").display(),
         root = root.display(),
     );
-    let path = folder.join("rustc");
-    fs::write(&path, wrapper)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    fs::write(path, wrapper)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn download(work: &Path, mirror: &Mirror) -> Result<()> {
+fn download(work: &Path, mirror: &Mirror, packages: &[&str]) -> Result<()> {
     let dir = |name: &str| -> Result<PathBuf> {
         let path = work.join(name);
         fs::create_dir_all(&path)?;
@@ -174,7 +215,7 @@ fn download(work: &Path, mirror: &Mirror) -> Result<()> {
     output(
         apt()
             .args(["install", "--yes", "--download-only"])
-            .args(PACKAGES),
+            .args(packages),
     )?;
     Ok(())
 }

@@ -37,6 +37,10 @@ struct Inner {
 struct Folder {
     /// What the plugin calls it.
     path: String,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "nothing leads from the handle to a path there")
+    )]
     dir: Dir,
     perms: FsPerms,
     /// Where it was when it was opened.
