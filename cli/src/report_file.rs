@@ -261,7 +261,7 @@ fn is_report(content: impl Read) -> bool {
     // An array of the two would do for serde.
     let is_object = content
         .fill_buf()
-        .is_ok_and(|start| start.first() == Some(&b'{'));
+        .is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{'));
     is_object && serde_json::from_reader::<_, Report>(content).is_ok()
 }
 

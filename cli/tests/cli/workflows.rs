@@ -78,7 +78,7 @@ fn a_workflow_takes_all_inputs_and_its_result_goes_to_standard_output() {
     assert_refused(
         &run(&["--workflow", "media-kit", "-u"]),
         2,
-        "forebay: workflow media-kit: config: \"prompt\" is a required property",
+        "forebay: workflow media-kit: config: the field `prompt` is missing",
     );
     assert_refused(
         &run(&["--workflow", "identity", "-u"]),
