@@ -334,7 +334,12 @@ fn within(name: &str, error: SchemaError) -> SchemaError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        dead_code,
+        reason = "tests"
+    )]
 
     use std::collections::BTreeMap;
     use std::num::NonZeroU32;

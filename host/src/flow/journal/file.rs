@@ -516,7 +516,7 @@ mod tests {
             }
             let line = serde_json::to_vec(&record).unwrap();
             let starts = |start: &&[u8]| line.starts_with(start);
-            assert!(RECORD_STARTS.iter().any(|start| starts(start)));
+            assert!(RECORD_STARTS.iter().any(starts));
         }
     }
 }
