@@ -13,7 +13,7 @@ use forebay_core::buffers::Blocks;
 use forebay_core::channel::Sender;
 
 /// Bytes that are offered to a guest that asks with no buffer of its own, and the size of the buffers between stages.
-const OFFER: usize = 256 * 1024;
+const OFFER: usize = forebay_core::DEFAULT_CHUNK;
 
 /// The most that is taken of a guest's write at a time.
 const BLOCK: usize = 1 << 20;
