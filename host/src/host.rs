@@ -1,4 +1,4 @@
-//! The host: an engine, its limits on what runs at a time, and the places that it may use on disk.
+//! The host: an engine, limits on how much runs at the same time, and the folders on disk that it may use.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
 use crate::sandbox::engine::Engine;
 use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
 
-/// Workflows that may run at a time, over all callers; further ones wait.
+/// How many workflows may run at the same time, over all callers. Further ones wait.
 const WORKFLOWS: u32 = 16;
 
-/// Loads plugins and runs jobs. Cheap to clone; clones share everything.
+/// Loads plugins and runs jobs. It is cheap to clone, and clones share everything.
 #[derive(Clone)]
 pub struct Host(Arc<Runtime>);
 
 impl Host {
-    /// Starts with the defaults: 256 instances, 32 uploads of workflows at a time, pieces of 256 KiB, scratch in the
-    /// system's temporary folder, no cache.
+    /// Returns a builder with the defaults: 256 instances, 32 uploads of workflows at the same time, chunks of 256 KiB,
+    /// scratch in the system's temporary folder, and no cache.
     pub fn builder() -> HostBuilder {
         HostBuilder {
             instances: 256,
@@ -51,8 +51,8 @@ impl Host {
     /// Loads a plugin from a file.
     ///
     /// # Errors
-    /// [`Error::Load`] when it cannot be read, is no component, exports no plugin world, imports what is never granted or
-    /// does not fit this host, or cannot say what it is.
+    /// [`Error::Load`] if the file cannot be read, is not a component, exports no plugin world, imports something that
+    /// is never granted, does not fit this host, or cannot describe itself.
     pub async fn load_file(&self, path: impl AsRef<Path>) -> Result<Plugin, Error> {
         let path = path.as_ref();
         let name = path.display().to_string();
@@ -65,12 +65,12 @@ impl Host {
         }
     }
 
-    /// Loads a plugin from the bytes of a component; `name` is what an error calls it.
+    /// Loads a plugin from the bytes of a component. Errors show `name` as the plugin's name.
     ///
     /// # Errors
-    /// As for [`load_file`](Self::load_file).
+    /// Same as for [`load_file`](Self::load_file).
     pub async fn load(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Plugin, Error> {
-        // The plugin is asked what it is: that takes an instance.
+        // Loading calls the plugin for its description, and this call needs an instance.
         let _instance = self.0.instances.acquire().await;
         Plugin::load(&self.0.engine, bytes.into(), self.0.bounds)
             .await
@@ -80,11 +80,11 @@ impl Host {
             })
     }
 
-    /// Runs a pipeline over a source, into a sink. Must be called within a tokio runtime; dropping the future cancels the
-    /// job.
+    /// Runs a pipeline over a source, into a sink. Must be called within a tokio runtime. Dropping the future cancels
+    /// the job.
     ///
     /// # Errors
-    /// When anything failed. The error has the report of what did succeed.
+    /// If anything failed. The error contains the report of what succeeded.
     pub async fn run(
         &self,
         pipeline: &Pipeline,
@@ -94,11 +94,12 @@ impl Host {
         self.job(pipeline, source, sink).run().await
     }
 
-    /// Runs a workflow over sources; what it may do with `assets` is what it was granted. Must be called within a tokio
-    /// runtime; dropping the future cancels the run, and deletes the assets that it had made.
+    /// Runs a workflow over sources. Its grants decide what it may do with `assets`. Must be called within a tokio
+    /// runtime. Dropping the future cancels the run and deletes the assets that it had created.
     ///
     /// # Errors
-    /// When a source could not be taken in, or the workflow did not succeed. Either way nothing is left with the service.
+    /// If a source could not become an input, or the workflow did not succeed. In both cases no asset stays in the
+    /// service.
     #[cfg(feature = "workflow")]
     pub async fn run_workflow(
         &self,
@@ -109,7 +110,7 @@ impl Host {
         self.workflow_job(workflow, sources, assets).run().await
     }
 
-    /// Prepares a run of a workflow, to be observed.
+    /// Prepares a run of a workflow that can be observed.
     #[cfg(feature = "workflow")]
     pub fn workflow_job(
         &self,
@@ -125,7 +126,7 @@ impl Host {
         )
     }
 
-    /// Prepares a job, to be observed or set up further before it runs.
+    /// Prepares a job that can be observed or configured further before it runs.
     pub fn job(&self, pipeline: &Pipeline, source: Source, sink: impl Sink + 'static) -> Job {
         Job::new(self.0.clone(), pipeline.clone(), source, Arc::new(sink))
     }
@@ -152,53 +153,54 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// How many plugin instances may run at a time, over all jobs; further files wait. Each reserves 4 GiB of address
-    /// space, but takes memory only as it uses it.
+    /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 4
+    /// GiB of address space, but uses memory only as it needs it.
     #[must_use]
     pub fn instances(mut self, most: u32) -> Self {
         self.instances = most.max(1);
         self
     }
 
-    /// How many uploads that workflows ask for may be under way at a time, over all runs; further ones wait.
+    /// How many uploads that workflows request may be in flight at the same time, over all runs. Further ones wait.
     #[must_use]
     pub fn uploads(mut self, most: usize) -> Self {
         self.uploads = most.clamp(1, 10_000);
         self
     }
 
-    /// Bytes that are read from a source at a time; from 4 KiB to 16 MiB. Each channel of a job holds four such pieces.
+    /// How many bytes are read from a source at a time; from 4 KiB to 16 MiB. Each channel of a job holds four such
+    /// chunks.
     #[must_use]
     pub fn chunk_size(mut self, bytes: usize) -> Self {
         self.chunk = bytes.clamp(4 << 10, 16 << 20);
         self
     }
 
-    /// The most bytes that a component may have; 128 MiB unless set. One built from CPython has some 20 MiB.
+    /// The maximum size of a component in bytes; 128 MiB by default. A component built from CPython has about 20 MiB.
     #[must_use]
     pub fn component_bytes(mut self, most: u64) -> Self {
         self.bounds.component_bytes = most;
         self
     }
 
-    /// How long a component may take to compile; 5 minutes unless set. A compilation cannot be broken off: one that takes
-    /// longer is given up, and ends in the background.
+    /// How long a component may take to compile; 5 minutes by default. A compilation cannot be cancelled. If it takes
+    /// longer, loading fails, and the compilation ends in the background.
     #[must_use]
     pub fn compile_time(mut self, most: Duration) -> Self {
         self.bounds.compile_time = most;
         self
     }
 
-    /// Where jobs make their scratch folders. It needs room for what plugins write there, and for uploads whose size is
-    /// not known in advance.
+    /// The folder in which jobs create their scratch folders. It needs space for what plugins write there, and for
+    /// uploads whose size is not known in advance.
     #[must_use]
     pub fn scratch_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.scratch = path.into();
         self
     }
 
-    /// Keeps compiled code in this folder, so that a plugin is compiled once and not at every start. What is in there is
-    /// run as native code: only this user may be able to write to it.
+    /// Keeps compiled code in this folder, so that a plugin is compiled once and not at every start. The files in this
+    /// folder are run as native code, so only this user may have write access to it.
     #[must_use]
     #[cfg(feature = "cache")]
     pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
@@ -209,10 +211,10 @@ impl HostBuilder {
     /// Starts the engine.
     ///
     /// # Errors
-    /// [`Error::Engine`] when this machine cannot run it, or the cache folder cannot be used.
+    /// [`Error::Engine`] if this machine cannot run the engine, or the cache folder cannot be used.
     pub fn build(self) -> Result<Host, Error> {
         let scratch = self.scratch.clone();
-        // Beside the rest: what was left may be large.
+        // In a thread of its own, because the leftover scratch may be large.
         std::thread::spawn(move || {
             if let Err(error) = forebay_core::scratch::sweep(&scratch) {
                 tracing::debug!("scratch folder {}: {error}", scratch.display());
@@ -231,7 +233,7 @@ impl HostBuilder {
     }
 }
 
-/// What workflows import, where this host was built with them.
+/// The imports of workflows, if this host was built with them.
 fn workflow_imports() -> Option<AddImports> {
     #[cfg(feature = "workflow")]
     return Some(crate::flow::workflow::add_imports);

@@ -1,11 +1,11 @@
-//! Everything that can end badly, typed.
+//! Typed errors for everything that can fail.
 //!
-//! Promise: an error that a file met names the file, and one that a stage met names the stage and its plugin too. What a
-//! plugin said, what it did (a trap, a limit, a broken promise) and what the service or the network did are distinct.
-//! No error carries the API key, a presigned URL or its headers.
+//! Promise: an error about a file names the file. An error of a stage also names the stage and its plugin. Three things
+//! are distinct: what a plugin reported, what it did (a trap, a limit, a broken promise), and what the service or the
+//! network did. No error contains the API key, a presigned URL or its headers.
 //!
-//! Each part has its own error type beside the code that makes it; [`Error`] sums them up. It stands in this layer, since
-//! a job reports a list of them.
+//! Each part has its own error type, next to the code that creates it. [`Error`] combines them. It is in this layer
+//! because a job reports a list of them.
 
 use super::pipeline::PipelineError;
 use super::sink::SinkError;
@@ -14,7 +14,7 @@ use crate::sandbox::engine::EngineError;
 use crate::sandbox::limits::Exceeded;
 use crate::sandbox::plugin::LoadError;
 
-/// What can go wrong before or within a job.
+/// What can fail before or during a job.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,12 +24,12 @@ pub enum Error {
     /// A plugin could not be loaded.
     #[error("plugin {plugin}: {reason}")]
     Load {
-        /// The path or the name that was asked for.
+        /// The path or the name that was requested.
         plugin: String,
         /// Why.
         reason: LoadError,
     },
-    /// A pipeline is not one that can work.
+    /// A pipeline cannot work.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// A source could not be read.
@@ -51,13 +51,13 @@ pub enum Error {
         /// Why.
         reason: SinkError,
     },
-    /// A file never became whole, and nothing else says why.
+    /// A file did not become complete, and no other error says why.
     #[error("{file}: the stream ended early and no stage reported an error")]
     Interrupted {
         /// The file's name.
         file: String,
     },
-    /// A job reached one of its own limits. What it had in work is broken off.
+    /// A job reached one of its own limits. Its files in flight are cancelled.
     #[error("{file}: the job {limit}")]
     Job {
         /// The source's name, or the workflow's.
@@ -65,19 +65,19 @@ pub enum Error {
         /// Which.
         limit: Exceeded,
     },
-    /// A workflow does not take a file.
+    /// A workflow does not accept a file.
     #[error("{file}: workflow {workflow}: the file is {media_type}; it takes {accepts}")]
     Input {
         /// The file's name.
         file: String,
         /// The workflow's name.
         workflow: String,
-        /// The type that was sniffed.
+        /// The sniffed type.
         media_type: String,
-        /// The plugin's media ranges.
+        /// The media ranges that the plugin accepts.
         accepts: String,
     },
-    /// A workflow did not succeed. The assets that it had made are deleted.
+    /// A workflow did not succeed. The assets that it had created are deleted.
     #[error("workflow {workflow}: {cause}")]
     Workflow {
         /// The workflow's name.
@@ -90,7 +90,7 @@ pub enum Error {
     /// The scratch folder could not be used.
     #[error("{file}: scratch folder: {reason}")]
     Scratch {
-        /// The file that was to lie there.
+        /// The file that was to be written there.
         file: String,
         /// Why.
         reason: std::io::Error,
@@ -98,7 +98,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A fault of the scratch folder; a limit that was reached there is one of the job's own.
+    /// Makes an error of the scratch folder. If a limit was reached there, it is one of the job's own limits.
     pub(crate) fn scratch(file: String, reason: std::io::Error) -> Self {
         match Exceeded::within(&reason) {
             Some(limit) => Self::Job { file, limit },
@@ -107,7 +107,7 @@ impl Error {
     }
 }
 
-/// The first error, and how many more there are.
+/// Writes the first error and the number of further ones.
 pub(crate) fn summarize(errors: &[Error], f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
     match errors {
         [] => write!(f, "failed"),

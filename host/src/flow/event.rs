@@ -1,4 +1,4 @@
-//! What happens in a job, as it happens.
+//! Events of a job, reported as they happen.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,39 +10,39 @@ use forebay_core::FileInfo;
 use super::error::Error;
 use super::report::{FileReport, Report, StageReport};
 
-/// What happens in a job, as it happens.
+/// An event of a job, reported as it happens.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The journal knows the job as done: this is what it did then.
+    /// The journal records this job as done. This is the report of what it did then.
     Known(&'a Report),
-    /// The source of this name is not what it was when the journal noted it.
+    /// The source of this name has changed since the journal recorded it.
     Changed(&'a str),
-    /// The source was opened; its type was sniffed.
+    /// The source was opened and its type was sniffed.
     Opened(&'a FileInfo),
-    /// So many more bytes were read from the source.
+    /// This many more bytes were read from the source.
     Read(u64),
-    /// A stage is done with a file.
+    /// A stage has finished a file.
     Transformed(&'a StageReport),
-    /// A file begins to go into the sink. The number tells this delivery from others of the job.
+    /// The delivery of a file into the sink starts. The number identifies this delivery within the job.
     Delivering(u64, &'a FileInfo),
-    /// So many more bytes of that delivery were sent.
+    /// This delivery (first number) has sent this many more bytes (second number).
     Sent(u64, u64),
-    /// What that delivery is busy with.
+    /// What that delivery is doing now.
     #[cfg(feature = "assets")]
     Phase(u64, Phase),
-    /// Something of that delivery failed for now, and is tried again.
+    /// A part of that delivery failed and is retried.
     #[cfg(feature = "assets")]
     Retry(u64, &'a Retry),
-    /// That delivery is done.
+    /// That delivery is finished.
     Delivered(u64, &'a FileReport),
-    /// Something failed; the job goes on with its other files.
+    /// Something failed. The job continues with its other files.
     Failed(&'a Error),
 }
 
 pub(crate) type Observer = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
-/// Tells a job's observer how far a delivery is.
+/// Reports the progress of a delivery to the job's observer.
 #[derive(Clone)]
 pub struct Progress {
     observer: Observer,
@@ -54,13 +54,13 @@ impl Progress {
         Self { observer, delivery }
     }
 
-    /// The number that tells this delivery from others of the job.
+    /// The number that identifies this delivery within the job.
     #[cfg(feature = "workflow")]
     pub(crate) fn delivery(&self) -> u64 {
         self.delivery
     }
 
-    /// Says that so many more bytes have been sent.
+    /// Reports that this many more bytes were sent.
     pub fn sent(&self, bytes: u64) {
         (self.observer)(Event::Sent(self.delivery, bytes));
     }

@@ -1,4 +1,4 @@
-//! Files on their way: pipelines and jobs, workflows, sources and sinks, reports and the journal.
+//! How files are processed: pipelines and jobs, workflows, sources and sinks, reports and the journal.
 //!
 //! This layer uses `sandbox` to run plugins and `forebay-assets` to upload.
 

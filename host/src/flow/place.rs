@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub enum Place {
     /// On disk.
     File {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// With the service.
+    /// In the service.
     #[cfg(feature = "assets")]
     Asset {
         /// The asset.
@@ -24,9 +24,9 @@ pub enum Place {
         /// How it was uploaded.
         flow: Flow,
     },
-    /// Wherever a sink of the embedder's own put it.
+    /// Where the embedder's own sink put it.
     Custom {
-        /// What the sink says of it.
+        /// What the sink reports about it.
         note: serde_json::Value,
     },
     /// In memory.

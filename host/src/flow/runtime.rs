@@ -13,20 +13,20 @@ pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) instances: Arc<Semaphore>,
     pub(crate) max_instances: u32,
-    /// Places for workflows. They wait for the stages that they run, so they take none of the places of those.
+    /// Permits for workflows. A workflow waits for the stages that it runs, so it takes none of their permits.
     pub(crate) workflows: Semaphore,
-    /// Places for uploads that workflows ask for.
+    /// Permits for uploads that workflows request.
     pub(crate) uploads: Semaphore,
-    /// Bytes that are read from a source at a time.
+    /// How many bytes are read from a source at a time.
     pub(crate) chunk: usize,
-    /// Where the jobs' scratch folders are made.
+    /// The folder in which the jobs' scratch folders are created.
     pub(crate) scratch: PathBuf,
     pub(crate) bounds: Bounds,
 }
 
 impl Runtime {
-    /// Bytes that a channel between two stages may hold: enough that both sides find work, and little enough that a long
-    /// pipeline stays small.
+    /// How many bytes a channel between two stages may hold. This is enough for both sides to have work, and little
+    /// enough that a long pipeline needs little memory.
     pub(crate) fn budget(&self) -> usize {
         self.chunk.saturating_mul(4)
     }

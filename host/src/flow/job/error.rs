@@ -3,12 +3,12 @@
 use crate::flow::error::{Error, summarize};
 use crate::flow::report::Report;
 
-/// A job in which something failed. What did succeed is in the report.
+/// A job in which something failed. The report contains what succeeded.
 #[derive(Debug)]
 pub struct JobError {
-    /// What the job did; its failures are told in words there too.
+    /// What the job did. It also lists the failures as text.
     pub report: Box<Report>,
-    /// What failed: never empty, in the order in which it happened.
+    /// What failed, in the order in which it happened. Never empty.
     pub errors: Vec<Error>,
 }
 

@@ -10,21 +10,23 @@ use crate::flow::report::StageReport;
 
 /// A file between two stages.
 pub(super) struct InFlight {
-    /// What upstream says of it.
+    /// What upstream reported about it.
     pub(super) info: FileInfo,
     pub(super) content: Content,
     pub(super) origin: Origin,
 }
 
-/// How a file came to be.
+/// How a file was made.
 #[derive(Clone, Default)]
 pub(super) struct Origin {
-    /// The stages that it went through. Each is filled in when the stage has succeeded, which is before the content ends.
+    /// The stages that it went through. Each entry is set when the stage has succeeded, which is before the content
+    /// ends.
     pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
-    /// The type of the file that the last stage was given; `None` for the source.
+    /// The type of the file that the last stage received; `None` for the source.
     pub(super) came_from: Option<String>,
-    /// The source itself, where it can be read again, as long as no stage has changed it.
+    /// The source itself, if it can be re-read and no stage has changed it.
     pub(super) replay: Option<Arc<ReplayableFile>>,
-    /// Its place among the outputs of each stage so far: a report lists files in this order, whichever is done first.
+    /// Its position among the outputs of each stage so far. A report lists files in this order, whichever is finished
+    /// first.
     pub(super) place: Vec<usize>,
 }

@@ -1,6 +1,6 @@
-//! A pipeline over one source.
+//! Runs a pipeline over one source.
 //!
-//! Promise: stages and deliveries of a job overlap, and the job uses a bounded number of instances and a bounded amount of
+//! Promise: stages and deliveries of a job overlap. The job uses a bounded number of instances and a bounded amount of
 //! memory, however many files its plugins emit. Dropping the job's future ends its plugins, closes its connections and
 //! removes its scratch.
 
@@ -46,7 +46,7 @@ pub struct Job {
     #[cfg(feature = "journal")]
     journal: Option<Journal>,
     hash_files: bool,
-    /// The scratch of the job that this one is part of. Both share one limit.
+    /// The scratch of the parent job, if this job is part of one. Both share one limit.
     parent_scratch: Option<Scratch>,
 }
 
@@ -71,44 +71,44 @@ impl Job {
         }
     }
 
-    /// Calls this for every [`Event`], from whichever thread it happens on. It must not block.
+    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block.
     pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
         self
     }
 
-    /// How many files of this job may be in work at a time; 4 unless set.
+    /// How many files of this job may be in flight at the same time; 4 by default.
     pub fn fan_out(mut self, files: usize) -> Self {
         self.fan_out_limit = files.max(1);
         self
     }
 
-    /// Notes in a journal what is done, and does not do again what is noted there already. For jobs that upload; their
-    /// source must be a file or bytes, since nothing else can be told from what it was.
+    /// Records in a journal what is done, and does not repeat what is recorded there already. For jobs that upload.
+    /// Their source must be a file or bytes, because the journal cannot detect a change of any other source.
     #[cfg(feature = "journal")]
     pub fn journal(mut self, journal: &Journal) -> Self {
         self.journal = Some(journal.clone());
         self
     }
 
-    /// Whether the report tells the SHA-256 of the source and of every file between two stages, so that it shows which plugin
-    /// made what of what. Each file is then read by the hash as well, at some 1.5 GiB/s a core.
+    /// Whether the report contains the SHA-256 of the source and of every file between two stages, so that it shows
+    /// which plugin made which file from which input. Each file is then hashed as well, at about 1.5 GiB/s per core.
     pub fn hash_files(mut self, hash: bool) -> Self {
         self.hash_files = hash;
         self
     }
 
-    /// Makes it a part of a larger job, whose scratch this is.
+    /// Makes this job a part of a larger job that has this scratch.
     #[cfg(feature = "workflow")]
     pub(crate) fn part_of(mut self, scratch: &Scratch) -> Self {
         self.parent_scratch = Some(scratch.clone());
         self
     }
 
-    /// Runs the job. Must be called within a tokio runtime; dropping the future cancels the job.
+    /// Runs the job. Must be called within a tokio runtime. Dropping the future cancels the job.
     ///
     /// # Errors
-    /// When anything failed. The error has the report of what did succeed.
+    /// If anything failed. The error contains the report of what succeeded.
     pub async fn run(self) -> Result<Report, JobError> {
         let started = Instant::now();
         #[cfg(feature = "journal")]
@@ -119,7 +119,7 @@ impl Job {
         execute(run, source, started).await
     }
 
-    /// What is known of the source before it is opened.
+    /// What is known about the source before it is opened.
     fn source_info(&self) -> FileInfo {
         FileInfo {
             name: self.source.name().to_owned(),
@@ -129,10 +129,10 @@ impl Job {
     }
 }
 
-/// Runs a job to its end and reports it.
+/// Runs a job to its end and returns its report.
 async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, JobError> {
     let run = Arc::new(run);
-    // A task of its own, so that the first stage does not share its thread with whatever else the caller awaits.
+    // A separate task, so that the first stage does not share its thread with whatever else the caller awaits.
     let mut task = AbortOnDrop(tokio::spawn(run.clone().start(source)));
     let over_limit = tokio::select! {
         biased;
@@ -140,7 +140,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         () = run.over_limit() => true,
     };
     if over_limit {
-        // The task ends here, before anyone reads its results.
+        // The task ends here, before its results are read.
         task.stop().await;
     }
     let Results {

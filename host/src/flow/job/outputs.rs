@@ -1,4 +1,4 @@
-//! The outputs of one stage over one file, on their way onward.
+//! Sends the outputs of one stage over one file to the next stage or to the sink.
 
 use std::sync::Arc;
 
@@ -14,23 +14,23 @@ use forebay_core::channel::{Content, channel};
 use forebay_core::disk::WriteError;
 use forebay_core::scratch::Scratch;
 
-/// StageOutputs that were begun, and the tasks that take them further.
+/// Outputs of a stage that have begun, and the tasks that send them on.
 pub(super) struct Outputs {
     run: Arc<Run>,
     scratch: Scratch,
-    /// The stage that they go into.
+    /// Index of the stage that receives them.
     at: usize,
     file: Origin,
-    /// How many outputs there were.
+    /// How many outputs there are so far.
     count: usize,
-    /// The permit of the input, until the first output takes it over.
+    /// The permit of the input, until the first output takes it.
     permit: Option<Arc<Permit>>,
     members: JoinSet<()>,
 }
 
 impl Outputs {
-    /// No outputs yet. `file` is what the stage was given, its trail already with the stage; `permit` is its permit, and `at`
-    /// the stage that the outputs go into.
+    /// Starts with no outputs. `file` is the origin of the stage's input, with the stage already in its trail. `permit`
+    /// is the permit of that input. `at` is the index of the stage that receives the outputs.
     pub(super) fn new(
         run: Arc<Run>,
         file: Origin,
@@ -63,7 +63,7 @@ impl Outputs {
         }
     }
 
-    /// Takes an output that is still being written.
+    /// Adds an output that is still being written.
     pub(super) fn streamed(&mut self, Emitted { info, content }: Emitted) {
         if !self.run.admit(&info.name) {
             return;
@@ -80,12 +80,12 @@ impl Outputs {
         };
     }
 
-    /// Takes an output that is complete and lies in scratch.
+    /// Adds an output that is complete and stored in scratch.
     pub(super) fn stored(&mut self, StoredFile { info, file: stored }: StoredFile) {
         if !self.run.admit(&info.name) {
             return;
         }
-        // The content comes when the file is opened.
+        // The content is set when the file is opened.
         let (_, nothing) = channel(1);
         let file = self.file_in_flight(info, nothing);
         let (run, scratch, at, permit) = (
@@ -105,7 +105,7 @@ impl Outputs {
         });
     }
 
-    /// Waits for all of them. The input's own permit is given back first: they may need it.
+    /// Waits for all outputs. Returns the input's own permit first, because they may need it.
     pub(super) async fn finish(mut self) {
         self.permit = None;
         while let Some(member) = self.members.join_next().await {
@@ -118,7 +118,7 @@ impl Outputs {
     }
 }
 
-/// Takes a file in while no permit is free, and sends it on when one is.
+/// Writes a file to scratch while no permit is free, and sends it on when it gets one.
 async fn wait_in_scratch(run: Arc<Run>, mut file: InFlight, at: usize, scratch: Scratch) {
     let written = async {
         let (spool, stored) = scratch.file()?;

@@ -9,7 +9,7 @@ use crate::flow::event::Event;
 use crate::flow::journal::{JobJournal, Journal};
 use crate::flow::report::Report;
 
-/// Runs a job unless the journal knows that it is done, and records what it does.
+/// Runs a job, unless the journal records it as done. Records what the job does.
 pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result<Report, JobError> {
     let journal = match open(&job, journal).await {
         Ok(journal) => journal,
@@ -43,7 +43,7 @@ pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result
     Ok(report)
 }
 
-/// The part of the journal that concerns this job.
+/// The part of the journal for this job.
 fn open(
     job: &Job,
     journal: &Journal,

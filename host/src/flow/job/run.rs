@@ -29,12 +29,12 @@ pub(super) struct Run {
     fan_out: Arc<Semaphore>,
     #[cfg(feature = "journal")]
     pub(super) journal: Option<JobJournal>,
-    /// Whether reports tell the SHA-256 of every file between two stages.
+    /// Whether reports contain the SHA-256 of every file between two stages.
     pub(super) hash_files: bool,
     pub(super) parent_scratch: Option<Scratch>,
     /// Notified when the job gets its permit and starts.
     pub(super) begun: Notify,
-    /// Notified when the job reaches a limit of its own.
+    /// Notified when the job reaches one of its own limits.
     over: Notify,
     results: Mutex<Results>,
 }
@@ -45,20 +45,20 @@ pub(super) struct Results {
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     pub(super) deliveries: u64,
-    /// Files that stages have emitted, all stages together.
+    /// How many files all stages together have emitted.
     emitted: u64,
     /// Name of a file whose upstream stage failed. The stage's own error is reported separately.
     pub(super) interrupted: Option<String>,
 }
 
-/// The right to have one file in flight: one place in the job's fan-out, and one instance for each stage of the pipeline.
+/// Allows one file in flight: one permit of the job's fan-out, and one instance for each stage of the pipeline.
 pub(super) struct Permit {
     _fan_out: OwnedSemaphorePermit,
     _instances: OwnedSemaphorePermit,
 }
 
 impl Run {
-    /// A job about to start, and its source.
+    /// Returns a job that is about to start, and its source.
     pub(super) fn new(job: Job) -> (Self, Source) {
         let source = job.source_info();
         let run = Self {
@@ -79,7 +79,7 @@ impl Run {
         (run, job.source)
     }
 
-    /// Records in a journal what becomes of the files.
+    /// Records in a journal what happens to the files.
     #[cfg(feature = "journal")]
     pub(super) fn record_in(mut self, journal: JobJournal) -> Self {
         self.journal = Some(journal);
@@ -98,7 +98,7 @@ impl Run {
         self.results().errors.push(error);
     }
 
-    /// Waits until the job has reached a limit of its own.
+    /// Waits until the job reaches one of its own limits.
     pub(super) async fn over_limit(&self) {
         let limit = self.pipeline.limits().wall_clock;
         let late = async {
@@ -115,7 +115,8 @@ impl Run {
         }
     }
 
-    /// Counts a file that a stage has emitted. None goes on that is one too many.
+    /// Counts a file that a stage has emitted. Returns `false` for every file beyond the limit; such a file is not sent
+    /// on.
     pub(super) fn admit(&self, name: &str) -> bool {
         let most = self.pipeline.limits().output_files;
         let count = {
@@ -157,7 +158,7 @@ impl Run {
         u32::try_from(self.pipeline.stages().len()).unwrap_or(u32::MAX)
     }
 
-    /// A permit, if one is free.
+    /// Returns a permit, if one is free.
     pub(super) fn try_permit(&self) -> Option<Permit> {
         Some(Permit {
             _fan_out: self.fan_out.clone().try_acquire_owned().ok()?,
@@ -170,7 +171,7 @@ impl Run {
         })
     }
 
-    /// A permit, as soon as one is free. `None` only if the host were being torn down.
+    /// Waits for a permit. Returns `None` only if the host is being torn down.
     pub(super) async fn permit(&self) -> Option<Permit> {
         Some(Permit {
             _fan_out: self.fan_out.clone().acquire_owned().await.ok()?,

@@ -1,8 +1,9 @@
-//! The steps that a file takes: from the source through the stages into the sink.
+//! The steps of a file: from the source, through the stages, into the sink.
 //!
-//! A file needs a *permit* from the stage that emits it to the sink. The first output of a stage takes over the permit of its
-//! input. Another output needs a permit of its own; while none is free, it waits in scratch. So a plugin is never blocked by
-//! one of its own outputs. Ends are passed on without a permit, so permits are always returned and nothing waits for ever.
+//! A file needs a *permit* from the stage that emits it to the sink. The first output of a stage takes the permit of
+//! its input. Every other output needs its own permit. While none is free, the output waits in scratch. So a plugin is
+//! never blocked by one of its own outputs. The end of a file is passed on without a permit, so permits are always
+//! returned and nothing waits forever.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -38,7 +39,7 @@ impl Run {
         if stages > most {
             return self.fail(PipelineError::TooLong { stages, most }.into());
         }
-        // Before anything is opened: however many jobs wait, they hold nothing.
+        // The permit comes before anything is opened, so that waiting jobs hold no resources, however many they are.
         let Some(permit) = self.permit().await else {
             return;
         };
@@ -78,7 +79,7 @@ impl Run {
         self.clone()
             .advance(in_flight, 0, Arc::new(permit), scratch)
             .await;
-        // A source that is still open is one that nobody wants any more; its next byte may never come.
+        // If the source is still open, nothing reads it any more, and its next byte may never arrive.
         if !ending.is_open()
             && let Err(reason) = pump.wait().await
         {
@@ -106,7 +107,8 @@ impl Run {
         })
     }
 
-    /// Gives a file the type that its bytes show, a name that fits, and holds the stage before to its word.
+    /// Sets a file's type from its bytes, and a name that fits this type. Checks that the stage before may emit this
+    /// type.
     async fn settle(&self, mut file: InFlight, at: usize) -> Option<InFlight> {
         let Ok(head) = file.content.peek(media::SNIFF_LEN).await else {
             self.interrupted(&file.info.name);
@@ -207,7 +209,7 @@ impl Run {
                 }
             }
         };
-        // The first output may have been done before the stage was: its instance counted until now.
+        // The first output may have finished before the stage did. The stage's instance counted until now.
         drop(permit);
         while let Ok(output) = begun.try_recv() {
             outputs.streamed(output);
@@ -292,7 +294,7 @@ impl Run {
             .filter_map(|stage| stage.get().cloned())
             .collect();
         if self.hash_files {
-            // What a stage made for this file is what the next one was given.
+            // The output of a stage for this file is the input of the next stage.
             let mut made = sha256.clone();
             for stage in stages.iter_mut().rev() {
                 stage.output_sha256 = made.take();
@@ -311,7 +313,7 @@ impl Run {
         self.results().files.push((origin.place, report));
     }
 
-    /// Starts a file that waits in scratch.
+    /// Sends on a file that waits in scratch.
     pub(super) async fn resume(
         self: Arc<Self>,
         mut file: InFlight,

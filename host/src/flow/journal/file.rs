@@ -1,9 +1,9 @@
-//! Opening the file of a journal.
+//! Opens the file of a journal.
 //!
-//! Promise: a file is known to be a journal of ours before one byte of it changes. A photo that was named by mistake, a
-//! text, a pipe or a device is refused and stays as it is; so is a journal with a line that cannot be read. Only two
-//! things are ever mended, both left by a run that was killed: a head line that is not complete is completed, and a last
-//! record that is not complete is removed.
+//! Promise: no byte of a file changes before the file is known to be a journal of ours. A photo that was named by
+//! mistake, a text, a pipe or a device is refused and does not change. The same holds for a journal with a line that
+//! cannot be read. Only two things are ever repaired, both left by a killed run: an incomplete head line is completed,
+//! and an incomplete last record is removed.
 
 use std::fs::{File, FileType, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Head, JournalError, Record, VERSION};
 
-/// How much of a file is read to find its head line, in bytes. A head line has about 80.
+/// How many bytes of a file are read to find its head line. A head line has about 80.
 const HEAD_BYTES: u64 = 4096;
 
 /// How each head line begins, in all versions.
@@ -31,33 +31,33 @@ const RECORD_STARTS: [&[u8]; 5] = [
     br#"{"done":{""#,
 ];
 
-/// A journal that is locked, whole, and ready for more records.
+/// A journal that is locked, complete, and ready for more records.
 pub(super) struct Opened {
     pub(super) file: File,
     pub(super) id: String,
     pub(super) records: Vec<Record>,
 }
 
-/// What the beginning of a file tells.
+/// What the beginning of a file contains.
 enum Start {
     /// A head line of this length, newline included.
     Head { id: String, length: u64 },
-    /// Nothing, or the beginning of a head line. This is what is missing.
+    /// Nothing, or the beginning of a head line. `missing` is the rest of that line.
     Partial { id: String, missing: Vec<u8> },
 }
 
-/// Opens a journal, or begins one where there is no file or an empty one.
+/// Opens a journal. Starts a new one if the file does not exist or is empty.
 pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
     let journal = Place { path };
     let mut file = journal.open()?;
-    // Before the lock, so that somebody else's file is never locked, not even for a moment.
+    // This check comes before the lock, so that the file of another program is never locked, not even briefly.
     journal.identify(&mut file)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => return Err(journal.fault(error)),
     }
-    // Again under the lock: until now another run may have written to it.
+    // Check again under the lock: another run may have written to the file since the first check.
     match journal.identify(&mut file)? {
         Start::Partial { id, missing } => {
             append(&mut file, &missing).map_err(|error| journal.fault(error))?;
@@ -74,26 +74,26 @@ pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
     }
 }
 
-/// The path, for errors.
+/// The path of the journal, for errors.
 struct Place<'a> {
     path: &'a Path,
 }
 
 impl Place<'_> {
-    /// Opens the file, or creates it. What is there is not changed, and nothing blocks.
+    /// Opens the file, or creates it. Existing content does not change, and nothing blocks.
     fn open(&self) -> Result<File, JournalError> {
         match std::fs::metadata(self.path) {
-            // First by its name: to open a device may do something.
+            // The type is checked by path first, because opening a device may have an effect.
             Ok(metadata) => self.check_type(metadata.file_type())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(self.fault(error)),
         }
         let mut options = File::options();
-        // An existing file is opened as it is.
+        // An existing file keeps its content.
         options.read(true).append(true).create(true);
         never_block(&mut options);
         let file = options.open(self.path).map_err(|error| self.fault(error))?;
-        // Something else may have taken the file's place in the meantime.
+        // Another file may have replaced it in the meantime.
         let metadata = file.metadata().map_err(|error| self.fault(error))?;
         self.check_type(metadata.file_type())?;
         Ok(file)
@@ -107,7 +107,7 @@ impl Place<'_> {
         }
     }
 
-    /// Reads the head line. Reads no more than a head line can need, however large the file is.
+    /// Reads the head line. Reads at most as much as a head line can need, however large the file is.
     fn identify(&self, file: &mut File) -> Result<Start, JournalError> {
         let mut start = Vec::new();
         file.rewind()
@@ -149,7 +149,7 @@ impl Place<'_> {
         }
     }
 
-    /// Reads the records behind the head line, then mends the last one if a kill left it incomplete.
+    /// Reads the records after the head line. Then repairs the last one if a killed run left it incomplete.
     fn records(&self, file: &mut File, head: u64) -> Result<Vec<Record>, JournalError> {
         let fault = |error| self.fault(error);
         file.seek(SeekFrom::Start(head)).map_err(fault)?;
@@ -169,10 +169,10 @@ impl Place<'_> {
             records.push(record.map_err(|error| self.unreadable(number, error.to_string()))?);
             whole += line.len() as u64;
         }
-        // Every line before was read. Only now may anything change.
+        // All lines before this one were read. The file may change only from here on.
         let shown = self.path.display();
         if line.is_empty() {
-            // It ends where a line ends.
+            // The file ends at the end of a line.
         } else if let Ok(record) = serde_json::from_slice(&line) {
             tracing::warn!("journal {shown}: its last line had no end, and gets one");
             append(file, b"\n").map_err(fault)?;
@@ -222,7 +222,7 @@ fn never_block(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn never_block(_: &mut OpenOptions) {}
 
-/// What there is in place of a file.
+/// What exists at the path instead of a file.
 fn what_it_is(kind: FileType) -> &'static str {
     if kind.is_dir() {
         return "it is a folder";
@@ -256,8 +256,9 @@ fn head_line(id: &str) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// The rest of the head line that begins with these bytes, which have no newline. `None` if no head line of ours does, or
-/// if the bytes are too few to tell: a file with a lone `{` may be anybody's. The digits of the id that are there are kept.
+/// The rest of the head line that begins with these bytes, which contain no newline. `None` if no head line of ours
+/// begins with them, or if there are too few bytes to decide: a file with only a `{` may belong to any program. Digits
+/// of the id that exist already are kept.
 fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
     if !bytes.is_empty() && !bytes.starts_with(HEAD_START) {
         return Ok(None);
@@ -283,7 +284,8 @@ fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
     }))
 }
 
-/// Whether a kill or a power cut can have left this in place of a record: the beginning of one, or a hole in the file.
+/// Whether a killed process or a power failure can have left this in place of a record. It is then the beginning of a
+/// record, or a hole in the file.
 fn is_torn(line: &[u8]) -> bool {
     line.iter().all(|&byte| byte == 0)
         || RECORD_STARTS
@@ -315,7 +317,7 @@ mod tests {
         (folder, path)
     }
 
-    /// The file is refused in these words, and is the same afterwards.
+    /// Asserts that the file is refused with these words and does not change.
     #[track_caller]
     fn assert_refused(content: &[u8], words: &str) {
         let (_folder, path) = holding(content);
@@ -324,7 +326,7 @@ mod tests {
         assert!(std::fs::read(&path).unwrap() == content, "it was changed");
     }
 
-    /// The file is opened, and holds this afterwards.
+    /// Asserts that the file is opened, and that this is its content afterwards.
     #[track_caller]
     fn assert_mended(content: &[u8], after: &str) {
         let (_folder, path) = holding(content);
@@ -354,7 +356,7 @@ mod tests {
             b"{\"forebay-journal\": {\"version\":1",
             b"{\"forebay-journal\":{\"version\":1,\"id\":\"not hex",
             b"{\"forebay-journal\":{\"version\":1,\"id\":\"0123\0\0\0\0",
-            // All zeros may be anything.
+            // A file of zeros may be anything.
             &[0; 83],
             &one_line,
             like.as_bytes(),
@@ -372,7 +374,7 @@ mod tests {
             ),
             ("{\"forebay-journal\":{\"version\":1}}\n", "line 1: missing"),
             (&format!("{HEAD}words\n{BEGUN}"), "line 2: "),
-            // The torn tail stays too.
+            // The torn last record stays, too.
             (
                 &format!("{HEAD}{BEGUN}words\n{BEGUN}{{\"begun\":{{\"pl"),
                 "line 3: ",
@@ -476,7 +478,7 @@ mod tests {
         assert!(text.starts_with(b"{\"forebay-journal\":"));
     }
 
-    /// A kind of record that is missing from the table would not be mended.
+    /// A kind of record that is missing from the table would not be repaired.
     #[test]
     fn every_record_has_its_start_in_the_table() {
         let file = || "f".to_owned();
@@ -506,7 +508,7 @@ mod tests {
                 report: Box::new(Report::new("p")),
             },
         ] {
-            // A new kind of record does not compile here before it is listed above.
+            // A new kind of record does not compile here until it is listed above.
             match record {
                 Record::Begun { .. }
                 | Record::Known { .. }

@@ -1,9 +1,9 @@
-//! What was done, so that a run that was killed can be taken up again.
+//! A record of what was done, so that a killed run can be resumed.
 //!
-//! Promise: with a journal, a run that ends at any point and is started again does each remaining thing once. A job that
-//! was done is not run again; an asset that was complete is not sent again; bytes that had arrived are only completed; and
-//! a creation whose answer was lost is asked for under the same Idempotency-Key, so that the service makes no second one
-//! (it remembers a key for 24 hours).
+//! Promise: with a journal, a run that ends at any point and is started again does each remaining step once. A job that
+//! was done is not run again. An asset that was complete is not sent again. Bytes that had arrived are only completed.
+//! If the response to a creation was lost, the creation is retried with the same Idempotency-Key, so that the service
+//! does not create a second asset (it remembers a key for 24 hours).
 
 mod file;
 
@@ -40,7 +40,7 @@ pub enum JournalError {
     /// Another run has it open.
     #[error("journal {}: another run is using it", .0.display())]
     InUse(PathBuf),
-    /// It is something else. It was not changed.
+    /// The file is something else. It was not changed.
     #[error("{}: this is not a journal, and is left as it is: {reason}", path.display())]
     NotAJournal {
         /// The file.
@@ -60,33 +60,33 @@ pub enum JournalError {
     },
 }
 
-/// What was done, so that a run that was killed can be taken up again. Clones share the file.
+/// A record of what was done, so that a killed run can be resumed. Clones share the file.
 ///
-/// Hand it to each [`Job`](crate::Job::journal) of a run. One run at a time can have it open.
+/// Pass it to each [`Job`](crate::Job::journal) of a run. Only one run can have it open at a time.
 ///
 /// # Format
-/// JSON Lines, version 1: one document a line, each synced to disk before anything is built upon what it tells. A last
-/// record that is cut off tells of nothing that was built upon, and is removed; any other line that cannot be read is an
-/// error. A file that does not begin with the first line of a journal is never changed.
+/// JSON Lines, version 1: one document per line. Each line is synced to disk before anything relies on it. If the last
+/// record is cut off, nothing relies on it yet, and it is removed. Any other line that cannot be read is an error. A
+/// file that does not begin with the first line of a journal is never changed.
 ///
-/// | line | tells |
+/// | line | meaning |
 /// |---|---|
-/// | `{"forebay-journal":{"version":1,"id":…}}` | the first line; the id sets this journal's Idempotency-Keys apart |
+/// | `{"forebay-journal":{"version":1,"id":…}}` | the first line; the id makes this journal's Idempotency-Keys unique |
 /// | `{"begun":{"place":…,"state":…}}` | a job began over a source in this state; both are digests |
 /// | `{"known":{"file":…,"known":{"put":{…}}}}` | the storage has the bytes of a file: asset id, SHA-256, size |
 /// | `{"known":{"file":…,"known":{"delivered":{…}}}}` | the service has the asset |
-/// | `{"abandoned":{"file":…,"asset_id":…}}` | the asset of a file is about to be deleted, or was refused: its key is used up |
+/// | `{"abandoned":{"file":…,"asset_id":…}}` | asset about to be deleted, or its creation refused: its key is used up |
 /// | `{"deleted":{"file":…,"asset_id":…}}` | that asset is deleted |
 /// | `{"done":{"job":…,"report":…}}` | a job is done |
 ///
-/// A file is named by its job's digest (service, plugins, configs, place and state of the source) and its place among the
-/// outputs of each stage.
+/// A file is identified by its job's digest (service, plugins, configs, place and state of the source) and by its
+/// position among the outputs of each stage.
 #[derive(Clone)]
 pub struct Journal(Arc<Shared>);
 
 struct Shared {
     inner: Mutex<Inner>,
-    /// Told when a job ends.
+    /// Notified when a job ends.
     ended: Notify,
 }
 
@@ -94,20 +94,20 @@ struct Inner {
     path: PathBuf,
     file: File,
     id: String,
-    /// What the source at a path was like when its job was begun last, by path and pipeline.
+    /// The state of a source when its job last began. The key is a digest of the pipeline and the source's place.
     sources: HashMap<String, String>,
     files: HashMap<String, FileState>,
     done: HashMap<String, Report>,
-    /// Jobs that are being worked on.
+    /// Jobs that are running.
     active: HashSet<String>,
 }
 
-/// What is known of one file of a job.
+/// What is known about one file of a job.
 #[derive(Debug, Clone, Default)]
 struct FileState {
-    /// Attempts whose asset was deleted: each used up an Idempotency-Key.
+    /// Attempts whose asset was deleted or refused. Each used up an Idempotency-Key.
     abandoned: u32,
-    /// Assets that are to be deleted, unless they were.
+    /// Assets that are to be deleted and are not deleted yet.
     doomed: Vec<String>,
     known: Option<Known>,
 }
@@ -125,7 +125,7 @@ enum Head {
 enum Record {
     /// A job began, over a source in this state.
     Begun { place: String, state: String },
-    /// The storage has a file's bytes, or the service the asset.
+    /// The storage has a file's bytes, or the service has the asset.
     Known { file: String, known: Known },
     /// The asset of a file is about to be deleted, or its creation was refused.
     Abandoned {
@@ -139,10 +139,10 @@ enum Record {
 }
 
 impl Journal {
-    /// Opens a journal. Begins one where there is no file, or an empty one.
+    /// Opens a journal. Starts a new one if the file does not exist or is empty.
     ///
     /// # Errors
-    /// When the file cannot be used, another run has it open, or it holds something else. Such a file is not changed.
+    /// If the file cannot be used, another run has it open, or it is not a journal. Such a file is not changed.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
         let file::Opened { file, id, records } = file::open(&path)?;
@@ -164,7 +164,8 @@ impl Journal {
         })))
     }
 
-    /// A job into this sink over the source at this place, in this state: a file's size and time of change, or a digest of bytes.
+    /// The part for a job that runs `pipeline` into this sink, over the source at `place` in this `state`. The state is
+    /// a file's size and modification time, or a digest of bytes.
     pub(crate) fn job(
         &self,
         pipeline: &Pipeline,
@@ -194,11 +195,11 @@ impl Journal {
         lock(&self.0.inner)
     }
 
-    /// Writes a record, syncs it, and takes it in.
+    /// Writes a record, syncs it, and applies it.
     fn record(&self, record: Record) {
         let mut inner = self.lock();
         if let Err(error) = inner.append(&record) {
-            // The run goes on: what it does is right, only a later one would not know of it.
+            // The run continues. What it does is correct; only a later run would not know about it.
             tracing::error!("journal {}: {error}", inner.path.display());
         }
         inner.take_in(record);
@@ -221,7 +222,7 @@ impl Inner {
             .write_all(&text)
             .and_then(|()| self.file.sync_data());
         if written.is_err() {
-            // Half a line would spoil the next one.
+            // An incomplete line would corrupt the next one.
             self.file.set_len(before)?;
         }
         written
@@ -273,11 +274,11 @@ pub(crate) struct JobJournal {
 }
 
 impl JobJournal {
-    /// Waits while the same job is under way elsewhere in this run: the same file, named twice.
+    /// Waits while the same job is running elsewhere in this run, which happens if the same file is named twice.
     pub(crate) async fn enter(&self) -> Active {
         loop {
             let mut ended = std::pin::pin!(self.journal.0.ended.notified());
-            // From here on no end is missed.
+            // From here on, no notification is missed.
             ended.as_mut().enable();
             if self.journal.lock().active.insert(self.key.clone()) {
                 return Active(self.clone());
@@ -286,12 +287,12 @@ impl JobJournal {
         }
     }
 
-    /// What the job did, if it was done.
+    /// The report of the job, if it was done.
     pub(crate) fn done(&self) -> Option<Report> {
         self.journal.lock().done.get(&self.key).cloned()
     }
 
-    /// Notes that the job begins. Says whether the source is not what it was when it was worked on before.
+    /// Records that the job begins. Returns whether the source has changed since it was processed before.
     pub(crate) fn begin(&self) -> bool {
         let before = self.journal.lock().sources.get(&self.place).cloned();
         if before.as_ref() == Some(&self.state) {
@@ -304,7 +305,7 @@ impl JobJournal {
         before.is_some()
     }
 
-    /// Notes that the job is done.
+    /// Records that the job is done.
     pub(crate) fn finish(&self, report: &Report) {
         self.journal.record(Record::Done {
             job: self.key.clone(),
@@ -312,7 +313,7 @@ impl JobJournal {
         });
     }
 
-    /// The part that concerns one of its files, by its place among the outputs of each stage.
+    /// The part for one of its files. `place` is the file's position among the outputs of each stage.
     pub(crate) fn file(&self, place: &[usize]) -> FileJournal {
         let places: Vec<String> = place.iter().map(usize::to_string).collect();
         FileJournal {
@@ -322,7 +323,7 @@ impl JobJournal {
     }
 }
 
-/// A job that is under way.
+/// A job that is running. Dropping this marks it as ended.
 pub(crate) struct Active(JobJournal);
 
 impl Drop for Active {
@@ -341,12 +342,12 @@ pub(crate) struct FileJournal {
 }
 
 impl UploadLog for FileJournal {
-    /// What the service has of it.
+    /// What the service has of the file.
     fn known(&self) -> Option<Known> {
         self.journal.lock().files.get(&self.key)?.known.clone()
     }
 
-    /// Notes what the service has.
+    /// Records what the service has.
     fn know(&self, known: Known) {
         self.journal.record(Record::Known {
             file: self.key.clone(),
@@ -354,7 +355,7 @@ impl UploadLog for FileJournal {
         });
     }
 
-    /// Notes that an asset is about to be deleted, or that none was made and none will be by this attempt.
+    /// Records that an asset is about to be deleted, or that this attempt created none and will create none.
     fn abandon(&self, asset_id: Option<&str>) {
         self.journal.record(Record::Abandoned {
             file: self.key.clone(),
@@ -362,7 +363,7 @@ impl UploadLog for FileJournal {
         });
     }
 
-    /// Notes that an asset is deleted.
+    /// Records that an asset is deleted.
     fn deleted(&self, asset_id: &str) {
         self.journal.record(Record::Deleted {
             file: self.key.clone(),
@@ -377,8 +378,8 @@ impl UploadLog for FileJournal {
         file.map_or_else(Vec::new, |file| file.doomed.clone())
     }
 
-    /// The Idempotency-Key of the present attempt, for a file of this size and content: the same in every run, until one
-    /// is abandoned.
+    /// The Idempotency-Key of the current attempt, for a file of this size and content. It is the same in every run,
+    /// until an attempt is abandoned.
     fn idempotency_key(&self, size: u64, content: &str) -> String {
         let inner = self.journal.lock();
         let abandoned = inner.files.get(&self.key).map_or(0, |file| file.abandoned);
@@ -452,10 +453,10 @@ mod tests {
     }
 
     proptest! {
-        // A quarter of what others try: each case waits for the disk.
+        // A quarter of the cases of other tests, because each case waits for the disk.
         #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
-        /// Wherever a kill cuts the file off behind the first bytes of its head line, the records before are there, and new
-        /// ones can be added.
+        /// A kill may cut the file off at any place after the first bytes of its head line. The earlier records can be
+        /// read, and new ones can be added.
         #[test]
         fn a_torn_journal_is_repaired(cut in prop_oneof![Just(0_usize), 20_usize..600]) {
             let folder = tempfile::tempdir().unwrap();
@@ -466,7 +467,7 @@ mod tests {
             drop(journal);
             let text = std::fs::read(&path).unwrap();
             let kept = text.get(..cut).unwrap_or(&text);
-            // A line that lacks nothing but its newline is whole, too.
+            // A line that lacks only its newline is complete, too.
             let ends = kept.iter().chain(text.get(kept.len()));
             let whole = ends.filter(|&&byte| byte == b'\n').count();
             std::fs::write(&path, kept).unwrap();

@@ -12,7 +12,7 @@ pub enum PipelineError {
         /// The field and what is wrong with it.
         problem: String,
     },
-    /// Nothing that a stage can emit is taken by the next.
+    /// The next stage accepts nothing that a stage can emit.
     #[error("stage {to} takes {takes}, but stage {from} gives {gives}")]
     MediaTypes {
         /// The earlier stage.
@@ -21,10 +21,10 @@ pub enum PipelineError {
         gives: String,
         /// The later stage.
         to: String,
-        /// What it takes.
+        /// What it accepts.
         takes: String,
     },
-    /// A plugin of one world where another belongs.
+    /// A plugin of one world is used where another world is needed.
     #[error("{place}: plugin {plugin} {problem}")]
     World {
         /// The stage or the workflow.
@@ -34,7 +34,7 @@ pub enum PipelineError {
         /// What it is or is not.
         problem: &'static str,
     },
-    /// A plugin imports more than it is granted, or is granted what it cannot be given.
+    /// A plugin imports more than it is granted, or has a grant that cannot be given.
     #[error("{place}: plugin {plugin}: {problem}")]
     Grants {
         /// The stage or the workflow.
@@ -44,7 +44,7 @@ pub enum PipelineError {
         /// The import or the grant, and what is wrong with it.
         problem: String,
     },
-    /// More stages than the host has instances for.
+    /// The pipeline has more stages than the host has instances.
     #[error("{stages} stages, but this host runs at most {most} instances at a time")]
     TooLong {
         /// How many stages the pipeline has.

@@ -1,7 +1,7 @@
 //! Stages in order.
 //!
-//! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, its grants are there
-//! to be given, and each stage takes something that the one before it can give.
+//! Promise: a [`Pipeline`] that was built can work. Each stage's config fits its plugin's own schema, its grants can be
+//! given, and each stage accepts something that the stage before it can emit.
 
 mod error;
 
@@ -17,7 +17,7 @@ use crate::sandbox::stage::Stage;
 use crate::sandbox::world::World;
 use forebay_core::media;
 
-/// A checked sequence of stages. Cheap to clone; runs any number of jobs.
+/// A checked sequence of stages. It is cheap to clone, and can run any number of jobs.
 #[derive(Debug, Clone)]
 pub struct Pipeline(Arc<Inner>);
 
@@ -29,7 +29,7 @@ struct Inner {
 }
 
 impl Pipeline {
-    /// Starts a pipeline; `name` is what reports show. One without stages passes files on as they are.
+    /// Starts a pipeline. Reports show `name`. A pipeline without stages passes files on unchanged.
     pub fn builder(name: impl Into<String>) -> PipelineBuilder {
         PipelineBuilder {
             name: name.into(),
@@ -53,7 +53,7 @@ impl Pipeline {
         &self.0.limits
     }
 
-    /// The stages of this pipeline and those of another after them.
+    /// The stages of this pipeline, followed by those of another.
     #[cfg(feature = "workflow")]
     pub(crate) fn and(&self, later: &Self) -> Self {
         Self(Arc::new(Inner {
@@ -68,7 +68,7 @@ impl Pipeline {
         }))
     }
 
-    /// A stage as messages name it, by place and name: `2 image-resize`.
+    /// A stage as messages name it, by position and name: `2 image-resize`.
     pub(crate) fn label(&self, at: usize) -> String {
         label(&self.0.stages, at)
     }
@@ -105,8 +105,8 @@ impl PipelineBuilder {
         self
     }
 
-    /// Checks worlds, configs, grants and media types, opens the folders that are granted, and links
-    /// each plugin with what it is granted.
+    /// Checks worlds, configs, grants and media types, opens the granted folders, and links each plugin with what it is
+    /// granted.
     ///
     /// # Errors
     /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`] and [`PipelineError::MediaTypes`].
@@ -143,7 +143,8 @@ impl PipelineBuilder {
     }
 }
 
-/// Follows what can come out of each stage: the types that it names, or else those of its input that it takes.
+/// Computes what each stage can emit: the types that it declares, or else those types of its input that it accepts.
+/// Fails if the next stage accepts none of them.
 fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
     let mut given: Vec<String> = vec!["*/*".to_owned()];
     for (at, stage) in stages.iter().enumerate() {

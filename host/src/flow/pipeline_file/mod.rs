@@ -1,4 +1,4 @@
-//! Pipelines as TOML writes them.
+//! Pipelines in TOML.
 
 mod spec;
 
@@ -14,7 +14,7 @@ use super::pipeline::PipelineError;
 use crate::sandbox::grants::GrantsText;
 use crate::sandbox::limits::{JobLimits, JobLimitsText, Limits, LimitsText};
 
-/// Pipelines of a TOML file, with plugins by name or path, still to be loaded.
+/// Pipelines of a TOML file. Their plugins are given by name or path, and are not loaded yet.
 ///
 /// ```
 /// let file = forebay::PipelineFile::parse(r#"
@@ -131,7 +131,7 @@ fn config(table: toml::Table) -> Result<Value, String> {
 }
 
 impl PipelineFile {
-    /// Reads a file. Paths in it, of plugins and of folders that are granted, are taken from the file's own folder.
+    /// Reads a file. Relative paths in it, of plugins and of granted folders, start at the file's own folder.
     ///
     /// # Errors
     /// [`PipelineError::Toml`] with the file, the place and the problem.
@@ -179,10 +179,10 @@ impl PipelineFile {
         self.0.keys().map(String::as_str)
     }
 
-    /// A pipeline by its name; without a name, the only one.
+    /// Returns a pipeline by its name. Without a name, returns the only one.
     ///
     /// # Errors
-    /// When there is none of that name, or no name was given and there are several.
+    /// If no pipeline has that name, or if no name was given and there is not exactly one.
     pub fn pipeline(&self, name: Option<&str>) -> Result<&PipelineSpec, PipelineError> {
         let there = || self.names().collect::<Vec<_>>().join(", ");
         match name {

@@ -1,4 +1,4 @@
-//! Pipelines, stages and workflows whose plugins are still to be loaded.
+//! Pipelines, stages and workflows whose plugins are not loaded yet.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub struct PipelineSpec {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StageSpec {
-    /// What messages show; the plugin's name when absent.
+    /// The name in messages; the plugin's name by default.
     pub name: Option<String>,
     /// A bundled plugin's name, or a path.
     pub plugin: String,
@@ -46,7 +46,7 @@ pub struct StageSpec {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorkflowSpec {
-    /// What messages and reports show.
+    /// The name in messages and reports.
     pub name: String,
     /// A bundled plugin's name, or a path.
     pub plugin: String,
@@ -61,7 +61,7 @@ pub struct WorkflowSpec {
 }
 
 impl PipelineSpec {
-    /// The same with every clock stopped and every random number seeded; see [`Grants::deterministic`].
+    /// The same pipeline with every clock stopped and every random number seeded; see [`Grants::deterministic`].
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         let lent = self
@@ -77,7 +77,7 @@ impl PipelineSpec {
         self
     }
 
-    /// Takes relative paths from this folder.
+    /// Resolves relative paths against this folder.
     pub(super) fn rebase(&mut self, folder: &Path) {
         let lent = self
             .workflow
@@ -93,7 +93,7 @@ impl PipelineSpec {
 }
 
 fn rebase(folder: &Path, plugin: &mut String, grants: &mut Grants) {
-    // What has no separator and no extension is the name of a bundled plugin.
+    // A plugin without a separator and without the extension `.wasm` is the name of a bundled plugin.
     if plugin.contains(['/', '\\']) || plugin.ends_with(".wasm") {
         *plugin = folder.join(&plugin).display().to_string();
     }
@@ -114,7 +114,7 @@ impl StageSpec {
         }
     }
 
-    /// The stage, once its plugin is loaded.
+    /// Returns the stage with its loaded plugin.
     pub fn stage(self, plugin: &Plugin) -> Stage {
         let stage = Stage::new(plugin)
             .config(self.config)
@@ -129,7 +129,7 @@ impl StageSpec {
 
 #[cfg(feature = "workflow")]
 impl WorkflowSpec {
-    /// The workflow, once its plugin is loaded; what is in [`lend`](Self::lend) is still to be lent.
+    /// Returns the workflow with its loaded plugin. The stages in [`lend`](Self::lend) are not lent yet.
     pub fn workflow(&self, plugin: &Plugin) -> WorkflowBuilder {
         Workflow::builder(&self.name, plugin)
             .config(self.config.clone())

@@ -24,13 +24,13 @@ pub use workflow::{InputReport, WorkflowReport};
 pub struct Report {
     /// Name of the pipeline.
     pub pipeline: String,
-    /// The source: its name, its sniffed type and, where it was known in advance, its size.
+    /// The source: its name, its sniffed type and, if it was known in advance, its size.
     pub source: FileInfo,
-    /// Files that reached the sink, in the order in which the plugins gave them.
+    /// Files that reached the sink, in the order in which the plugins emitted them.
     pub files: Vec<FileReport>,
-    /// What failed, in words.
+    /// What failed, as text.
     pub failures: Vec<String>,
-    /// From start to end.
+    /// Time from start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
 }
@@ -67,7 +67,7 @@ pub struct FileReport {
     pub media_type: String,
     /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of the bytes that left the last stage, in hex; absent when the sink does not compute it.
+    /// SHA-256 of the bytes that left the last stage, in hex. Absent if the sink does not compute it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The stages that it went through, in order.
@@ -81,7 +81,7 @@ pub struct FileReport {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StageReport {
-    /// The stage, by its place and its name: `2 image-resize`.
+    /// The stage, by its position and its name: `2 image-resize`.
     pub stage: String,
     /// The plugin's own name.
     pub plugin: String,
@@ -92,12 +92,12 @@ pub struct StageReport {
     /// SHA-256 of its config, a JSON object without spaces and with its keys sorted, in hex.
     #[serde(default)]
     pub config_sha256: String,
-    /// The file that the stage was given, by name.
+    /// Name of the file that the stage received.
     pub input: String,
-    /// SHA-256 of that file, in hex, where the job was told to [hash](crate::Job::hash_files).
+    /// SHA-256 of that file, in hex, if the job was set to [hash](crate::Job::hash_files).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_sha256: Option<String>,
-    /// SHA-256 of what it made for this file, in hex, where the job was told to hash.
+    /// SHA-256 of what it made for this file, in hex, if the job was set to hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_sha256: Option<String>,
     /// What it used.
@@ -106,13 +106,13 @@ pub struct StageReport {
     /// What it was allowed to use.
     #[serde(default)]
     pub limits: Limits,
-    /// What it was granted, in the words of a pipeline file; of its environment only the names.
+    /// What it was granted, in the format of a pipeline file. Only the names of its environment variables are included.
     #[serde(default)]
     pub grants: Value,
 }
 
 impl StageReport {
-    /// What a stage did, but for the files' digests.
+    /// What a stage did, without the files' digests.
     pub(crate) fn new(label: String, stage: &Stage, input: String, usage: Usage) -> Self {
         let descriptor = stage.plugin.descriptor();
         Self {

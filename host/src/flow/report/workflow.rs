@@ -24,36 +24,36 @@ pub struct WorkflowReport {
     pub digest: String,
     /// SHA-256 of its config, a JSON object without spaces and with its keys sorted, in hex.
     pub config_sha256: String,
-    /// The files that it was given.
+    /// The files that it received.
     pub inputs: Vec<InputReport>,
-    /// The assets that it made, in the order in which they were complete.
+    /// The assets that it created, in the order in which they were complete.
     pub files: Vec<FileReport>,
-    /// What it handed back.
+    /// The result that it returned.
     pub result: Value,
-    /// What failed, in words.
+    /// What failed, as text.
     pub failures: Vec<String>,
     /// What it printed, line by line.
     pub messages: Vec<String>,
-    /// What the plugin itself used; the stages that it ran stand with their files.
+    /// What the plugin itself used. The stages that it ran are listed with their files.
     #[serde(flatten)]
     pub usage: Usage,
     /// What it was allowed to use.
     pub limits: Limits,
-    /// What it was granted, in the words of a pipeline file; of its environment only the names.
+    /// What it was granted, in the format of a pipeline file. Only the names of its environment variables are included.
     pub grants: Value,
-    /// From start to end.
+    /// Time from start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
 }
 
-/// A file that a workflow was given.
+/// A file that a workflow received.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct InputReport {
     /// Name, type and size.
     #[serde(flatten)]
     pub info: FileInfo,
-    /// SHA-256 in hex, where the run was told to hash.
+    /// SHA-256 in hex, if the run was set to hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The stages that it went through first.

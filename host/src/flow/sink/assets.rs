@@ -9,20 +9,20 @@ use crate::flow::place::Place;
 
 /// Uploads every file of a job.
 ///
-/// Up to [`MULTIPART_MAX`](forebay_assets::MULTIPART_MAX) bytes go by multipart. They are held in memory until the file is
-/// known to be that small. A larger file of known size streams into a direct upload, and beside it into scratch if it cannot
-/// be read again. A larger file of unknown size is written to scratch first.
+/// Files of up to [`MULTIPART_MAX`](forebay_assets::MULTIPART_MAX) bytes are sent by multipart. They are held in memory
+/// until the file is known to be that small. A larger file of known size streams into a direct upload. If it cannot be
+/// re-read, it is written to scratch at the same time. A larger file of unknown size is written to scratch first.
 #[derive(Debug, Clone)]
 pub struct AssetsSink(Assets);
 
 impl AssetsSink {
-    /// A sink that uploads by this client.
+    /// A sink that uploads with this client.
     pub fn new(assets: &Assets) -> Self {
         Self(assets.clone())
     }
 }
 
-/// What a host adds to the client of the Assets API.
+/// Methods that a host adds to the client of the Assets API.
 pub trait AssetsExt {
     /// A sink that uploads every file of a job.
     fn sink(&self) -> AssetsSink;
@@ -64,7 +64,7 @@ impl Sink for AssetsSink {
     }
 }
 
-/// The journal's part for this file, if the job has a journal.
+/// The part of the journal for this file, if the job has a journal.
 #[cfg(feature = "journal")]
 fn journal(file: &Outgoing) -> UploadJournal {
     let journal = file.journal.clone();

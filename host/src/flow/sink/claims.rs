@@ -1,8 +1,8 @@
-//! The names that a run has taken in folders.
+//! The names that a run has claimed in folders.
 //!
-//! Promise: a file that the run has delivered is never replaced by another file of the same run, also where the file system
-//! takes two names for one (`Photo.JPG` and `photo.jpg`, or the two Unicode forms of `é`). Two names are only refused as one
-//! where the file system says that they are one.
+//! Promise: a file that the run has delivered is never replaced by another file of the same run. This also holds if the
+//! file system treats two names as the same (`Photo.JPG` and `photo.jpg`, or the two Unicode forms of `é`). Two names
+//! are refused as the same only if the file system reports that they are the same.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -13,15 +13,15 @@ use super::error::SinkError;
 use super::part::Part;
 use forebay_core::mutex::lock;
 
-/// What one run has written into folders. Clones share it.
+/// The files that one run has written into folders. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     names: Mutex<Names>,
-    /// The files that were delivered. Locked from the check of a name until the file has it: no other file of this run gets
-    /// its name in between.
+    /// The files that were delivered. Locked from the check of a name until the file has this name, so that no other
+    /// file of this run gets the name in between.
     written: Mutex<HashSet<FileId>>,
     /// The inputs of the run.
     inputs: Mutex<Inputs>,
@@ -31,13 +31,13 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Inputs {
     files: HashSet<FileId>,
-    /// The same files by their places.
+    /// The paths of the same files.
     places: HashSet<PathBuf>,
 }
 
 #[derive(Debug, Default)]
 struct Names {
-    /// Names that are taken, by what may be the same name on some file systems.
+    /// Names that are taken. Names that may be the same on some file systems have the same key.
     taken: HashMap<String, Vec<Taken>>,
     /// Folders that this run has swept.
     swept: HashSet<PathBuf>,
@@ -50,7 +50,7 @@ struct Taken {
 }
 
 impl Claims {
-    /// Takes the name of a file that is about to be written. Gives nothing if another file of the run has it already.
+    /// Claims the name of a file that is about to be written. Returns `None` if another file of the run has it already.
     ///
     /// `place` is the path of the file in a canonical folder.
     pub(super) fn take(&self, place: PathBuf) -> Option<Claim> {
@@ -70,21 +70,21 @@ impl Claims {
         })
     }
 
-    /// Notes a file that the run reads.
+    /// Records a file that the run reads.
     pub(super) fn spare(&self, input: &Path) {
         let mut inputs = lock(&self.0.inputs);
-        // What cannot be looked at cannot be read either.
+        // If the metadata of a file cannot be read, the run cannot read the file either.
         inputs.files.extend(FileId::of(input));
         inputs.places.extend(canonical(input));
     }
 
-    /// Forgets the numbers of the files that were delivered, as a file system may.
+    /// Forgets the ids of the delivered files, as a file system may do.
     #[cfg(test)]
     pub(super) fn forget_files(&self) {
         lock(&self.0.written).clear();
     }
 
-    /// Whether this run asks for the first time about this canonical folder.
+    /// Whether this is the first call of this run for this canonical folder.
     pub(super) fn is_first_in(&self, folder: &Path) -> bool {
         lock(&self.0.names).swept.insert(folder.to_owned())
     }
@@ -93,13 +93,13 @@ impl Claims {
 /// What a file may replace.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Replace {
-    /// Whether it may replace files that were there before the run.
+    /// Whether it may replace files that existed before the run.
     pub(super) older: bool,
-    /// The input that it is made of, which it may replace then.
+    /// The input that it is made from. With `older`, it may replace this input.
     pub(super) source: Option<PathBuf>,
 }
 
-/// A name that a file of the run has. It is given back when this is dropped and the file was not delivered.
+/// A name that a file of the run has claimed. If this is dropped before the file was delivered, the name is free again.
 #[derive(Debug)]
 pub(super) struct Claim {
     claims: Claims,
@@ -108,12 +108,12 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Checks whether the file may have its name, `target`, as far as is known before it is written.
+    /// Checks whether the file may have the name `target`, as far as this is known before the file is written.
     pub(super) fn check(&self, target: &Path, replace: &Replace) -> Result<(), SinkError> {
         self.check_against(&lock(&self.claims.0.written), target, replace)
     }
 
-    /// Gives a complete file its name, `target`.
+    /// Names a complete file `target`.
     pub(super) fn deliver(
         mut self,
         part: Part,
@@ -126,20 +126,20 @@ impl Claim {
             path: target.to_owned(),
             reason,
         };
-        // Without replacing first: what is there is looked at before it goes.
+        // First without replacing, so that an existing file is checked before it is removed.
         match part.name(target) {
             Ok(()) => {}
             Err((error, part)) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.check_against(&written, target, replace)?;
                 if !replace.older {
-                    // It is gone by now, or it is of a kind that cannot be looked at.
+                    // It has been removed in the meantime, or it is of a kind that cannot be checked.
                     return Err(SinkError::Exists(target.to_owned()));
                 }
                 part.replace(target).map_err(failed)?;
             }
             Err((error, _)) => return Err(failed(error)),
         }
-        // A file that is gone again needs no protection.
+        // A file that was removed again needs no protection.
         written.extend(FileId::of(target));
         self.delivered = true;
         let mut names = lock(&claims.0.names);
@@ -178,16 +178,16 @@ impl Claim {
         Ok(())
     }
 
-    /// Whether the run reads this file, and makes this one of another.
+    /// Whether the run reads this file, and the new file is made from another one.
     fn is_other_input(&self, there: &FileId, source: Option<&Path>) -> bool {
         let inputs = lock(&self.claims.0.inputs);
         let is_input = inputs.files.contains(there) || inputs.places.contains(&self.place);
         is_input && !source.is_some_and(|source| FileId::of(source).is_ok_and(|own| own == *there))
     }
 
-    /// Whether this is a file that the run delivered by a similar name.
+    /// Whether the run delivered this file under a similar name.
     ///
-    /// The numbers of files are not enough: FAT and exFAT on Linux give a file a new one when the kernel has forgotten it.
+    /// The ids of files are not enough: FAT and exFAT on Linux assign a new one when the kernel has forgotten the file.
     fn is_delivered_as(&self, there: &FileId) -> bool {
         let names = lock(&self.claims.0.names);
         let mut similar = names.taken.get(&fold(&self.place)).into_iter().flatten();
@@ -213,7 +213,7 @@ impl Drop for Claim {
     }
 }
 
-/// The path of a file in its canonical folder. A symbolic link stays one.
+/// The path of a file in its canonical folder. If the file is a symbolic link, the link is not followed.
 fn canonical(path: &Path) -> io::Result<PathBuf> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -223,13 +223,13 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
     Ok(folder.canonicalize()?.join(name))
 }
 
-/// What similar names have in common. It decides which names are compared, not which are the same.
+/// The key that similar names share. It decides which names are compared, not which are the same.
 fn fold(place: &Path) -> String {
     let text = place.to_string_lossy();
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// How a file system tells a file from others.
+/// How a file system identifies a file.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct FileId {
@@ -239,7 +239,7 @@ struct FileId {
 
 #[cfg(unix)]
 impl FileId {
-    /// The file that has this name. A symbolic link is one itself: that is what a rename replaces.
+    /// The id of the file at this path. A symbolic link is not followed, because a rename replaces the link itself.
     fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
         let metadata = path.symlink_metadata()?;
@@ -250,7 +250,7 @@ impl FileId {
     }
 }
 
-/// How a file system tells a file from others: by its own spelling of the path.
+/// How a file system identifies a file: by its canonical path.
 #[cfg(not(unix))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct FileId(PathBuf);

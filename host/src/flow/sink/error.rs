@@ -1,38 +1,38 @@
-//! Why a sink did not take a file.
+//! Why a sink did not accept a file.
 
 use std::path::PathBuf;
 
 use forebay_core::channel::Interrupted;
 
-/// Why a sink did not take a file.
+/// Why a sink did not accept a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
-    /// What is upstream failed, so the file never became whole. The upstream error is the one to show.
+    /// An upstream stage failed, so the file did not become complete. The upstream error is the one to show.
     #[error("the file never became whole, since an earlier stage failed")]
     Interrupted,
-    /// A file of that name is there already and was not to be replaced.
+    /// A file of that name exists already and must not be replaced.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// Another file of the same run has that name, or one that the file system takes for it. That file stays.
+    /// Another file of the same run has that name, or a name that the file system treats as the same. That file stays.
     #[error("{}: another file of this run has this name", .0.display())]
     Taken(PathBuf),
-    /// The run reads the file that has that name, to make something else of it. That file stays.
+    /// The run reads the file that has that name, to make something else from it. That file stays.
     #[error("{}: is another input of this run, and stays", .0.display())]
     Input(PathBuf),
-    /// The disk did not take it.
+    /// An operation on disk failed.
     #[error("{}: {reason}", path.display())]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
         /// Why.
         reason: std::io::Error,
     },
-    /// The Assets API did not take it.
+    /// The upload to the Assets API failed.
     #[cfg(feature = "assets")]
     #[error(transparent)]
     Assets(#[from] forebay_assets::AssetsError),
-    /// A sink of the embedder's own failed.
+    /// The embedder's own sink failed.
     #[error("{0}")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

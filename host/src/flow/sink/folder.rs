@@ -1,4 +1,4 @@
-//! Files in a folder.
+//! A sink that writes files into a folder.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -12,35 +12,36 @@ use super::{Delivered, Outgoing, Sink, SinkError};
 use crate::flow::place::Place;
 use forebay_core::disk::{self, WriteError};
 
-/// A folder. A file gets its name there only once it is complete.
+/// A folder as a sink. A file gets its name there only when it is complete.
 ///
-/// A folder, its clones and the folders [`within`](Self::within) it serve one run: what one of them has delivered is never
-/// replaced by another file of that run, also with [`replace`](Self::replace). Make a new one for the next run.
+/// A folder, its clones and the folders [`within`](Self::within) it serve one run. What one of them has delivered is
+/// never replaced by another file of that run, not even with [`replace`](Self::replace). Create a new one for the next
+/// run.
 ///
-/// Each folder is swept once in a run: a `.forebay-*.part` file of this user that no process holds and that is older than a
-/// minute was left by a process that was killed, and is removed.
+/// Each folder is swept once in a run: a `.forebay-*.part` file of this user that no process has locked and that is
+/// older than a minute is removed. A process that was killed left it.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
-    /// The same folder, however it was named.
+    /// The canonical path of the same folder.
     canonical: PathBuf,
     replace: Replace,
     claims: Claims,
 }
 
 impl Folder {
-    /// Delivers into this folder, which is made if it is not there.
+    /// Delivers into this folder. It is created if it does not exist.
     ///
     /// # Errors
-    /// When it is not there and cannot be made.
+    /// If it does not exist and cannot be created.
     pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
         Self::of_run(path.into(), Replace::default(), Claims::default())
     }
 
-    /// Delivers into a folder beneath this one, for the same run. It is made if it is not there.
+    /// Delivers into a folder beneath this one, for the same run. It is created if it does not exist.
     ///
     /// # Errors
-    /// When it is not there and cannot be made, or when `beneath` leads out of this folder.
+    /// If it does not exist and cannot be created, or if `beneath` leads out of this folder.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -69,7 +70,7 @@ impl Folder {
 
     fn of_run(path: PathBuf, replace: Replace, claims: Claims) -> io::Result<Self> {
         std::fs::create_dir_all(&path)?;
-        // A folder above this one may be closed to this user.
+        // This user may have no access to a parent folder.
         let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
         Ok(Self {
             path,
@@ -79,15 +80,15 @@ impl Folder {
         })
     }
 
-    /// Whether a file that was there before the run is replaced; otherwise it is an error, and the file that is there stays.
+    /// Whether a file that existed before the run is replaced. If not, the delivery fails, and the existing file stays.
     #[must_use]
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace.older = replace;
         self
     }
 
-    /// Names files that the run reads: none of them is replaced, also with [`replace`](Self::replace), unless by what is
-    /// [made of](Self::made_of) it.
+    /// Sets files that the run reads. None of them is replaced, not even with [`replace`](Self::replace), except by a
+    /// file that is [made of](Self::made_of) it.
     #[must_use]
     pub fn spare(self, inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         for input in inputs {
@@ -96,14 +97,14 @@ impl Folder {
         self
     }
 
-    /// Says which input the files are made of that this folder takes.
+    /// Sets the input from which the files that this folder receives are made.
     #[must_use]
     pub fn made_of(mut self, input: impl Into<PathBuf>) -> Self {
         self.replace.source = Some(input.into());
         self
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -119,7 +120,7 @@ impl Folder {
         if self.claims.is_first_in(&self.canonical)
             && let Err(error) = part::sweep(&self.path)
         {
-            // Such a folder may still take files.
+            // Such a folder may still accept files.
             tracing::debug!("{}: {error}", self.path.display());
         }
     }
@@ -136,7 +137,7 @@ impl Sink for Folder {
         let (folder, place) = (self.clone(), target.clone());
         let (claim, part) = off_thread(move || {
             folder.sweep();
-            // What is known now need not be read first. The delivery makes sure of it.
+            // This check avoids reading a file that is already known to be refused. The delivery checks again.
             claim.check(&place, &folder.replace)?;
             let part = Part::new(&folder.path).map_err(|error| folder.io(error))?;
             Ok((claim, part))
@@ -186,7 +187,7 @@ mod tests {
     use forebay_core::channel::{Sender, channel};
     use forebay_core::scratch::Scratch;
 
-    /// A file to deliver, and what writes its content.
+    /// A file to deliver, and the sender of its content.
     fn file(name: &str) -> (Sender, Outgoing) {
         let scratch = TempDir::new().unwrap();
         let (sender, content) = channel(1 << 20);
@@ -213,7 +214,7 @@ mod tests {
         folder.put(outgoing).await.map(drop)
     }
 
-    /// A delivery that is under way: its first bytes are written.
+    /// A delivery in flight: its first bytes are written.
     async fn begin(
         folder: &Folder,
         name: &str,
@@ -283,7 +284,7 @@ mod tests {
             &replacing.clone(),
             &replacing.within("").unwrap(),
             &replacing.within(".").unwrap(),
-            // It did not deliver it, but is of the same run.
+            // This one did not deliver the file, but belongs to the same run.
             &folder,
         ] {
             assert!(is_taken(&put(folder, "a", "second").await));
@@ -335,19 +336,20 @@ mod tests {
         let at = |name: &str| out.path().join(name);
         let folder = Folder::new(out.path()).unwrap().replace(true);
         put(&folder, "photo.jpg", "small").await.unwrap();
-        // A case-insensitive file system finds the same file by the other name. So does any by a second link.
+        // A case-insensitive file system finds the same file by the other name. A second link does the same on any file
+        // system.
         fs::hard_link(at("photo.jpg"), at("Photo.JPG")).unwrap();
         fs::hard_link(at("photo.jpg"), at("e\u{301}.jpg")).unwrap();
         assert!(is_taken(&put(&folder, "Photo.JPG", "large").await));
         assert!(is_taken(&put(&folder, "e\u{301}.jpg", "accent").await));
-        // FAT may have given the file a new number since.
+        // FAT may have assigned a new id to the file since.
         folder.claims.forget_files();
         assert!(is_taken(&put(&folder, "Photo.JPG", "large").await));
         assert_eq!(fs::read_to_string(at("photo.jpg")).unwrap(), "small");
 
         fs::write(at("PHOTO.jpg"), "older").unwrap();
         if fs::read_to_string(at("photo.jpg")).unwrap() == "older" {
-            // Here they are one.
+            // On this file system, the two names are the same.
             return;
         }
         put(&folder, "PHOTO.jpg", "another").await.unwrap();

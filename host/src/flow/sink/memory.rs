@@ -1,4 +1,4 @@
-//! Files in memory.
+//! A sink that keeps files in memory.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,12 +16,12 @@ use forebay_core::mutex::lock;
 pub struct Memory(Arc<Mutex<Vec<(FileInfo, Bytes)>>>);
 
 impl Memory {
-    /// An empty one. Clones share their files.
+    /// Creates an empty sink. Clones share their files.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes out what was delivered so far, in the order of arrival.
+    /// Removes and returns what was delivered so far, in the order of arrival.
     pub fn take(&self) -> Vec<(FileInfo, Bytes)> {
         std::mem::take(&mut *lock(&self.0))
     }

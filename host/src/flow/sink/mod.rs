@@ -1,7 +1,7 @@
 //! Where files go.
 //!
-//! Promise: nothing partial is ever visible. A file appears in a folder by a link or a rename, and an asset by `complete`, once its
-//! content has ended; and a content ends only once everything upstream has succeeded.
+//! Promise: nothing partial is ever visible. A file appears in a folder by a link or a rename, and an asset by
+//! `complete`, after its content has ended. A content ends only after everything upstream has succeeded.
 
 #[cfg(feature = "assets")]
 mod assets;
@@ -29,7 +29,7 @@ pub use folder::Folder;
 pub use memory::Memory;
 pub(crate) use part::is_part;
 
-/// Takes the files of a job, several at a time.
+/// Accepts the files of a job, several at the same time.
 ///
 /// ```
 /// use forebay::{Delivered, Outgoing, Sink, SinkError};
@@ -50,15 +50,16 @@ pub(crate) use part::is_part;
 /// ```
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// Takes one file: reads its content to the end and only then lets it be seen. May be called again before it has
-    /// returned. Its future is dropped when the job is: what it had begun must go with it.
+    /// Accepts one file. Reads its content to the end, and only then makes the file visible. May be called again before
+    /// it has returned. When the job is dropped, this future is dropped, too; then everything that it had begun must be
+    /// removed.
     ///
     /// # Errors
-    /// [`SinkError::Interrupted`] when the content turns out never to become whole; otherwise whatever went wrong.
+    /// [`SinkError::Interrupted`] if the content does not become complete; otherwise the error that occurred.
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError>;
 
-    /// What tells this sink from others in a [`Journal`](crate::Journal), such as an address. A sink without it cannot be
-    /// used with one: what it has taken may be gone by the next run.
+    /// Identifies this sink in a [`Journal`](crate::Journal), for example by an address. A sink that returns `None`
+    /// cannot be used with a journal, because what it has accepted may not exist any more in the next run.
     fn identity(&self) -> Option<String> {
         None
     }
@@ -75,27 +76,27 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
     }
 }
 
-/// A file on its way into a sink.
+/// A file that is sent to a sink.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// Name and type fit each other; the size is there when it was known in advance.
+    /// Name and type fit each other. The size is set if it was known in advance.
     pub info: FileInfo,
-    /// Its place among the outputs of each stage, in the order of the stages, counting from 0. No two files of a job have the
-    /// same.
+    /// Its position among the outputs of each stage, in the order of the stages, counting from 0. It is unique within a
+    /// job.
     pub place: Vec<usize>,
     /// The bytes.
     pub content: Content,
     pub(crate) scratch: Scratch,
-    /// The same bytes, where they can be read again.
+    /// The same bytes as a re-readable file, if they can be re-read.
     pub(crate) replay: Option<Arc<ReplayableFile>>,
     /// What earlier runs did with this file.
     #[cfg(feature = "journal")]
     pub(crate) journal: Option<super::journal::FileJournal>,
-    /// Tells the job's observer how far the delivery is.
+    /// Reports the progress of the delivery to the job's observer.
     pub progress: Progress,
 }
 
-/// A file that a sink has taken.
+/// A file that a sink has accepted.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Delivered {
@@ -108,7 +109,7 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    /// For sinks of an embedder's own; `note` goes into the report.
+    /// For the embedder's own sinks. `note` is written to the report.
     pub fn custom(size: u64, note: serde_json::Value) -> Self {
         Self {
             size,

@@ -1,8 +1,8 @@
-//! A file in a folder before it has its name.
+//! A file in a folder before it has its final name.
 //!
-//! Promise: nothing of it is visible under the final name before it is complete. On Linux it has no name at all until then,
-//! so that a killed process leaves nothing. Elsewhere, and where the file system cannot do that, it is named
-//! `.forebay-*.part` until then; what a killed process leaves is removed by a later run.
+//! Promise: nothing of the file is visible under the final name before it is complete. On Linux it has no name at all
+//! until then, so that a killed process leaves nothing. On other systems, and if the file system does not support this,
+//! its name is `.forebay-*.part` until then. A later run removes what a killed process left.
 
 use std::fs::File;
 use std::io;
@@ -19,20 +19,20 @@ use forebay_core::scratch::owner;
 const PREFIX: &str = ".forebay-";
 const SUFFIX: &str = ".part";
 
-/// Random letters and digits between the two.
+/// How many random letters and digits are between the prefix and the suffix.
 const RANDOM: usize = 6;
 
 /// A file that is being written. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// Locked, which tells other processes that it is in use.
+    /// Locked, so that other processes know that it is in use.
     file: File,
-    /// Its name for now, if it has one.
+    /// Its temporary name, if it has one.
     name: Option<TempPath>,
 }
 
 impl Part {
-    /// A new file, with the permissions that a file made by hand would have.
+    /// Creates a file, with the permissions that a file created by hand would have.
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         match unnamed::new(folder)? {
             Some(file) => Ok(Self::locked(file, None)),
@@ -46,12 +46,12 @@ impl Part {
     }
 
     fn locked(file: File, name: Option<TempPath>) -> Self {
-        // Where a file cannot be locked, it is not swept either.
+        // A file that cannot be locked is not swept either.
         let _ = file.try_lock();
         Self { file, name }
     }
 
-    /// Writes all of `content`, and gives the number of bytes. `each` sees every piece.
+    /// Writes all of `content`, and returns the number of bytes. `each` is called with every chunk.
     pub(super) async fn write(
         self,
         content: &mut Content,
@@ -62,8 +62,8 @@ impl Part {
         Ok((Self { file, name }, size))
     }
 
-    /// Gives the file its name. What has that name already stays, which is an error of the kind `AlreadyExists`; the error
-    /// gives the file back.
+    /// Gives the file its name. An existing file of that name stays, which is an error of the kind `AlreadyExists`. The
+    /// error returns the new file.
     pub(super) fn name(self, target: &Path) -> Result<(), (io::Error, Self)> {
         let Self { file, name } = self;
         match name {
@@ -84,12 +84,12 @@ impl Part {
         }
     }
 
-    /// Gives the file its name, in place of what has that name.
+    /// Gives the file its name, and replaces an existing file of that name.
     pub(super) fn replace(self, target: &Path) -> io::Result<()> {
         let Self { file, name } = self;
         let name = match name {
             Some(name) => name,
-            // A link does not replace, a rename does.
+            // A link cannot replace a file, but a rename can.
             None => builder()
                 .make_in(folder_of(target), |path| unnamed::link(&file, path))?
                 .into_temp_path(),
@@ -98,7 +98,7 @@ impl Part {
     }
 }
 
-/// A file with a name, of the same bytes.
+/// Creates a file with a temporary name and the same bytes.
 fn copy(mut from: &File, target: &Path) -> io::Result<Part> {
     let mut part = Part::named(folder_of(target))?;
     io::Seek::rewind(&mut from)?;
@@ -133,7 +133,7 @@ mod unnamed {
     use rustix::fs::{AtFlags, CWD, OFlags, linkat};
     use rustix::io::Errno;
 
-    /// None where there is no such thing.
+    /// Returns `None` if files without a name are not supported here.
     pub(super) fn new(folder: &Path) -> io::Result<Option<File>> {
         let flags = OFlags::TMPFILE.bits().cast_signed();
         let mut options = File::options();
@@ -144,7 +144,7 @@ mod unnamed {
             .custom_flags(flags)
             .open(folder);
         match opened {
-            // It gets its name by way of this.
+            // The file gets its name through this path, so the path must exist.
             Ok(file) => Ok(place(&file).symlink_metadata().is_ok().then_some(file)),
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Ok(None),
@@ -158,7 +158,7 @@ mod unnamed {
         Ok(())
     }
 
-    /// Whether it is the file system or the system's policy that gives no name to such a file.
+    /// Whether the file system or the system's policy does not allow such a file to get a name.
     pub(super) fn has_no_link(error: &io::Error) -> bool {
         matches!(
             Errno::from_io_error(error),
@@ -171,7 +171,7 @@ mod unnamed {
     }
 }
 
-/// Other systems have no files without a name that could get one later.
+/// On other systems, a file without a name cannot get one later.
 #[cfg(not(target_os = "linux"))]
 mod unnamed {
     use std::fs::File;
@@ -191,15 +191,16 @@ mod unnamed {
     }
 }
 
-/// Whether a file of this name is one that a folder sink has not completed.
+/// Whether this is the name of a file that a folder sink has not completed.
 pub(crate) fn is_part(name: &str) -> bool {
     name.strip_prefix(PREFIX)
         .is_some_and(|rest| rest.ends_with(SUFFIX))
 }
 
-/// Removes what processes that were killed have left in a folder: files of our name and our user that nothing holds locked.
+/// Removes what killed processes have left in a folder: files with a part's name that belong to our user
+/// and that no process has locked.
 pub(super) fn sweep(folder: &Path) -> io::Result<()> {
-    // A file is made a moment before it is locked.
+    // A file is created a moment before it is locked, so a younger file is not swept.
     const SETTLED: Duration = Duration::from_secs(60);
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -210,7 +211,7 @@ pub(super) fn sweep(folder: &Path) -> io::Result<()> {
         options.read(true).write(true);
         #[cfg(unix)]
         {
-            // Neither waits for a pipe's other end nor leaves the folder.
+            // With these flags, opening does not wait for the other end of a pipe and does not leave the folder.
             let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
             let flags = flags.bits().cast_signed();
             std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
@@ -230,7 +231,7 @@ pub(super) fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is exactly such a name as a part gets.
+/// Whether this name has exactly the form of a part's name.
 fn is_ours(name: &str) -> bool {
     let random = name
         .strip_prefix(PREFIX)
@@ -374,7 +375,7 @@ mod tests {
             .unwrap()
             .set_modified(SystemTime::now() - Duration::from_secs(3600))
             .unwrap();
-        // Only root can give a file away; for others there is nothing to see here.
+        // Only root can change the owner of a file. For other users there is nothing to test.
         if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
             sweep(folder.path()).unwrap();
             assert!(path.exists());

@@ -18,7 +18,7 @@ pub(crate) use opened::Opened;
 
 use opened::{Input, open_regular};
 
-/// One file, still where it is. Nothing is read before a job runs.
+/// One file that is not opened yet. Nothing is read before a job runs.
 pub struct Source {
     name: String,
     size: Option<u64>,
@@ -57,8 +57,8 @@ impl Source {
         }
     }
 
-    /// Anything that can be read, such as standard input or a request's body. Its length is not known in advance unless
-    /// [`size`](Self::size) tells.
+    /// Anything that can be read, such as standard input or a request's body. Its length is not known in advance,
+    /// unless [`size`](Self::size) sets it.
     pub fn reader(name: impl AsRef<str>, reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Self {
             name: media::plain_name(name.as_ref()),
@@ -67,7 +67,7 @@ impl Source {
         }
     }
 
-    /// Announces the length in bytes. A source that turns out shorter or longer fails.
+    /// Sets the expected length in bytes. A source that is shorter or longer fails.
     #[must_use]
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
@@ -79,7 +79,7 @@ impl Source {
         &self.name
     }
 
-    /// Opens the source, so that what is missing is known before any plugin starts.
+    /// Opens the source, so that a missing file is reported before any plugin starts.
     pub(crate) async fn open(self) -> io::Result<Opened> {
         let Self { size, kind, .. } = self;
         Ok(match kind {

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
     pub(super) input: Input,
-    /// Where a regular file lies.
+    /// The path, for a regular file.
     pub(super) path: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Input {
 }
 
 impl Opened {
-    /// The source as a file that can be read again; `None` where it cannot. Only its size is filled in.
+    /// The source as a re-readable file; `None` if it cannot be re-read. Only the size in its info is set.
     pub(crate) fn replay(&self) -> Option<Arc<ReplayableFile>> {
         let info = FileInfo {
             size: Some(self.size?),
@@ -41,7 +41,7 @@ impl Opened {
         }))
     }
 
-    /// Sends everything, `chunk` bytes at a time; `each` hears how many bytes went.
+    /// Sends everything in chunks of at most `chunk` bytes. `each` is called with the number of bytes in each chunk.
     pub(crate) async fn pump(
         self,
         chunk: usize,
@@ -92,7 +92,7 @@ impl Opened {
     }
 }
 
-/// Opens a file and tells its length; pipes and devices have none.
+/// Opens a file and returns its length. Pipes and devices have none.
 pub(super) fn open_regular(path: &Path) -> io::Result<(File, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

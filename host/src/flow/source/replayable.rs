@@ -1,4 +1,4 @@
-//! Sources and files that can be read again.
+//! Sources and re-readable files.
 
 use std::io::{self, Read as _};
 
@@ -12,7 +12,7 @@ use super::opened::{Input, Opened, open_regular};
 use super::{Kind, Source};
 
 impl Source {
-    /// A file that can be read again.
+    /// A source that reads a re-readable file.
     pub(crate) fn replayable(file: &ReplayableFile) -> Self {
         let kind = match file.on_disk() {
             Some(path) => Kind::Path(path.to_owned()),
@@ -25,7 +25,8 @@ impl Source {
         }
     }
 
-    /// Makes it a file that can be read again: a regular file stays where it is, everything else is written to scratch.
+    /// Makes the source a re-readable file. A regular file stays where it is, and bytes stay in memory. Everything else
+    /// is written to scratch.
     pub(crate) async fn into_replayable(self, scratch: &Scratch) -> io::Result<ReplayableFile> {
         let Self { name, size, kind } = self;
         let info = |head: &[u8], size: u64| {

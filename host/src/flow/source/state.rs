@@ -1,4 +1,4 @@
-//! How a journal tells whether a source is still the same.
+//! How a journal detects that a source has changed.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Kind, Source};
 
 impl Source {
-    /// Where the source is and what it is like, to tell later whether it is still the same.
+    /// Returns the place of the source and its state, so that a later run can detect whether it has changed.
     pub(crate) fn state(
         &self,
     ) -> impl Future<Output = io::Result<(String, String)>> + Send + use<> {
@@ -36,7 +36,7 @@ impl Source {
     }
 }
 
-/// How a file on disk is told from what it was: its place, and its size and time of change.
+/// Returns the place of a file on disk, and its size and modification time as its state.
 fn file_state(path: &Path) -> io::Result<(String, String)> {
     let place = std::fs::canonicalize(path)?;
     let metadata = place.metadata()?;

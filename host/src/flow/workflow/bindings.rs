@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of the interfaces that workflow plugins import.
+//! What `bindgen!` generates for the interfaces that workflow plugins import.
 
 wasmtime::component::bindgen!({
     path: "wit",

@@ -1,4 +1,4 @@
-//! A workflow: its plugin, its config, what it is granted and lent.
+//! A workflow: its plugin, its config, its grants and the stages that it is lent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::sandbox::stage::Stage;
 
 use crate::sandbox::world::World;
 
-/// A workflow plugin with its config, its limits, what it is granted and the stages that it is lent. Cheap to clone; runs
-/// any number of times.
+/// A workflow plugin with its config, its limits, its grants and the stages that it is lent. It is cheap to clone, and
+/// can run any number of times.
 ///
 /// ```no_run
 /// # async fn example(host: forebay::Host, assets: forebay::Assets) -> Result<(), Box<dyn std::error::Error>> {
@@ -52,8 +52,8 @@ struct Inner {
 }
 
 impl Workflow {
-    /// Starts a workflow with an empty config, no grants and no stages, and with the default limits but for a day of wall
-    /// clock: it waits for all of its uploads. `name` is what messages and reports show.
+    /// Starts a workflow with an empty config, no grants and no stages. It has the default limits, except that its wall
+    /// clock is one day, because it waits for all of its uploads. Messages and reports show `name`.
     pub fn builder(name: impl Into<String>, plugin: &Plugin) -> WorkflowBuilder {
         WorkflowBuilder(Inner {
             name: name.into(),
@@ -97,10 +97,10 @@ impl Workflow {
         self.0.before.as_ref()
     }
 
-    /// This workflow as the last step of a pipeline: its inputs are what comes out of that.
+    /// Makes this workflow the last step of a pipeline: its inputs are the outputs of that pipeline.
     pub(crate) fn after(&self, pipeline: &Pipeline) -> Self {
         Self(Arc::new(Inner {
-            // Before that pipeline, should there be one already.
+            // If there is a pipeline already, the new one comes before it.
             before: Some(match &self.0.before {
                 Some(later) => pipeline.and(later),
                 None => pipeline.clone(),
@@ -147,15 +147,15 @@ impl WorkflowBuilder {
         self
     }
 
-    /// Sets the limits of the workflow itself; the stages that it is lent have their own. `output_bytes` and
-    /// `output_files` hold for all that those stages make for it in one run.
+    /// Sets the limits of the workflow itself. The stages that it is lent have their own. `output_bytes` and
+    /// `output_files` apply to everything that those stages make for it in one run.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
         self
     }
 
-    /// Sets what the whole run may use: its scratch, and its time with that of taking its inputs in.
+    /// Sets what the whole run may use: its scratch, and its time, which includes the time to prepare its inputs.
     #[must_use]
     pub fn job_limits(mut self, limits: JobLimits) -> Self {
         self.0.job_limits = limits;
@@ -169,20 +169,19 @@ impl WorkflowBuilder {
         self
     }
 
-    /// Lends it a stage, to be run by this name. The workflow may set fields of the stage's config.
+    /// Lends it a stage, which it can run by this name. The workflow may set fields of the stage's config.
     #[must_use]
     pub fn lend(mut self, name: impl Into<String>, stage: Stage) -> Self {
         self.0.lent.insert(name.into(), stage);
         self
     }
 
-    /// Checks worlds, configs and grants, opens the folders that are granted, and links each plugin with what it is
-    /// granted.
+    /// Checks worlds, configs and grants, opens the granted folders, and links each plugin with what it is granted.
     ///
     /// # Errors
-    /// [`PipelineError::World`] when the plugin is no workflow, or a lent stage is one; [`PipelineError::Config`] when a
-    /// config does not fit; [`PipelineError::Grants`] when the plugin imports more than it is granted, or a grant cannot be
-    /// given.
+    /// [`PipelineError::World`] if the plugin is not a workflow, or a lent stage is one; [`PipelineError::Config`] if a
+    /// config does not fit; [`PipelineError::Grants`] if the plugin imports more than it is granted, or a grant cannot
+    /// be given.
     pub fn build(self) -> Result<Workflow, PipelineError> {
         let Self(mut inner) = self;
         let label = format!("workflow {}", inner.name);
@@ -208,7 +207,7 @@ impl WorkflowBuilder {
         let granted = Granted::open(&inner.grants).map_err(refused)?;
         (inner.pre, inner.granted) = (Some(pre), granted);
         for (name, stage) in &mut inner.lent {
-            // What was checked and opened here is what runs.
+            // The stage that was checked and opened here is the one that runs.
             let pipeline = Pipeline::builder(name).stage(stage.clone()).build()?;
             if let [opened] = pipeline.stages() {
                 *stage = opened.clone();
@@ -219,7 +218,7 @@ impl WorkflowBuilder {
 }
 
 impl Pipeline {
-    /// A workflow as the last step: what comes out of the stages becomes its inputs.
+    /// Adds a workflow as the last step. Its inputs are the outputs of the stages.
     pub fn then(&self, workflow: &Workflow) -> Workflow {
         workflow.after(self)
     }

@@ -3,10 +3,10 @@
 use crate::flow::error::{Error, summarize};
 use crate::flow::report::WorkflowReport;
 
-/// A workflow that did not succeed. Nothing of it is left with the service.
+/// A workflow that did not succeed. None of its assets stays in the service.
 #[derive(Debug)]
 pub struct WorkflowError {
-    /// What failed: never empty. Several only where several sources could not be taken in.
+    /// What failed. Never empty. There are several errors only if several sources could not become inputs.
     pub errors: Vec<Error>,
     /// What the plugin did, printed and used, if it was run.
     pub report: Option<Box<WorkflowReport>>,

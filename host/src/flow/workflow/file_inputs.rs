@@ -31,7 +31,7 @@ impl file_inputs::Host for StageState {
     }
 
     fn to_json(&mut self, input: GuestInput) -> wasmtime::Result<Result<String, InputError>> {
-        // A guest can make up an input of its own: it is built anew from what it holds.
+        // A guest can create an input of its own, so the host builds a new input from its values.
         Ok(granted(&*self.session()?)
             .and_then(|()| match input {
                 GuestInput::AssetId(id) => Ok(FileInput::asset_id(id)),

@@ -1,4 +1,4 @@
-//! `files`: the job's inputs and what stages made of them, by handle.
+//! `files`: the job's inputs and the files that stages made from them, by handle.
 
 use std::any::{Any, TypeId};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::sandbox::state::StageState;
 use forebay_core::channel::Interrupted;
 use forebay_core::replay::{Reading, fault};
 
-/// What a workflow holds of a file.
+/// A workflow's handle for a file.
 #[allow(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Handle(Arc<JobFile>);
 
@@ -31,7 +31,7 @@ impl StageState {
         Ok(self.table.get(handle)?.0.clone())
     }
 
-    /// Gives the workflow a handle.
+    /// Returns a new handle for the workflow.
     pub(super) fn hand_out(&mut self, file: Arc<JobFile>) -> wasmtime::Result<Resource<Handle>> {
         Ok(self.table.push(Handle(file))?)
     }
@@ -71,8 +71,8 @@ impl files::HostFileWithStore<StageState> for HasSelf<StageState> {
     }
 }
 
-/// A reading that begins when somebody asks for its first byte. Until then it is as good as the file itself: `put` takes
-/// it apart again.
+/// A stream of a file that starts to read when its first byte is requested. Until then it stands for the file itself:
+/// `put` turns it back into the file.
 pub(super) struct FileStream {
     file: Arc<JobFile>,
     readings: Arc<Semaphore>,
@@ -91,7 +91,7 @@ impl FileStream {
     }
 }
 
-/// The next piece; the first call begins the reading.
+/// Returns the next chunk. The first call starts to read.
 fn poll_piece(
     file: &Arc<JobFile>,
     readings: &Arc<Semaphore>,
@@ -110,7 +110,7 @@ fn poll_piece(
     match ready!(content.poll_piece(cx)) {
         Ok(piece) => Poll::Ready(Ok(piece)),
         Err(Interrupted) => {
-            // The bytes are not what they were promised to be: no value could make up for that.
+            // The bytes are not what was announced. No return value could correct this.
             let reason = fault(ready!(Pin::new(reader).poll(cx)));
             let name = &file.info().name;
             Poll::Ready(Err(
@@ -143,7 +143,7 @@ impl StreamProducer<StageState> for FileStream {
     }
 
     fn try_into(me: Pin<Box<Self>>, wanted: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {
-        // Once read from, it is no whole file any more.
+        // After the first read, the stream is not a whole file any more.
         if wanted == TypeId::of::<WholeFile>() && me.reading.is_none() {
             Ok(Box::new(WholeFile(me.file.clone())))
         } else {
@@ -152,5 +152,5 @@ impl StreamProducer<StageState> for FileStream {
     }
 }
 
-/// A stream that nobody has read from: the file itself.
+/// A stream from which nothing was read: it is the file itself.
 pub(super) struct WholeFile(pub(super) Arc<JobFile>);

@@ -7,7 +7,7 @@ use forebay_core::replay::ReplayableFile;
 
 use crate::flow::report::StageReport;
 
-/// A file that a workflow was given, or that a stage made for it.
+/// A file that a workflow received, or that a stage made for it.
 #[derive(Debug)]
 pub(super) struct JobFile {
     /// Its bytes, with its name, type and size.

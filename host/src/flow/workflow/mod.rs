@@ -1,8 +1,9 @@
-//! Workflows: plugins that decide for themselves what to transform, what to upload and what to hand back.
+//! Workflows: plugins that decide what to transform, what to upload and what to return.
 //!
-//! Promise: a workflow reaches the files that it was given and what its stages make of them, by handle; the stages that it
-//! was lent; and of the Assets API what it was [granted](Grants). The API key, presigned URLs and their headers never enter
-//! it. What it uploads stays with the service only if it returns ok: otherwise every asset that it made is deleted.
+//! Promise: a workflow can use the files that it received and the files that its stages make from them, by handle; the
+//! stages that it was lent; and the parts of the Assets API that it was [granted](Grants). The API key, presigned URLs
+//! and their headers never enter it. Its uploads stay in the service only if it returns ok. Otherwise every asset that
+//! it created is deleted.
 
 mod bindings;
 mod definition;
@@ -24,7 +25,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::sandbox::plugin::Reach;
 use crate::sandbox::state::StageState;
 
-/// Adds what workflows import to a linker, as far as it is granted.
+/// Adds the imports of workflows to a linker, as far as they are granted.
 pub(crate) fn add_imports(linker: &mut Linker<StageState>, reach: Reach) -> wasmtime::Result<()> {
     use bindings::forebay::plugin;
 

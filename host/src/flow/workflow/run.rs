@@ -1,4 +1,4 @@
-//! One run of a workflow: its inputs taken in, its plugin run, its assets kept or deleted.
+//! One run of a workflow: prepares its inputs, runs its plugin, and keeps or deletes its assets.
 
 use std::fmt;
 use std::io;
@@ -32,13 +32,13 @@ use forebay_core::FileInfo;
 use forebay_core::replay::ReplayableFile;
 use forebay_core::scratch::Scratch;
 
-/// Sources that are taken in at a time.
+/// How many sources become inputs at the same time.
 const TAKEN_IN: usize = 4;
 
-/// Longest result that is taken, in bytes. Assets are named by their ids; a few small files may stand in it as they are.
+/// Maximum length of a result, in bytes. It names assets by their ids; it may contain a few small files as they are.
 const MAX_RESULT: usize = 16 << 20;
 
-/// A run that is ready to go. [`Host::run_workflow`](crate::Host::run_workflow) is the short form.
+/// A run that is ready to start. [`Host::run_workflow`](crate::Host::run_workflow) is the short form.
 #[must_use = "a workflow does nothing until it is run"]
 pub struct WorkflowJob {
     host: Arc<Runtime>,
@@ -66,36 +66,36 @@ impl WorkflowJob {
         }
     }
 
-    /// Calls this for every [`Event`], from whichever thread it happens on. It must not block.
+    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block.
     pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
         self
     }
 
-    /// Whether the report tells the SHA-256 of the sources and of every file between two stages; see
+    /// Whether the report contains the SHA-256 of the sources and of every file between two stages; see
     /// [`Job::hash_files`](crate::Job::hash_files).
     pub fn hash_files(mut self, hash: bool) -> Self {
         self.hash_files = hash;
         self
     }
 
-    /// Runs the workflow over all of its sources. Must be called within a tokio runtime; dropping the future cancels the
-    /// run and deletes the assets that it had made ([`Assets::settle`] waits for that).
+    /// Runs the workflow over all of its sources. Must be called within a tokio runtime. Dropping the future cancels
+    /// the run and deletes the assets that it had created ([`Assets::settle`] waits for that).
     ///
     /// # Errors
-    /// When a source could not be taken in, before the plugin has begun; or when the plugin did not succeed. Either way
-    /// nothing is left with the service.
+    /// If a source could not become an input, which is before the plugin starts, or if the plugin did not succeed. In
+    /// both cases no asset stays in the service.
     pub async fn run(self) -> Result<WorkflowReport, WorkflowError> {
         let limit = self.workflow.job_limits().wall_clock;
         let file = self.workflow.name().to_owned();
-        // In a task of its own, as jobs are.
+        // In a separate task, as for jobs.
         let task = AbortOnDrop(tokio::spawn(self.go()));
         let ended = tokio::time::timeout(limit, task.wait()).await;
         let (mut report, session) = ended.map_err(|_| Error::Job {
             file,
             limit: Exceeded::WallClock(limit),
         })??;
-        // Here and not in the task: whoever gets the report keeps the assets, and nobody else does.
+        // The assets are kept here and not in the task, so that they stay only if the caller gets the report.
         report.files = session.keep();
         Ok(report)
     }
@@ -116,7 +116,7 @@ impl WorkflowJob {
             self.observer,
             self.hash_files,
         ));
-        // A host that is being torn down has no places left; then nothing waits for this either.
+        // If the host is being torn down, no permits are left. Then nothing waits for this run either.
         let host = session.host.clone();
         let place = host.workflows.acquire().await;
         let (result, mut report) = run(&session).await;
@@ -126,7 +126,7 @@ impl WorkflowJob {
                 .iter()
                 .map(|input| input.bytes.clone())
                 .collect();
-            // As many open files at a time as when they were taken in.
+            // The same number of open files as when the sources became inputs.
             let hashes: Vec<_> = futures::stream::iter(files.into_iter().map(hash))
                 .buffered(TAKEN_IN)
                 .collect()
@@ -159,7 +159,7 @@ impl WorkflowJob {
         }
     }
 
-    /// Makes the workflow's inputs of the sources: all of them, or none.
+    /// Makes the workflow's inputs from the sources: all of them, or none.
     async fn take_in(&mut self, scratch: &Scratch) -> Result<Vec<Arc<JobFile>>, WorkflowError> {
         let sources = std::mem::take(&mut self.sources);
         let Self {
@@ -246,7 +246,7 @@ async fn hash(file: Arc<ReplayableFile>) -> io::Result<String> {
     file.sha256().await
 }
 
-/// Runs the plugin, and tells what it did however it ended.
+/// Runs the plugin, and reports what it did, however it ended.
 async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowReport) {
     let workflow = &session.workflow;
     let plugin = workflow.plugin();
@@ -285,7 +285,7 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
     (result, report)
 }
 
-/// Calls the plugin. What it gives must be JSON.
+/// Calls the plugin. Its result must be JSON.
 async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageCause> {
     let workflow = &session.workflow;
     let Some(Pre::Workflow(pre)) = workflow.pre() else {
@@ -293,7 +293,7 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
     };
     let state = guest.state();
     state.extension = Some(session.clone());
-    // What it was given counts as taken, whether or not its bytes enter it.
+    // The inputs count as read, whether or not their bytes enter the plugin.
     let given = session.inputs.iter().map(|input| input.size()).sum();
     state.taken.store(given, Ordering::Relaxed);
     let config = workflow.config().to_string();

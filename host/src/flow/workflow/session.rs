@@ -1,4 +1,4 @@
-//! What one run of a workflow shares between the calls of its plugin.
+//! The state that the calls of a plugin share in one run of a workflow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,19 +19,20 @@ use forebay_core::FileInfo;
 use forebay_core::mutex::lock;
 use forebay_core::scratch::Scratch;
 
-/// Calls that a workflow may have running or waiting for a stage at a time: one more ends it.
+/// How many calls of a workflow may run a stage or wait for one at the same time. One more call ends the workflow.
 const CALLS: usize = 256;
 
-/// Stages that a workflow may have running at a time; further calls wait.
+/// How many stages a workflow may run at the same time. Further calls wait.
 const STAGES: usize = 16;
 
-/// Uploads whose bytes a workflow may be writing at a time; further calls wait.
+/// How many uploads may receive bytes from a workflow at the same time. Further calls wait.
 const STREAMS: usize = 8;
 
-/// Files that a workflow may be reading at a time. Each holds an open file and up to a MiB: one more ends the workflow.
+/// How many files a workflow may read at the same time. Each holds an open file and up to 1 MiB. One more ends the
+/// workflow.
 const READINGS: usize = 128;
 
-/// The workflow's side of the host. Its end deletes every asset that was not kept.
+/// The host's state for one run of a workflow. Dropping it deletes every asset that was not kept.
 pub(crate) struct Session {
     pub(super) host: Arc<Runtime>,
     pub(super) workflow: Workflow,
@@ -40,13 +41,13 @@ pub(crate) struct Session {
     pub(super) scratch: Scratch,
     pub(super) observer: Observer,
     pub(super) hash_files: bool,
-    /// Places for calls that run a stage or wait for one.
+    /// Permits for calls that run a stage or wait for one.
     pub(super) calls: Semaphore,
-    /// Places for stages that run.
+    /// Permits for stages that run.
     pub(super) stages: Semaphore,
-    /// Places for uploads whose bytes the plugin writes.
+    /// Permits for uploads whose bytes the plugin writes.
     pub(super) streams: Semaphore,
-    /// Places for files that the plugin reads.
+    /// Permits for files that the plugin reads.
     pub(super) readings: Arc<Semaphore>,
     deliveries: AtomicU64,
     spent: Arc<Mutex<Spent>>,
@@ -60,7 +61,7 @@ struct Spent {
     bytes: u64,
 }
 
-/// A part of the grants that is in use; given back when dropped, unless an asset came of it.
+/// A part of the grants that is in use. It is returned when this is dropped, unless an asset was created.
 #[derive(Debug)]
 pub(super) struct Spending {
     spent: Arc<Mutex<Spent>>,
@@ -68,7 +69,7 @@ pub(super) struct Spending {
 }
 
 impl Spending {
-    /// The asset is there: what it took stays used up.
+    /// The asset exists, so its part of the grants stays used up.
     pub(super) fn keep(mut self) {
         self.spent = Arc::default();
     }
@@ -114,7 +115,7 @@ impl Session {
         self.workflow.grants()
     }
 
-    /// Takes one asset of so many bytes out of the grants, or says why not.
+    /// Takes one asset of this many bytes from the grants. Otherwise returns the reason why not.
     pub(super) fn spend(&self, bytes: u64) -> Result<Spending, String> {
         let Grants {
             max_assets,
@@ -141,14 +142,14 @@ impl Session {
         })
     }
 
-    /// Tells the observer that a file begins to go to the service.
+    /// Reports to the observer that the upload of a file starts.
     pub(super) fn delivering(&self, info: &FileInfo) -> Progress {
         let delivery = self.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
         (self.observer)(Event::Delivering(delivery, info));
         Progress::new(self.observer.clone(), delivery)
     }
 
-    /// Takes an asset into the report; it goes again if the workflow does not succeed.
+    /// Adds an asset to the report. The asset is deleted if the workflow does not succeed.
     pub(super) fn made(&self, file: MadeFile<'_>, progress: &Progress, claim: DeleteOnDrop) {
         let report = FileReport {
             name: file.info.name.clone(),
@@ -165,13 +166,13 @@ impl Session {
         lock(&self.made).push((report, claim));
     }
 
-    /// The workflow has failed: waits until its assets are deleted.
+    /// For a workflow that has failed: waits until its assets are deleted.
     pub(super) async fn discard(&self) {
         let made = std::mem::take(&mut *lock(&self.made));
         futures::future::join_all(made.into_iter().map(|(_, claim)| claim.delete())).await;
     }
 
-    /// The workflow has succeeded: its assets stay.
+    /// For a workflow that has succeeded: keeps its assets.
     pub(super) fn keep(&self) -> Vec<FileReport> {
         let made = std::mem::take(&mut *lock(&self.made));
         made.into_iter()
@@ -186,7 +187,7 @@ impl Session {
 /// A file that has become an asset.
 pub(super) struct MadeFile<'a> {
     pub(super) info: &'a FileInfo,
-    /// The file, where it is one of this run.
+    /// The file, if it belongs to this run.
     pub(super) file: Option<&'a JobFile>,
     pub(super) asset: &'a Asset,
     pub(super) flow: Flow,
@@ -194,7 +195,7 @@ pub(super) struct MadeFile<'a> {
 }
 
 impl StageState {
-    /// What a workflow may reach. Only workflows import what asks for it.
+    /// The session of the workflow. Only workflows import the interfaces that call this.
     pub(super) fn session(&self) -> wasmtime::Result<Arc<Session>> {
         let session = self.extension.clone().map(Arc::downcast::<Session>);
         match session {

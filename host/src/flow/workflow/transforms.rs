@@ -30,7 +30,7 @@ use forebay_core::mutex::lock;
 use forebay_core::replay::ReplayableFile;
 use forebay_core::scratch::Scratch;
 
-/// Longest config that is taken from a workflow, in bytes.
+/// Maximum length of a config from a workflow, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
 
 impl transforms::Host for StageState {
@@ -55,7 +55,7 @@ impl transforms::HostWithStore<StageState> for HasSelf<StageState> {
             let state = access.get();
             Ok::<_, wasmtime::Error>((state.session()?, state.tally.clone(), state.file(&input)?))
         })?;
-        // Each call holds its config while it waits.
+        // Each call holds its config in memory while it waits.
         let _call = session.calls.try_acquire().map_err(|_| {
             StageCause::Host("too many calls of `apply` wait at once, at most 256 may".into())
         })?;
@@ -73,7 +73,7 @@ impl transforms::HostWithStore<StageState> for HasSelf<StageState> {
     }
 }
 
-/// What stages make for a workflow counts as its output.
+/// Counts what stages make for a workflow as its output.
 fn count(tally: &Tally, made: &[Arc<JobFile>]) -> Result<(), crate::sandbox::limits::Exceeded> {
     made.iter().try_for_each(|file| {
         tally.add_file()?;
@@ -101,7 +101,7 @@ impl Session {
                 config.len()
             ))));
         }
-        // Only ever closed with the session.
+        // The semaphore is closed only with the session.
         let _place = self.stages.acquire().await;
         let stage = merge(stage, config)
             .map_err(|problem| TransformError::Stage(GuestError::InvalidConfig(problem)))?;
@@ -145,7 +145,7 @@ fn merge(stage: &Stage, config: &str) -> Result<Stage, String> {
     Ok(stage.clone().config(merged))
 }
 
-/// Lets the events through that concern what stages read and did; where files go is not of interest yet.
+/// Passes on only the events about what stages read and did. Where files are delivered is not of interest yet.
 pub(super) fn passing_on(observer: Observer) -> impl Fn(Event<'_>) + Send + Sync {
     move |event| {
         if matches!(event, Event::Read(_) | Event::Transformed(_)) {
@@ -154,7 +154,7 @@ pub(super) fn passing_on(observer: Observer) -> impl Fn(Event<'_>) + Send + Sync
     }
 }
 
-/// What ended a stage, as the contract has it: without a word about this machine.
+/// Converts the error of a stage to the contract's error, which contains nothing about this machine.
 fn in_guest_words(error: JobError) -> GuestError {
     let Some(first) = error.errors.into_iter().next() else {
         return GuestError::Failed("the stage failed".into());
@@ -192,7 +192,7 @@ impl Collect {
         }
     }
 
-    /// The files, in the order of the job's report, each with the stages that it went through.
+    /// The files, in the order of the job's report. Each has the stages that it went through.
     pub(super) fn files(&self, report: &Report) -> Vec<JobFile> {
         let mut files = lock(&self.files);
         let place = |file: &FileReport| match &file.place {

@@ -1,4 +1,4 @@
-//! `uploads`: the Assets API, as far as it was granted.
+//! `uploads`: the Assets API, as far as it is granted.
 
 use std::sync::Arc;
 
@@ -23,21 +23,21 @@ use forebay_core::FileInfo;
 use forebay_core::channel::{Content, channel};
 use forebay_core::media;
 
-/// Bytes between a workflow's stream and the connection.
+/// How many bytes may be buffered between a workflow's stream and the connection.
 const BUDGET: usize = 1 << 20;
 
-/// What a workflow holds of a direct upload.
+/// A workflow's handle for a direct upload.
 #[allow(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Upload(Arc<Reserved>);
 
-/// A direct upload. When it goes before it is complete, the reservation is deleted.
+/// A direct upload. If it is dropped before it is complete, the reservation is deleted.
 struct Reserved {
     direct: DirectUpload,
     info: FileInfo,
     phase: Mutex<Phase>,
 }
 
-/// How far a direct upload is; one call at a time moves it on.
+/// The progress of a direct upload. One call at a time changes it.
 struct Phase {
     spending: Option<Spending>,
     put: Option<Put>,
@@ -106,7 +106,7 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
     ) -> wasmtime::Result<Result<(), UploadError>> {
         let (session, reserved) = find(accessor, &upload)?;
         let mut phase = reserved.phase.lock().await;
-        // A file of the host's own, unread: its bytes need not pass through the guest, and can be had again.
+        // An unread file of the host's own: its bytes need not pass through the guest, and can be re-read.
         let content = match accessor.with(|access| content.try_into::<WholeFile>(access)) {
             Ok(WholeFile(file)) => {
                 return Ok(session.put_file(&reserved, &mut phase, file).await);
@@ -119,13 +119,14 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
             content.pipe(access, drain).map(|()| ended)
         })?;
         let finish = async {
-            // Without its sender back, the stream goes unfinished: the guest broke off, or the storage took no more.
+            // If the sender is not returned, the stream stays unfinished: the guest stopped early, or the storage
+            // accepted no more.
             if let Ok(Some(sender)) = ended.await {
                 sender.finish();
             }
         };
         let put = std::pin::pin!(session.put_stream(&reserved, &mut phase, passing));
-        // A put that fails ends at once, whether or not the guest goes on to write.
+        // A put that fails returns at once, whether or not the guest continues to write.
         Ok(match select(put, std::pin::pin!(finish)).await {
             Either::Left((put, _)) => put,
             Either::Right(((), put)) => put.await,
@@ -156,7 +157,7 @@ fn find(
 }
 
 impl Session {
-    /// Uploads a file by the flow that its size calls for.
+    /// Uploads a file by the flow that fits its size.
     async fn upload(&self, file: &Arc<JobFile>) -> Result<ServiceAsset, UploadError> {
         if !self.grants().upload {
             return Err(denied("upload"));
@@ -245,9 +246,9 @@ impl Session {
         phase: &mut Phase,
         mut content: Content,
     ) -> Result<(), UploadError> {
-        // A place of the workflow's own: should it write nothing more, nobody else waits for it.
+        // A permit from the workflow's own semaphore: if the workflow stops writing, no other workflow waits for it.
         let _place = self.streams.acquire().await;
-        // The service would find out at completion; the bytes tell it now.
+        // The service would detect a wrong type only at completion; the bytes show it now.
         let head = content.peek(media::SNIFF_LEN).await;
         let head = head.map_err(|interrupted| in_guest_words(interrupted.into()))?;
         let announced = reserved.direct.media_type();
@@ -263,7 +264,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether bytes of this type may go now; what went before is replaced.
+    /// Checks whether bytes of this type may be sent now. They replace what was sent before.
     fn begin(
         &self,
         reserved: &Reserved,
@@ -331,7 +332,7 @@ fn in_contract(asset: ServiceAsset) -> Asset {
     }
 }
 
-/// What went wrong, as the contract has it. No text of these errors holds a key, a presigned URL or a header.
+/// Converts an error to the contract's error. No text of these errors contains a key, a presigned URL or a header.
 fn in_guest_words(error: AssetsError) -> UploadError {
     match error {
         AssetsError::TooLarge { most, .. } => UploadError::TooLarge(most),
