@@ -7,10 +7,10 @@ use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::name_template::NameTemplate;
 
-/// Runs sandboxed plugins over files on their way to an upload.
+/// Runs sandboxed plugins over files before they are uploaded.
 ///
-/// Plugins are WebAssembly components: they see the file that they are given and nothing else, under limits of memory,
-/// time and output.
+/// Plugins are WebAssembly components. Each sees only the file that it is given, under limits of memory, time and
+/// output.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -36,15 +36,15 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run a pipeline over files, into a folder or the Assets API
     Run(RunArgs),
-    /// Upload files as they are, each by the flow that its size calls for
+    /// Upload files unchanged, each by the flow that its size calls for
     Upload(UploadArgs),
     /// List the bundled plugins
     Plugins(PluginsArgs),
-    /// Show what a plugin is, takes, gives and imports
+    /// Show what a plugin is, which types it takes and returns, and what it imports
     Inspect(InspectArgs),
     /// Write the digests of plugins to forebay.lock, for `run --locked`
     Lock(LockArgs),
-    /// Say what touched files, by a report of `run --report`
+    /// Show which plugins touched files, according to a report of `run --report`
     Verify(VerifyArgs),
     /// List, show and delete what the service holds
     Assets(AssetsArgs),
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     FileInput(FileInputArgs),
     /// Serve the Assets API on this machine, for tests and development
     Emulator(EmulatorArgs),
-    /// Show the whole way, from files to assets, against an emulator within this process
+    /// Run the whole process, from files to assets, against an emulator within this process
     Demo(DemoArgs),
 }
 
@@ -62,38 +62,39 @@ pub(crate) enum Command {
     group(ArgGroup::new("where").required(true).args(["out", "upload"])),
 )]
 pub(crate) struct RunArgs {
-    /// A pipeline from a TOML file, by name where it holds several
+    /// A pipeline from a TOML file, by name if the file holds several
     #[arg(short, long, value_name = "FILE[#NAME]", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
-    /// `forebay plugins` lists the bundled ones and `forebay inspect PLUGIN` shows what a config takes. A value that holds
-    /// a comma goes in single quotes or has it escaped: `pdf-split:ranges='1-3,5'`.
+    /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. If a value
+    /// contains a comma, put it in single quotes or escape the comma: `pdf-split:ranges='1-3,5'`.
     #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
     pub(crate) stages: Vec<String>,
 
-    /// A workflow: a plugin that gets all inputs at once, or what comes out of the stages, and decides itself what to
+    /// A workflow: a plugin that gets all inputs at once, or all outputs of the stages, and decides itself what to
     /// transform and upload
     ///
-    /// Its result, a JSON document, goes to standard output. It may upload and make file inputs, and it may run the bundled
-    /// plugins by their own names. What it uploaded stays only if it succeeds.
+    /// Its result, a JSON document, is written to standard output. It may upload and make file inputs, and it may run
+    /// the bundled plugins by their own names. Its uploads are kept only if it succeeds.
     #[arg(short, long, value_name = "PLUGIN[:key=value,…]", requires = "upload")]
     pub(crate) workflow: Option<String>,
 
-    /// Lend the workflow another stage, or a bundled plugin with a config of your own, by this name
+    /// Let the workflow run another stage, or a bundled plugin with your own config, under this name
     #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
     pub(crate) lend: Vec<String>,
 
-    /// Run only plugins that are in forebay.lock, beside the pipeline file or in the present folder, with the same digest
+    /// Run only plugins that are in forebay.lock with the same digest; the lock is next to the pipeline file or in the
+    /// current folder
     #[arg(long)]
     pub(crate) locked: bool,
 
-    /// Stop the clock and seed the random numbers of all plugins: the same inputs give the same bytes
+    /// Stop the clock and seed the random numbers of all plugins, so that the same inputs give the same bytes
     #[arg(long)]
     pub(crate) deterministic: bool,
 
-    /// Deliver into this folder; `-` writes the one result to standard output
+    /// Write results into this folder; `-` writes a single result to standard output
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
@@ -101,21 +102,21 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     pub(crate) upload: bool,
 
-    /// Replace files that were in DIR before this run; without it they stay and the new ones fail
+    /// Replace files that were in DIR before this run; without it they stay and the new files fail
     ///
-    /// What this run itself wrote is never replaced: of two results with one name the second fails.
+    /// A file that this run itself wrote is never replaced: if two results have the same name, the second one fails.
     #[arg(short, long, requires = "out")]
     pub(crate) force: bool,
 
     /// Name each result in DIR by this template, such as `{stem}-{n}.{ext}`
     ///
-    /// {name} is the result's name as the stages made it, {stem} the same without the extension, {ext} the extension without
-    /// the dot. {n} is the number of its input, from 1: inputs count in the order in which they are named, the files of a
-    /// folder in the order of their names. {m} is the number of the result among those of its input, from 1; after several
-    /// stages there is one number for each stage, as in `1-3`. {input} is the input's name without the extension. `{{` and
-    /// `}}` stand for braces.
+    /// {name} is the name of the result after the last stage, {stem} is that name without the extension, and {ext} is
+    /// the extension without the dot. {n} is the number of the input, from 1: inputs are counted in the order in which
+    /// they are named, and the files of a folder in the order of their names. {m} is the number of the result among the
+    /// results of its input, from 1; after several stages there is one number for each stage, as in `1-3`. {input} is
+    /// the input's name without the extension. `{{` and `}}` stand for braces.
     ///
-    /// A result keeps the extension of its type: it is appended where the template does not end in it.
+    /// A result keeps the extension of its type: the extension is appended if the template does not end in it.
     #[arg(long, value_name = "TEMPLATE", requires = "out")]
     pub(crate) name: Option<NameTemplate>,
 
@@ -129,10 +130,10 @@ pub(crate) struct UploadArgs {
     pub(crate) common: Common,
 }
 
-/// What `run` and `upload` share.
+/// Arguments that `run` and `upload` share.
 #[derive(Debug, Parser)]
 pub(crate) struct Common {
-    /// Files, folders (all files beneath), or `-` for standard input
+    /// Files, folders (with all files in them and in their subfolders), or `-` for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
 
@@ -142,24 +143,24 @@ pub(crate) struct Common {
 
     /// Write a report of the run to this file, as JSON; `-` is standard output
     ///
-    /// An older report in FILE is replaced. A file that is something else stays as it is, and the run does not start. If
-    /// FILE is a symbolic link, the file behind it is written and the link stays. A pipe or a device is written to. With
-    /// `-`, standard output holds the report and nothing else.
+    /// An older report in FILE is replaced. If FILE is anything else, it stays unchanged and the run does not start. If
+    /// FILE is a symbolic link, the report is written to the file behind it and the link stays. A pipe or a device is
+    /// written to. With `-`, standard output holds the report and nothing else.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
-    /// Keep a journal of the uploads in this file: if the run is cut off, the same command uploads only the rest
+    /// Keep a journal of the uploads in this file: if the run is interrupted, the same command uploads only the rest
     ///
-    /// FILE is a file that forebay itself writes. It is created if it does not exist. A file that is no journal stays as it
-    /// is, and the run does not start.
+    /// FILE is a file that forebay itself writes. It is created if it does not exist. If it is not a journal, it stays
+    /// unchanged and the run does not start.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Print one JSON object for each input, as it is done
+    /// Print one JSON object for each input when the input is done
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Inputs in work at a time
+    /// How many inputs are processed at a time
     #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
 
@@ -168,13 +169,13 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Whether someone will read reports: then they tell the SHA-256 of every file between two stages.
+    /// Whether anyone reads the reports. If so, they contain the SHA-256 of every file between two stages.
     pub(crate) fn reports(&self) -> bool {
         self.json || self.report.is_some()
     }
 }
 
-/// The service. Its key comes from the environment alone: a flag would show in the list of processes.
+/// The service. Its key is read only from the environment, because a flag would be visible in the list of processes.
 #[derive(Debug, Parser)]
 #[command(after_help = "The API key is read from HEYGEN_API_KEY.")]
 pub(crate) struct Service {
@@ -193,15 +194,15 @@ pub(crate) struct AssetsArgs {
 pub(crate) enum AssetsCommand {
     /// List assets, newest first
     List {
-        /// At most so many
+        /// List at most this many assets
         #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
         limit: usize,
 
-        /// Assets in this folder of the service
+        /// Only assets in this folder of the service
         #[arg(long, value_name = "ID")]
         folder: Option<String>,
 
-        /// Assets of this user
+        /// Only assets of this user
         #[arg(long, value_name = "NAME")]
         username: Option<String>,
 
@@ -214,7 +215,7 @@ pub(crate) enum AssetsCommand {
     },
     /// Show assets
     Get {
-        /// Their ids
+        /// Ids of the assets
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
 
@@ -227,7 +228,7 @@ pub(crate) enum AssetsCommand {
     },
     /// Delete assets
     Delete {
-        /// Their ids
+        /// Ids of the assets
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
 
@@ -247,7 +248,7 @@ Examples:
   forebay file-input https://example.com/photo.jpg   an address that the service fetches
   forebay file-input ast_0123456789abcdef            an asset")]
 pub(crate) struct FileInputArgs {
-    /// A file, an https URL, or an asset's id; what names a file that is there is a file
+    /// A file, an https URL, or the id of an asset; if a file of this name exists, it is taken as a file
     #[arg(value_name = "PATH|URL|ID")]
     pub(crate) what: String,
 
@@ -268,7 +269,7 @@ pub(crate) struct InspectArgs {
     /// A bundled plugin, or the path of a component
     pub(crate) plugin: String,
 
-    /// Show what this pipeline grants it, too
+    /// Also show what this pipeline grants the plugin
     #[arg(short, long, value_name = "FILE[#NAME]")]
     pub(crate) pipeline: Option<String>,
 
@@ -285,7 +286,7 @@ The lock names each plugin, where it comes from, and the SHA-256 of its componen
 at its changes as at those of code: `forebay run --locked` runs nothing else."
 )]
 pub(crate) struct LockArgs {
-    /// The plugins of this file: of one pipeline, or of all
+    /// The plugins of this file: those of one pipeline, or of all
     #[arg(short, long, value_name = "FILE[#NAME]")]
     pub(crate) pipeline: Option<String>,
 
@@ -299,7 +300,7 @@ pub(crate) struct LockArgs {
 A file is found by its bytes, whatever it is called now: as a result, as a source, or on the way between two stages. A report
 is a statement, not a proof: who can change it can change what it says. Exit status: 0 all found; 1 some were not.")]
 pub(crate) struct VerifyArgs {
-    /// What `forebay run --report FILE` wrote
+    /// The report that `forebay run --report FILE` wrote
     #[arg(value_name = "REPORT")]
     pub(crate) report: PathBuf,
 
@@ -314,26 +315,27 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Parser)]
 pub(crate) struct EmulatorArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; with port 0 a free port is chosen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
-    /// Keep the files in this folder; without it they go when the emulator does
+    /// Keep the files in this folder; without it they are deleted when the emulator ends
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
-    /// The largest direct upload that is taken, such as `5GiB`
+    /// The largest direct upload that is accepted, such as `5GiB`
     #[arg(long, value_name = "SIZE", default_value = "200MiB")]
     pub(crate) max_bytes: bytesize::ByteSize,
 
-    /// Something to go wrong, as JSON; may be given several times
+    /// A fault to inject, as JSON; may be given several times
     ///
-    /// For instance `{"route":"put","fault":"status","status":503,"times":2}`. The docs of the crate `forebay-emulator`
-    /// list the routes and the faults; `POST /_emulator/faults` takes more of them while it runs.
+    /// For example `{"route":"put","fault":"status","status":503,"times":2}`. The docs of the crate `forebay-emulator`
+    /// list the routes and the faults. `POST /_emulator/faults` adds faults while the emulator runs.
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     pub(crate) faults: Vec<forebay_emulator::Fault>,
 
-    /// Presign direct uploads for this S3-compatible store, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// Presign direct uploads for this S3-compatible store, with the keys in AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY
     #[arg(long, value_name = "URL", requires = "s3_bucket")]
     pub(crate) s3_endpoint: Option<String>,
 
@@ -350,18 +352,18 @@ pub(crate) struct EmulatorArgs {
     )]
     pub(crate) s3_region: String,
 
-    /// Answer 429 to more requests a second than this
+    /// Answer 429 if there are more requests per second than this
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<u32>,
 
-    /// The only API key to take; without it any is good
+    /// The only API key to accept; without it any key is accepted
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
 }
 
 #[derive(Debug, Parser)]
 pub(crate) struct DemoArgs {
-    /// Leave the demo's inputs in this folder, to try more with them
+    /// Keep the demo's inputs in this folder, so that you can try other commands with them
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
 }

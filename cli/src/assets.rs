@@ -63,7 +63,7 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// One line: id, kind, name, address.
+/// Prints one line: id, kind, name, URL.
 fn show(asset: &AssetInfo, json: bool) {
     if json {
         say!("{}", json!(asset));
@@ -95,7 +95,7 @@ pub(crate) fn file_input(args: &FileInputArgs) -> Result<Outcome> {
     } else if what.contains("://") {
         FileInput::url(what)?
     } else if what.contains(['/', '\\', '.']) {
-        // An id is one word; this was meant to be a file.
+        // An id is a single word, so this text was meant to be a file.
         anyhow::bail!("{what}: there is no such file");
     } else {
         FileInput::asset_id(what)

@@ -1,11 +1,11 @@
-//! What a plugin's config takes, for a person, read off its schema.
+//! Describes a plugin's config for a person, according to its schema.
 
 use forebay::ConfigSchema;
 use serde_json::Value;
 
 use crate::wrap::wrap;
 
-/// Prints what a config takes.
+/// Prints the fields of a config.
 pub(crate) fn tell(schema: Option<&ConfigSchema>) {
     let fields = schema.map_or_else(Vec::new, |schema| fields(schema.as_json()));
     if fields.is_empty() {
@@ -44,7 +44,7 @@ fn fields(schema: &Value) -> Vec<Field> {
             let default = match property.get("default") {
                 None | Some(Value::Null) => String::new(),
                 Some(Value::String(text)) if text.is_empty() => String::new(),
-                // Several lines would look like lines of this program.
+                // Text of several lines would look like lines of this program.
                 Some(Value::String(text)) if !text.contains(['\n', '\t']) => {
                     format!(", {text} unless set")
                 }
@@ -59,7 +59,7 @@ fn fields(schema: &Value) -> Vec<Field> {
         .collect()
 }
 
-/// What a field takes: its choices, or its type and range.
+/// The values that a field takes: its choices, or its type and range.
 fn takes(property: &Value) -> String {
     if let Some(only) = property.get("const").and_then(Value::as_str) {
         return only.to_owned();

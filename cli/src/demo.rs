@@ -1,4 +1,4 @@
-//! `forebay demo`: three files go through plugins and become assets of an emulator within this process.
+//! `forebay demo`: processes three files with plugins and uploads them to an emulator within this process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn pipeline(plugins: &mut Plugins, stages: &[&str]) -> Result<Pipeline> {
     Ok(pipeline.build()?)
 }
 
-/// Prints a job: the file, its stages, and what became of it.
+/// Prints a job: the file, its stages, and the results.
 fn tell(folder: &Path, report: &Report) -> Result<()> {
     let size = std::fs::metadata(folder.join(&report.source.name))?.len();
     say!(
@@ -122,7 +122,7 @@ fn tell(folder: &Path, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Fetches an asset from the emulator and compares it with what left the last stage. Gives its file input.
+/// Fetches an asset from the emulator and compares it with the output of the last stage. Returns its file input.
 async fn check(client: &Client, file: &FileReport) -> Result<Value> {
     let Place::Asset { asset, flow } = &file.place else {
         bail!("{} is no asset", file.name)
@@ -163,7 +163,7 @@ fn bytes(count: u64) -> String {
     ByteSize(count).display().si().to_string()
 }
 
-/// A WAV file (RIFF, 16-bit PCM, 44.1 kHz, stereo) of the note A: over 32 MB from some 190 seconds on.
+/// A WAV file (RIFF, 16-bit PCM, 44.1 kHz, stereo) of the note A. It is larger than 32 MB from about 190 seconds on.
 fn tone(length: Duration) -> Vec<u8> {
     const RATE: u32 = 44_100;
     const FRAME: u32 = 4;
@@ -175,7 +175,7 @@ fn tone(length: Duration) -> Vec<u8> {
     wav.extend_from_slice(b"RIFF");
     wav.extend_from_slice(&(data + 36).to_le_bytes());
     wav.extend_from_slice(b"WAVEfmt ");
-    // Length of this chunk, PCM, channels.
+    // Length of this chunk, format (PCM), number of channels.
     wav.extend_from_slice(&[16, 0, 0, 0, 1, 0, 2, 0]);
     wav.extend_from_slice(&RATE.to_le_bytes());
     wav.extend_from_slice(&(RATE * FRAME).to_le_bytes());
@@ -185,7 +185,7 @@ fn tone(length: Duration) -> Vec<u8> {
     wav.extend_from_slice(&data.to_le_bytes());
     for frame in 0..frames {
         let phase = f64::from(frame) / f64::from(RATE) * 440.0 * std::f64::consts::TAU;
-        // Within the range by its factor; the cast drops the fraction.
+        // The factor keeps the value in range. The cast drops the fraction.
         let sample = ((phase.sin() * 12_000.0) as i16).to_le_bytes();
         wav.extend_from_slice(&sample);
         wav.extend_from_slice(&sample);

@@ -10,7 +10,7 @@ use crate::args::EmulatorArgs;
 pub(crate) async fn serve(args: EmulatorArgs) -> Result<Outcome> {
     let config = Config {
         max_bytes: args.max_bytes.as_u64(),
-        // A second's worth may come at once.
+        // The requests of one second may come all at once.
         rate_limit: args.rate_limit.and_then(|rate| RateLimit::new(rate, rate)),
         ..Config::default()
     };

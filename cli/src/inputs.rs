@@ -8,13 +8,13 @@ use anyhow::{Result, ensure};
 pub(crate) struct Input {
     pub(crate) shown: String,
     pub(crate) path: PathBuf,
-    /// Folders between the one that was named and the file.
+    /// Folders between the folder that was named and the file.
     pub(crate) beneath: PathBuf,
 }
 
-/// Files as they are, folders as all files beneath them; and what cannot be looked into.
+/// Returns files as they are, all files in folders and their subfolders, and the paths that cannot be read.
 ///
-/// What forebay itself left in a folder when it was killed is no input.
+/// Files that forebay itself left in a folder when it was killed are not inputs.
 pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
     let mut inputs = Vec::new();
     let mut problems = Vec::new();

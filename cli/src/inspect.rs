@@ -88,7 +88,7 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Shows what a plugin asks for that no grant gives. Nothing of it was run, so there is nothing else to show.
+/// Shows the imports of a plugin that no grant allows. None of its code was run, so nothing else can be shown.
 fn refused(args: &InspectArgs, error: anyhow::Error) -> Result<Outcome> {
     let Some(Error::Load {
         reason: LoadError::Imports(asked),

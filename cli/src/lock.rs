@@ -10,7 +10,7 @@ use crate::pipeline_reference;
 use crate::plain::plain;
 use crate::plugins::Plugins;
 
-/// Writes the lock of the plugins of a pipeline file, or of those that are named.
+/// Writes the lock for the plugins of a pipeline file, or for the plugins that are named.
 pub(crate) async fn lock(args: &LockArgs) -> Result<Outcome> {
     let sources = match &args.pipeline {
         None => args.plugins.clone(),
@@ -39,7 +39,7 @@ pub(crate) async fn lock(args: &LockArgs) -> Result<Outcome> {
         .as_deref()
         .is_some_and(|reference| pipeline_reference::split(reference).1.is_none());
     if whole_file && args.plugins.is_empty() {
-        // A plugin that no pipeline of the file runs any more is not to be trusted any longer.
+        // A plugin that no pipeline of the file runs any more must not stay trusted.
         lock.retain(&sources);
     }
     let mut plugins = Plugins::new()?;

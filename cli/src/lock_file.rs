@@ -1,6 +1,6 @@
-//! `forebay.lock`: which plugins a folder's pipelines run, by digest.
+//! `forebay.lock`: the plugins that a folder's pipelines run, with their digests.
 //!
-//! With `--locked` nothing of a plugin is compiled, let alone run, before its bytes are known to be those of the lock.
+//! With `--locked`, a plugin is compiled and run only after its bytes are known to match the lock.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::pipeline_reference;
 
-/// The file's name, beside the pipeline file or in the present folder.
+/// The file's name. It is next to the pipeline file or in the current folder.
 const NAME: &str = "forebay.lock";
 
 /// The version of the format.
@@ -38,13 +38,13 @@ struct LockText {
 struct Locked {
     /// The plugin's own name.
     name: String,
-    /// As a pipeline names it: a bundled plugin, or a path from the lock's folder.
+    /// The source as a pipeline names it: a bundled plugin, or a path relative to the lock's folder.
     source: String,
     /// SHA-256 of the component, in hex.
     digest: String,
 }
 
-/// Where the lock of a pipeline file is, or of the present folder.
+/// The path of the lock of a pipeline file, or of the current folder.
 pub(crate) fn place(pipeline: Option<&str>) -> PathBuf {
     let folder =
         pipeline.and_then(|reference| Path::new(pipeline_reference::split(reference).0).parent());
@@ -74,7 +74,7 @@ impl Lock {
         Ok(Self { path, plugins })
     }
 
-    /// A lock without plugins, to be written to this path.
+    /// A lock without plugins, which will be written to this path.
     pub(crate) fn empty(path: PathBuf) -> Self {
         Self {
             path,
@@ -88,12 +88,12 @@ impl Lock {
         self.plugins.retain(|source, _| named.contains(source));
     }
 
-    /// Whether anything is locked for this source.
+    /// Whether the lock has an entry for this source.
     pub(crate) fn has(&self, source: &str) -> bool {
         self.plugins.contains_key(&self.name(source))
     }
 
-    /// Whether these are the bytes that were locked for this source.
+    /// Checks that these bytes are the ones that were locked for this source.
     pub(crate) fn check(&self, source: &str, component: &[u8]) -> Result<()> {
         let lock = self.path.display();
         let Some(locked) = self.plugins.get(&self.name(source)) else {
@@ -109,7 +109,7 @@ impl Lock {
         Ok(())
     }
 
-    /// A source as the lock names it: a path from the lock's folder.
+    /// The source as the lock names it: a path relative to the lock's folder.
     fn name(&self, source: &str) -> String {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let source = source.strip_prefix("./").unwrap_or(source);
@@ -131,7 +131,7 @@ impl Lock {
 }
 
 impl Lock {
-    /// Takes a plugin in, and says in a line what that changes.
+    /// Adds a plugin to the lock, and returns one line that says what has changed.
     pub(crate) fn take(&mut self, source: &str, plugin: &Plugin) -> String {
         let locked = Locked {
             name: plugin.name().to_owned(),

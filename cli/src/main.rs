@@ -1,6 +1,6 @@
 //! The `forebay` command.
 
-/// Prints a line on standard output. A reader that has gone, as `head` goes, is no error.
+/// Prints a line on standard output. It is not an error if the reader has closed the pipe, as `head` does.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -8,7 +8,7 @@ macro_rules! say {
     }};
 }
 
-/// Prints a line on standard error. A reader or a terminal that has gone ends nothing: there is nobody to tell.
+/// Prints a line on standard error. A closed pipe or terminal does not end the program: nobody could read the error.
 macro_rules! complain {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -48,12 +48,12 @@ use clap::Parser as _;
 
 use args::{Args, Command};
 
-/// How a command ended, short of an error: the exit codes that the help names.
+/// How a command ended, if it returned no error. The help lists the exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Everything was done.
     Done,
-    /// Some file failed; the others are done.
+    /// Some file failed. The others are done.
     SomeFailed,
 }
 
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
-        // Telling of it on the same standard error would panic.
+        // Logging such an error to the same standard error would panic.
         .log_internal_errors(false)
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // For the emulator an interrupt is the regular end.
+    // An interrupt is the normal way to end the emulator.
     let breaks_off = !matches!(args.command, Command::Emulator(_));
     let ended = runtime.block_on(async {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! `--name`: names of results by a template.
+//! `--name`: names results by a template.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forebay::media::plain_name;
 use forebay::{Delivered, Outgoing, Sink, SinkError};
 
-/// What may stand in braces.
+/// The names that are allowed in braces.
 const PLACEHOLDERS: [(&str, Part); 6] = [
     ("name", Part::Name),
     ("stem", Part::Stem),
@@ -129,12 +129,12 @@ impl NameTemplate {
             }
         }
         if extension.is_empty() {
-            // `{stem}.{ext}` of a name without an extension.
+            // `{stem}.{ext}` for a name without an extension.
             if result.ends_with('.') && !name.ends_with('.') {
                 result.pop();
             }
         } else if !split(&result).1.eq_ignore_ascii_case(extension) {
-            // The extension tells the type.
+            // The extension shows the type.
             result.push('.');
             result.push_str(extension);
         }
@@ -151,11 +151,11 @@ impl NameTemplate {
     }
 }
 
-/// An output to name.
+/// An output that is to be named.
 struct Output<'a> {
     /// Its name so far.
     name: &'a str,
-    /// Its place among the outputs of each stage, from 0.
+    /// Its index among the outputs of each stage, from 0.
     place: &'a [usize],
     /// The name of its input.
     input: &'a str,
@@ -172,7 +172,7 @@ fn numbers(place: &[usize]) -> String {
     numbers.join("-")
 }
 
-/// A name's stem and extension. A dot at the beginning or at the end begins no extension.
+/// Splits a name into stem and extension. A dot at the beginning or at the end does not begin an extension.
 fn split(name: &str) -> (&str, &str) {
     match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() && !extension.is_empty() => (stem, extension),
@@ -180,14 +180,14 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
-/// A sink that names what comes from one input by a template.
+/// A sink that names the outputs of one input by a template.
 pub(crate) struct Named {
     pub(crate) template: NameTemplate,
     /// The input's name.
     pub(crate) input: String,
     /// The input's number in the run, from 1.
     pub(crate) number: usize,
-    /// Takes the files then.
+    /// Receives the files under their new names.
     pub(crate) sink: Arc<dyn Sink>,
 }
 

@@ -1,6 +1,6 @@
-//! Text on its way to a terminal: file names, reports and messages may hold anything.
+//! Makes text safe to print on a terminal. File names, reports and messages may contain any character.
 
-/// A text whose characters move no cursor and turn no line around. Lines stay lines.
+/// Replaces characters that move the cursor or change the direction of the text. Line breaks stay.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -15,7 +15,7 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
-/// The same, in one line.
+/// Like [`plain`], and puts the text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     plain(text).replace('\n', "\u{fffd}")
 }

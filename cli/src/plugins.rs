@@ -1,4 +1,4 @@
-//! The host of this command, and plugins by name or by path.
+//! The host of this command, and its plugins, by name or by path.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -28,13 +28,14 @@ impl Plugins {
         })
     }
 
-    /// Loads only what is in this lock.
+    /// Loads only plugins that are in this lock.
     pub(crate) fn locked(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
         self
     }
 
-    /// A bundled plugin by its name, or a component by its path. What names a file that is there is a path.
+    /// Loads a bundled plugin by its name, or a component by its path. If a file of this name exists, the name is a
+    /// path.
     pub(crate) async fn load(&mut self, name: &str) -> Result<Plugin> {
         if let Some(plugin) = self.loaded.get(name) {
             return Ok(plugin.clone());
@@ -69,7 +70,8 @@ impl Plugins {
         Ok(plugin)
     }
 
-    /// Whether a bundled plugin may be lent unasked: with a lock, only what is in it.
+    /// Whether a workflow may run a bundled plugin that the user did not name. With a lock, only if the plugin is in
+    /// it.
     pub(crate) fn may_lend(&self, name: &str) -> bool {
         self.lock.as_ref().is_none_or(|lock| lock.has(name))
     }
@@ -82,8 +84,8 @@ impl Plugins {
     }
 }
 
-/// Where compiled plugins are kept: this user's cache folder, as the XDG base directory specification and each system's
-/// custom have it. None if there is no such folder; then plugins are compiled at every start.
+/// The folder for compiled plugins: this user's cache folder, according to the XDG base directory specification and the
+/// convention of each system. Returns `None` if there is no such folder; then plugins are compiled at every start.
 fn cache_dir() -> Option<PathBuf> {
     let folder = match std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -1,4 +1,5 @@
-//! What a person sees while jobs run: two bars on a terminal, a line for each file elsewhere. All of it on standard error.
+//! Progress output while jobs run: two bars on a terminal, otherwise one line for each file. All of it is written to
+//! standard error.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -14,18 +15,18 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Clone)]
 pub(crate) struct Progress {
     bars: MultiProgress,
-    /// Bytes read from the sources, of all bytes that they have.
+    /// Bytes read from the sources, out of all their bytes.
     read: ProgressBar,
-    /// Bytes that went into the sink.
+    /// Bytes that were sent to the sink.
     sent: ProgressBar,
-    /// Files that the sink has taken.
+    /// Files that the sink has accepted.
     files: Arc<AtomicU64>,
     live: bool,
     quiet: bool,
 }
 
 impl Progress {
-    /// `verb` says what the sink does: `upload` or `write`.
+    /// `verb` names what the sink does: `upload` or `write`.
     pub(crate) fn new(verb: &'static str, total: u64, quiet: bool) -> Self {
         let live = std::io::stderr().is_terminal() && !quiet;
         let target = if live {
@@ -63,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// Bytes of all inputs, as far as they have a length.
+    /// Bytes of all inputs whose length is known.
     pub(crate) fn total(inputs: &[Input]) -> u64 {
         inputs
             .iter()
@@ -120,39 +121,39 @@ impl Progress {
         }
     }
 
-    /// Tells of a file that is done, where no bar shows it.
+    /// Reports a file that is done, if no bar shows it.
     pub(crate) fn done(&self, input: &str, file: &FileReport) {
         if !self.live {
             complain!("{}", one_line(&format!("{input}: {}", describe(file))));
         }
     }
 
-    /// Tells of something that is no failure, above the bars.
+    /// Reports something that is not a failure, above the bars.
     fn note(&self, line: &str) {
         if !self.quiet {
             self.bars.suspend(|| complain!("{}", one_line(line)));
         }
     }
 
-    /// Tells of a failure, above the bars.
+    /// Reports a failure, above the bars.
     pub(crate) fn failed(&self, line: &str) {
         self.bars
             .suspend(|| complain!("forebay: {}", one_line(line)));
     }
 
-    /// Prints results on standard output without tearing the bars.
+    /// Prints results on standard output without damaging the bars.
     pub(crate) fn print(&self, line: &str) {
         self.bars.suspend(|| say!("{line}"));
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn finish(&self) {
         self.read.finish_and_clear();
         self.sent.finish_and_clear();
     }
 }
 
-/// A delivered file in a few words.
+/// A short description of a delivered file.
 fn describe(file: &FileReport) -> String {
     let FileReport {
         name,

@@ -1,10 +1,10 @@
-//! Where the report of a run goes: `--report FILE`.
+//! The destination of a run's report: `--report FILE`.
 //!
-//! Promise: only an older report is ever replaced, and only as a whole. Whether a report can be written is found out
-//! before the first job runs. The report goes
-//! - to standard output, for `-` and for each other name of it;
-//! - into the file that a symbolic link leads to: the link stays;
-//! - through an open handle, if FILE is a pipe or a device: that is never replaced, and never read.
+//! Promise: only an older report is ever replaced, and only as a whole. Whether a report can be written is checked
+//! before the first job runs. The report is written
+//! - to standard output, for `-` and for every other name of it;
+//! - into the file that a symbolic link points to: the link stays;
+//! - through an open handle, if FILE is a pipe or a device, which is never replaced and never read.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Links that are followed before they are taken for a circle, as Linux does.
+/// Most links that are followed before they are taken for a loop. Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
-/// Where a report goes, found usable before the run.
+/// The destination of a report, checked before the run.
 #[derive(Debug)]
 pub(crate) struct ReportFile {
     /// As the command line named it.
@@ -29,33 +29,33 @@ pub(crate) struct ReportFile {
 enum Target {
     Stdout,
     Stderr,
-    /// A file that is an older report, empty, or not there yet. Links are resolved.
+    /// A file that is an older report, is empty, or does not exist yet. Links are resolved.
     File(PathBuf),
     /// A pipe, a device, or a file that was passed as an open descriptor.
     Handle(File),
 }
 
 impl ReportFile {
-    /// Finds out whether a report can be written there. Changes nothing.
+    /// Checks whether a report can be written to this path. Changes nothing.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let target = target(path).with_context(|| format!("--report {shown}"))?;
         Ok(Self { shown, target })
     }
 
-    /// Whether the report is the content of standard output. Then nothing else belongs there.
+    /// Whether the report is written to standard output. Then nothing else may be written there.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self.target, Target::Stdout)
     }
 
-    /// Writes the report. A file gets it whole or not at all.
+    /// Writes the report. A file gets the whole report or nothing.
     pub(crate) async fn write(self, mut report: Map<String, Value>) -> Result<()> {
         report.insert("version".into(), 1.into());
         report.insert("forebay".into(), env!("CARGO_PKG_VERSION").into());
         let mut text = serde_json::to_string_pretty(&report)?;
         text.push('\n');
         let Self { shown, target } = self;
-        // A reader of a pipe may take its time. Meanwhile this thread must see an interrupt.
+        // The reader of a pipe may be slow. Meanwhile this thread must react to an interrupt.
         let written = tokio::task::spawn_blocking(move || target.write(text.as_bytes()));
         written.await?.with_context(|| format!("report {shown}"))
     }
@@ -108,15 +108,15 @@ fn target(path: &Path) -> Result<Target> {
     }
 }
 
-/// Whether a path and a stream of this process are one and the same. To replace or to reopen such a file would lose what
-/// is printed before or after. A device has no such content, and `/dev/null` is standard output of many a run.
+/// Whether a path and a stream of this process are the same file. Replacing or reopening such a file would lose what is
+/// printed before or after. A device has no such content, and many runs have `/dev/null` as standard output.
 #[cfg(unix)]
 fn is_stream(metadata: &Metadata, stream: impl std::os::fd::AsFd + io::IsTerminal) -> Result<bool> {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
     if metadata.file_type().is_char_device() && !stream.is_terminal() {
         return Ok(false);
     }
-    // A stream that was closed is no file.
+    // A stream that was closed is not a file.
     let Ok(handle) = stream.as_fd().try_clone_to_owned() else {
         return Ok(false);
     };
@@ -124,13 +124,13 @@ fn is_stream(metadata: &Metadata, stream: impl std::os::fd::AsFd + io::IsTermina
     Ok((metadata.dev(), metadata.ino()) == (stream.dev(), stream.ino()))
 }
 
-/// Other systems have no path that names a stream.
+/// Other systems have no paths that name a stream.
 #[cfg(not(unix))]
 fn is_stream(_: &Metadata, _: impl io::IsTerminal) -> Result<bool> {
     Ok(false)
 }
 
-/// Opens what is not replaced but written to. Blocks neither now nor on a pipe that nobody reads.
+/// Opens a file that is written to instead of replaced. Does not block, even on a pipe without a reader.
 #[cfg(unix)]
 fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
     use rustix::fs::OFlags;
@@ -147,7 +147,7 @@ fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
         "this is a disk; a report would overwrite what it holds"
     );
     let opened = File::options()
-        // What was written to an open file before stays.
+        // Earlier content of an open file stays.
         .append(true)
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
         .open(path);
@@ -161,7 +161,7 @@ fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
         file.metadata()?.file_type() == kind,
         "something else took its place just now"
     );
-    // The write at the end waits for the reader.
+    // The final write waits for the reader.
     rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
     Ok(file)
 }
@@ -183,13 +183,13 @@ fn never_block(_: &mut OpenOptions) {}
 
 /// What a path names.
 enum Resolved {
-    /// A file, or a place for one.
+    /// A file, or a path where a file can be created.
     File(PathBuf),
-    /// An open descriptor of this process, as `/dev/fd/5`. Its file may have no name, and others may write to it.
+    /// An open descriptor of this process, such as `/dev/fd/5`. Its file may have no name, and others may write to it.
     Descriptor,
 }
 
-/// Follows symbolic links to the file, which need not exist.
+/// Follows symbolic links to the final file, which need not exist.
 fn resolve(path: &Path) -> Result<Resolved> {
     let mut path = path.to_owned();
     for _ in 0..=MAX_LINKS {
@@ -214,7 +214,8 @@ fn folder(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Whether a report may come to this place: a folder that can be written to, with no other file of that name.
+/// Checks that a report can be written to this path. The folder must be writable, and a file that exists must be empty
+/// or an older report.
 fn check_file(path: &Path, exists: bool) -> Result<()> {
     let name = path.as_os_str().as_encoded_bytes();
     ensure!(
@@ -230,10 +231,10 @@ fn check_file(path: &Path, exists: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file at this path is empty or an older report.
+/// Checks that the file at this path is empty or an older report.
 fn check_replaceable(path: &Path) -> Result<()> {
     let mut options = File::options();
-    // A pipe that took the file's place in the meantime does not block.
+    // Does not block if a pipe has replaced the file in the meantime.
     never_block(options.read(true));
     let opened = options.open(path);
     let file =
@@ -246,10 +247,10 @@ fn check_replaceable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether this is a report of ours. Stops at the first byte that is not JSON of one, and keeps none of the other values:
-/// the file may have any size.
+/// Whether this is a report of forebay. Stops at the first byte that cannot be JSON of a report, and keeps none of the
+/// other values, because the file may have any size.
 fn is_report(content: impl Read) -> bool {
-    /// What all reports have.
+    /// The fields that every report has.
     #[derive(Deserialize)]
     struct Report {
         #[serde(rename = "forebay")]
@@ -258,22 +259,22 @@ fn is_report(content: impl Read) -> bool {
         _version: u64,
     }
     let mut content = BufReader::new(content);
-    // An array of the two would do for serde.
+    // serde would also accept an array of the two values.
     let is_object = content
         .fill_buf()
         .is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{'));
     is_object && serde_json::from_reader::<_, Report>(content).is_ok()
 }
 
-/// Puts a report in place of an older one, or where there is nothing.
+/// Writes a report in place of an older one, or where no file exists.
 fn replace(path: &Path, text: &[u8]) -> Result<()> {
     let mut builder = tempfile::Builder::new();
-    // As if made by hand: readable by whom the user's mask lets.
+    // The same permissions as for a file made by hand: the user's umask decides who may read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder(path))?;
     file.write_all(text)?;
-    // The run itself may have put a file there.
+    // The run itself may have created a file at this path.
     match std::fs::symlink_metadata(path) {
         Ok(metadata) => {
             ensure!(
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_large_file_is_not_read_to_find_out_that_it_is_no_report() {
-        /// A reader of zeros that fails the test when it is read on and on.
+        /// A reader of zeros that fails the test when it is read without end.
         struct Zeros(usize);
         impl Read for Zeros {
             fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {

@@ -150,7 +150,7 @@ async fn from_stages(
     Ok(pipeline.build()?)
 }
 
-/// Where the results go.
+/// The destination of the results.
 enum Target {
     Folder {
         folder: Folder,
@@ -168,7 +168,7 @@ impl Target {
         }
     }
 
-    /// Keeps the inputs of the run from being replaced by what is made of others.
+    /// Protects the inputs of the run from being replaced by the results of other inputs.
     fn sparing(self, inputs: &[Input]) -> Self {
         match self {
             Self::Folder { folder, names } => Self::Folder {
@@ -179,8 +179,8 @@ impl Target {
         }
     }
 
-    /// The sink for an input, by its number and its source's name; a folder keeps the input's place beneath the folder that was
-    /// named.
+    /// The sink for an input, by its number and its source's name. A folder keeps the input's subfolder within the
+    /// folder that was named.
     fn sink(&self, number: usize, input: &Input, name: &str) -> Result<Arc<dyn Sink>> {
         Ok(match self {
             Self::Folder { folder, names } => {
@@ -202,7 +202,7 @@ impl Target {
         })
     }
 
-    /// What helps against a failure of a job that delivered this.
+    /// How to avoid a failure of a job that delivered the files in this report.
     fn hint(&self, error: &Error, report: &Report) -> Option<String> {
         let Self::Folder { names, .. } = self else {
             return None;
@@ -243,7 +243,7 @@ async fn jobs(
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
     let journal = common.journal.as_deref().map(open_journal).transpose()?;
-    // A report on standard output is alone there. It tells what the lines would.
+    // A report on standard output must be the only content. It contains what the lines would say.
     let prints = !matches!(target, Target::Stdout(_))
         && !report_file.as_ref().is_some_and(ReportFile::is_stdout);
     let mut all_done = problems.is_empty();
@@ -316,7 +316,7 @@ async fn jobs(
     })
 }
 
-/// A failure in one line that starts with the input as it was named.
+/// A failure in one line. The line starts with the input as it was named.
 fn line(shown: &str, name: &str, error: &Error) -> String {
     let text = error.to_string();
     match text.strip_prefix(name) {
@@ -325,7 +325,7 @@ fn line(shown: &str, name: &str, error: &Error) -> String {
     }
 }
 
-/// What a script wants of a file: its path, or its asset id and its name.
+/// What a script needs about a file: its path, or its asset id and its name.
 fn result_line(file: &FileReport) -> String {
     match &file.place {
         Place::File { path } => path.display().to_string(),
@@ -334,7 +334,7 @@ fn result_line(file: &FileReport) -> String {
     }
 }
 
-/// A job's report with the input as it was named.
+/// A job's report, with the input as it was named.
 fn entry(shown: &str, report: &Report) -> Value {
     let mut entry = serde_json::to_value(report).unwrap_or_default();
     if let Some(entry) = entry.as_object_mut() {
@@ -343,7 +343,7 @@ fn entry(shown: &str, report: &Report) -> Value {
     entry
 }
 
-/// Where the report goes, if one is asked for: known to be usable before the first byte moves.
+/// The destination of the report, if one was requested. It is checked before the first byte is read.
 fn report_file(common: &Common, out_is_stdout: bool) -> Result<Option<ReportFile>> {
     let Some(path) = &common.report else {
         return Ok(None);
@@ -368,7 +368,7 @@ fn report_file(common: &Common, out_is_stdout: bool) -> Result<Option<ReportFile
     Ok(Some(file))
 }
 
-/// Opens the journal. Its file may be something else because its name was left out: then the first input is taken for it.
+/// Opens the journal. If the user forgot its name, the first input is taken as the journal file.
 fn open_journal(path: &Path) -> Result<Journal> {
     Journal::open(path).map_err(|error| match error {
         JournalError::NotAJournal { .. } => anyhow!(
@@ -379,8 +379,8 @@ fn open_journal(path: &Path) -> Result<Journal> {
     })
 }
 
-/// Standard output, for one file. It is written as it comes: whoever reads it learns from the exit status whether it was
-/// whole.
+/// Standard output, for one file. The file is written as it arrives. The exit status tells the reader whether the file
+/// was complete.
 #[derive(Default)]
 struct Stdout {
     taken: AtomicBool,

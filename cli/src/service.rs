@@ -10,7 +10,7 @@ use crate::args::Service;
 
 static CLIENT: OnceLock<Assets> = OnceLock::new();
 
-/// A client with the key from the environment, for this pipeline if it is for one.
+/// A client with the key from the environment, and with the pipeline's name if it is for a pipeline.
 pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Assets> {
     let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
     ensure!(
@@ -25,7 +25,7 @@ pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Asset
     Ok(CLIENT.get_or_init(|| assets).clone())
 }
 
-/// Gives what was broken off half a minute to be taken back from the service.
+/// Waits up to half a minute until cancelled uploads are removed from the service.
 pub(crate) async fn settle() {
     if let Some(assets) = CLIENT.get() {
         let settled = tokio::time::timeout(Duration::from_secs(30), assets.settle()).await;

@@ -1,20 +1,20 @@
 //! The signals that ask this process to end.
 
-/// Such a signal.
+/// A signal that asks this process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// From another process.
+    /// Sent by another process.
     #[cfg(unix)]
     Terminate,
-    /// The terminal is gone.
+    /// The terminal was closed.
     #[cfg(unix)]
     HangUp,
 }
 
 impl Signal {
-    /// What happened to the run.
+    /// Describes what happened to the run.
     pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::Interrupt => "interrupted",
@@ -25,7 +25,7 @@ impl Signal {
         }
     }
 
-    /// 128 and the signal's number, as shells have it.
+    /// 128 plus the signal's number, as in shells.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -37,7 +37,7 @@ impl Signal {
     }
 }
 
-/// Waits for such a signal.
+/// Waits for one of these signals.
 pub(crate) async fn wait() -> Signal {
     #[cfg(unix)]
     {
@@ -57,7 +57,7 @@ pub(crate) async fn wait() -> Signal {
     }
 }
 
-/// Waits for this signal; without an end where it cannot be received.
+/// Waits for this signal. Never returns if the signal cannot be received.
 #[cfg(unix)]
 async fn received(kind: tokio::signal::unix::SignalKind) {
     if let Ok(mut signal) = tokio::signal::unix::signal(kind)
@@ -74,7 +74,8 @@ mod unix {
 
     const SIGHUP: u32 = 1;
 
-    /// Whether this process was started with hangups ignored, as `nohup` does. Then it is to outlive its terminal.
+    /// Whether this process was started with hangups ignored, as `nohup` does. Then it must keep running after its
+    /// terminal was closed.
     pub(super) fn hangup_is_ignored() -> bool {
         match std::fs::read_to_string("/proc/self/status") {
             Ok(status) => ignores(&status, SIGHUP).unwrap_or(false),
@@ -82,7 +83,7 @@ mod unix {
         }
     }
 
-    /// Whether a process with this `/proc/PID/status` ignores a signal. None if the text does not say.
+    /// Whether a process with this `/proc/PID/status` ignores a signal. Returns `None` if the text does not say.
     fn ignores(status: &str, signal: u32) -> Option<bool> {
         let mask = status
             .lines()
@@ -91,7 +92,7 @@ mod unix {
         Some(mask & (1 << (signal - 1)) != 0)
     }
 
-    /// A shell that was started with hangups ignored survives one. It was if this process was.
+    /// A shell that was started with hangups ignored survives a hangup. It inherits this setting from this process.
     fn child_ignores_hangup() -> bool {
         Command::new("/bin/sh")
             .args(["-c", "kill -HUP $$; exit 0"])

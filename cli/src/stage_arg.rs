@@ -1,13 +1,13 @@
-//! A stage as the command line writes it: `PLUGIN[:key=value,…]`.
+//! A stage in the notation of the command line: `PLUGIN[:key=value,…]`.
 //!
-//! Values stay text here; which of them are numbers is for the plugin's schema to say. A comma or a colon within a value
-//! is quoted with single quotes or escaped with a backslash.
+//! Values stay text here. The plugin's schema decides which of them are numbers. A comma or a colon within a value is
+//! quoted with single quotes or escaped with a backslash.
 
 use anyhow::{Result, bail, ensure};
 use forebay::ConfigSchema;
 use serde_json::{Map, Value};
 
-/// A stage still in words.
+/// A stage as text, before its config is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StageArg {
     pub(crate) plugin: String,
@@ -16,7 +16,7 @@ pub(crate) struct StageArg {
 
 impl StageArg {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        // The first colon ends the plugin; a path that holds one goes into a pipeline file.
+        // The first colon ends the plugin's name. A path that contains a colon must be written in a pipeline file.
         let (plugin, options) = match text.split_once(':') {
             Some((plugin, options)) => (plugin, options),
             None => (text, ""),
@@ -39,7 +39,7 @@ impl StageArg {
         })
     }
 
-    /// The config, with numbers and switches where the schema wants them.
+    /// Returns the config, with numbers and booleans where the schema requires them.
     pub(crate) fn config(&self, schema: Option<&ConfigSchema>) -> Value {
         let properties = schema.and_then(|schema| schema.as_json().get("properties"));
         let typed = self.options.iter().map(|(key, text)| {
@@ -50,8 +50,8 @@ impl StageArg {
     }
 }
 
-/// Reads a value as the first of its property's types that it fits. What fits none stays text, for the schema to refuse
-/// with the field's name.
+/// Parses a value as the first type of its property that it fits. A value that fits none stays text. The schema then
+/// refuses it and names the field.
 fn typed(text: &str, property: Option<&Value>) -> Value {
     let wanted: Vec<&str> = match property.and_then(|property| property.get("type")) {
         Some(Value::String(one)) => vec![one],
@@ -72,7 +72,7 @@ fn typed(text: &str, property: Option<&Value>) -> Value {
     }
 }
 
-/// Splits at commas that are neither quoted nor escaped, and takes quotes and escapes away.
+/// Splits at commas that are neither quoted nor escaped, and removes quotes and escapes.
 fn split(text: &str) -> Result<Vec<String>> {
     let mut parts = Vec::new();
     let mut part = String::new();

@@ -1,4 +1,4 @@
-//! What a plugin is granted and may use, wherever a pipeline runs it.
+//! What a plugin is granted and may use in each place where a pipeline runs it.
 
 use std::path::PathBuf;
 
@@ -13,20 +13,20 @@ use crate::wrap::wrap;
 
 /// What one plugin is granted and may use in one pipeline.
 pub(crate) struct UsageInPipeline {
-    /// As the command line named the pipeline.
+    /// The pipeline as the command line named it.
     reference: String,
-    /// Of a whole job.
+    /// Limits of a whole job.
     pub(crate) job: JobLimits,
     pub(crate) places: Vec<Place>,
 }
 
-/// A place where the plugin runs, with what it may do and use there.
+/// A place where the plugin runs, with its grants and limits there.
 #[derive(Serialize)]
 pub(crate) struct Place {
     place: String,
     grants: Grants,
     limits: Limits,
-    /// The stages that a workflow is lent, by name.
+    /// Names of the stages that a workflow may run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lent: Vec<String>,
 }
@@ -72,7 +72,7 @@ impl UsageInPipeline {
         })
     }
 
-    /// Prints it for a person.
+    /// Prints it in readable form.
     pub(crate) fn print(&self) {
         say!("\nwhat {} gives it", self.reference);
         if self.places.is_empty() {
@@ -111,7 +111,7 @@ impl UsageInPipeline {
     }
 }
 
-/// Whether two names are of the same component: by its bytes, wherever they lie.
+/// Whether two names mean the same component. Compares the bytes, so the paths may differ.
 fn same_plugin(one: &str, other: &str) -> bool {
     let digest = |name: &str| match forebay_bundled::find(name) {
         Some(component) => Some(Sha256::digest(component)),
@@ -120,7 +120,7 @@ fn same_plugin(one: &str, other: &str) -> bool {
     one == other || digest(one).is_some_and(|one| Some(one) == digest(other))
 }
 
-/// Grants in plain words.
+/// Describes grants in plain words.
 fn grants_in_words(grants: &Grants) -> Vec<String> {
     let folder = |verb: &'static str| {
         move |(path, host): (&String, &PathBuf)| format!("{verb} {}, as {path}", host.display())
@@ -160,7 +160,7 @@ fn grants_in_words(grants: &Grants) -> Vec<String> {
     words
 }
 
-/// Limits as a pipeline file writes them.
+/// Limits in the notation of a pipeline file.
 fn limits_in_words(limits: &Limits) -> String {
     let Limits {
         memory,

@@ -1,4 +1,4 @@
-//! `forebay verify`: what touched a file, by a report and the file's own bytes.
+//! `forebay verify`: which plugins touched a file, according to a report and the file's own bytes.
 
 use std::io::{self, BufRead as _};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::Outcome;
 use crate::args::VerifyArgs;
 use crate::plain::{one_line, plain};
 
-/// A report, as far as it is needed here.
+/// The parts of a report that are needed here.
 #[derive(Deserialize)]
 struct Written {
     version: u64,
@@ -26,7 +26,7 @@ struct Written {
 #[derive(Deserialize)]
 struct Run {
     files: Vec<FileReport>,
-    /// What a workflow was given.
+    /// The inputs of a workflow.
     #[serde(default)]
     inputs: Vec<Given>,
 }
@@ -38,11 +38,11 @@ struct Given {
     sha256: Option<String>,
 }
 
-/// What a report says of some bytes.
+/// What a report says about some bytes.
 struct Finding<'a> {
     role: &'static str,
     name: &'a str,
-    /// The stages that they went through before.
+    /// The stages that processed them before.
     stages: &'a [StageReport],
 }
 
@@ -102,7 +102,7 @@ fn tell(args: &VerifyArgs, value: Value, text: impl FnOnce() -> String) {
     }
 }
 
-/// What was found of a file: in its own line, or each finding in one.
+/// What was found about a file: one finding in the file's own line, several in one line each.
 fn in_lines(path: &str, findings: &[Finding<'_>]) -> String {
     let mut lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     lines.sort();
@@ -113,19 +113,19 @@ fn in_lines(path: &str, findings: &[Finding<'_>]) -> String {
     }
 }
 
-/// Each stage must have been given what the one before it made, and the file is what the last one made.
+/// Each stage must have received the output of the stage before it, and the file must be the output of the last stage.
 fn broken_chain(file: &FileReport) -> Option<String> {
     let after = file.stages.iter().skip(1).map(|stage| &stage.input_sha256);
     let given = after.chain([&file.sha256]);
     file.stages.iter().zip(given).find_map(|(stage, given)| {
-        // A journal may have noted a file whose stages were not hashed.
+        // A journal may have recorded a file whose stages were not hashed.
         let both = stage.output_sha256.as_ref().zip(given.as_ref());
         both.is_some_and(|(made, given)| made != given)
             .then(|| format!("what stage {} made is not what came after it", stage.stage))
     })
 }
 
-/// What the report knows of these bytes; or why they are not what it tells of.
+/// What the report says about these bytes, or why they are not bytes of the report.
 fn judge<'a>(runs: &[&'a Run], path: &Path, sha256: &str) -> Result<Vec<Finding<'a>>, String> {
     let is = |known: &Option<String>| known.as_deref() == Some(sha256);
     let mut findings = Vec::new();

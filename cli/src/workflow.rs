@@ -1,4 +1,4 @@
-//! `forebay run` with a workflow: all inputs at once, and its result on standard output.
+//! `forebay run` with a workflow, which gets all inputs at once. Its result is written to standard output.
 
 use std::path::Path;
 
@@ -32,8 +32,8 @@ pub(crate) async fn from_spec(
     Ok(workflow.build()?)
 }
 
-/// A workflow from the command line. It is granted uploads and file inputs, and lent the bundled plugins by their own
-/// names: they reach nothing but the file that they are given.
+/// A workflow from the command line. It may upload and make file inputs, and it may run the bundled plugins by their
+/// own names. Those plugins can access only the file that they are given.
 pub(crate) async fn from_arg(
     plugins: &mut Plugins,
     text: &str,
@@ -86,7 +86,7 @@ pub(crate) async fn run(
     let progress = Progress::new("upload", Progress::total(&inputs), common.json);
     problems.iter().for_each(|problem| progress.failed(problem));
     if !problems.is_empty() {
-        // Its one result is for all inputs or for none.
+        // The workflow has one result, for all inputs or for none.
         return Ok(Outcome::SomeFailed);
     }
     let sources = inputs.iter().map(|input| {
@@ -128,7 +128,7 @@ pub(crate) async fn run(
         };
         say!("{entry}");
     } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
-        // The report is alone on standard output, and holds the result.
+        // The report is the only content of standard output, and it contains the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
         say!("{}", serde_json::to_string_pretty(&report.result)?);
     }
@@ -146,7 +146,7 @@ pub(crate) async fn run(
     })
 }
 
-/// What the workflow made and said, for a person.
+/// Prints the workflow's files and messages for a person.
 fn tell(report: &WorkflowReport, progress: &Progress) {
     for file in &report.files {
         progress.done(&report.workflow, file);

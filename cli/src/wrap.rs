@@ -1,6 +1,6 @@
-//! Text in lines.
+//! Wraps text into lines.
 
-/// Breaks a text into lines of at most `width` bytes, at spaces. A longer word is a line of its own.
+/// Splits a text into lines of at most `width` bytes, at spaces. A longer word is a line of its own.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! The demo and the tests share what they compile: see the crate `workspace-features`.
+//! The demo and the tests share their compiled dependencies: see the crate `workspace-features`.
 
 /// What `cargo xtask demo` builds.
 pub(crate) const DEMO: [&str; 4] = [
@@ -16,7 +16,7 @@ mod tests {
 
     use super::*;
 
-    /// Every dependency of what is selected, each with the features that it is compiled with.
+    /// Every dependency of the selected packages, each with the features that it is compiled with.
     fn tree(selection: &[&str]) -> BTreeSet<String> {
         let workspace = crate::workspace().unwrap();
         let mut tree = crate::cargo_command(&workspace, &["tree", "--offline", "--prefix=none"]);

@@ -1,16 +1,17 @@
-//! Fuzzing that coverage guides, on the stable compiler.
+//! Coverage-guided fuzzing on the stable compiler.
 //!
-//! Promise: [`run`] builds every target that it is asked for with counters in the code of this workspace, runs each for
-//! its time, and ends in an error if one of them found something. What it finds stays under `target/fuzz/`.
+//! Promise: [`run`] builds every requested target with counters in the code of this workspace, runs each target for its
+//! time, and returns an error if one of them found something. The findings stay under `target/fuzz/`.
 //!
-//! The counters come from LLVM's SanitizerCoverage and are read by libFuzzer. Only members of the workspace are compiled
-//! with them: cargo calls this program in place of rustc for members alone (`RUSTC_WORKSPACE_WRAPPER`), so that every
-//! dependency, wasmtime among them, is the one that `cargo test` has built. Three things keep it so:
-//! - a target is an *example*, since only tests, examples and benches are resolved together with development
+//! The counters come from LLVM's SanitizerCoverage, and libFuzzer reads them. Only members of the workspace are
+//! compiled with them: cargo calls this program instead of rustc for members only (`RUSTC_WORKSPACE_WRAPPER`). So every
+//! dependency, including wasmtime, is the one that `cargo test` has built. Three rules ensure this:
+//! - a target is an *example*, because only tests, examples and benches are resolved together with development
 //!   dependencies, and those change the features of tokio and others;
-//! - the whole workspace is resolved, as by `cargo xtask test`;
-//! - the profile differs for members only ([`PROFILE`]). It has to differ: cargo keeps one slot for a crate that is a
-//!   `cdylib`, as plugins are, whatever compiler it calls, and would hand code with counters to the next `cargo test`.
+//! - the whole workspace is resolved, as in `cargo xtask test`;
+//! - the profile differs for members only ([`PROFILE`]). It must differ: cargo keeps one slot for a crate that is a
+//!   `cdylib`, as plugins are, whatever compiler it calls. With the same profile it would use code with counters in the
+//!   next `cargo test`.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,43 +26,44 @@ use report::Report;
 
 mod report;
 
-/// Set for cargo, and so for this program when cargo calls it in place of rustc.
+/// Set for cargo, and so for this program when cargo calls it instead of rustc.
 const IN_PLACE_OF_RUSTC: &str = "FOREBAY_XTASK_IN_PLACE_OF_RUSTC";
 
-/// What cargo-fuzz passes too: a counter at every edge, and the operands of every comparison. Cargo does not notice when
-/// this list changes: `cargo clean --workspace` then.
+/// Flags that cargo-fuzz passes, too: a counter at every edge, and the operands of every comparison. Cargo does not
+/// notice when this list changes: run `cargo clean --workspace` then.
 const COUNTERS: [&str; 6] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    // A generic function is one function with one set of counters, and is inlined wherever it is used in the crate.
+    // A generic function is then one function with one set of counters, and is inlined wherever the crate uses it.
     "-Ccodegen-units=1",
 ];
 
-/// For members only, because `[profile.dev.package."*"]` sets `opt-level` and `debug` for everything else and cargo
-/// compiles nothing else incrementally. Assertions and overflow checks stay on: this is still the profile `dev`.
+/// Settings for members only: `[profile.dev.package."*"]` sets `opt-level` and `debug` for everything else, and cargo
+/// compiles nothing else incrementally. Assertions and overflow checks stay on, because this is still the profile
+/// `dev`.
 const PROFILE: [&str; 3] = [
     "profile.dev.opt-level=2",
     "profile.dev.debug='line-tables-only'",
     "profile.dev.incremental=false",
 ];
 
-/// An input that takes longer is a finding. In seconds.
+/// In seconds. An input that takes longer is a finding.
 const LONGEST_INPUT: u32 = 10;
 
-/// A process that grows beyond is a finding. In MiB.
+/// In MiB. A process that uses more memory is a finding.
 const MOST_MEMORY: u32 = 2048;
 
 /// What to fuzz, and for how long.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
-    /// Targets of fuzz/targets, all of them if there are none here.
+    /// Targets of fuzz/targets. If this is empty, all of them.
     targets: Vec<String>,
     /// How long each target runs, in seconds.
     seconds: u32,
-    /// Run one target on this file only, say on what an earlier run found.
+    /// Run one target on this file only, for example on a finding of an earlier run.
     replay: Option<PathBuf>,
 }
 
@@ -101,7 +103,7 @@ impl Options {
     }
 }
 
-/// Builds and runs the targets; prints one line for each.
+/// Builds and runs the targets. Prints one line for each.
 pub(crate) fn run(workspace: &Path, options: &Options) -> Result<()> {
     let known = targets(workspace)?;
     for name in &options.targets {
@@ -179,7 +181,7 @@ fn build(workspace: &Path, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs one target until its time is over or it has found something.
+/// Runs one target until its time is up or it has found something.
 fn fuzz(workspace: &Path, name: &str, seconds: u32) -> Result<Report> {
     let results = workspace.join("target/fuzz");
     let corpus = results.join("corpus").join(name);
@@ -199,7 +201,8 @@ fn fuzz(workspace: &Path, name: &str, seconds: u32) -> Result<Report> {
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    // What is new goes to the first folder. The longest file of all bounds the length of an input, 4 KiB at least.
+    // New inputs are written to the first folder. The longest file of all folders limits the length of an input; the
+    // limit is at least 4 KiB.
     command.arg(&corpus);
     let seeds = workspace.join("fuzz/seeds").join(name);
     if seeds.exists() {
@@ -226,19 +229,19 @@ fn fuzz(workspace: &Path, name: &str, seconds: u32) -> Result<Report> {
     Ok(report)
 }
 
-/// A target, built beside this program.
+/// The command for a target, which is built next to this program.
 fn target(workspace: &Path, name: &str) -> Result<Command> {
     let path = env::current_exe()?.with_file_name("examples").join(name);
     let mut command = Command::new(path);
     command.current_dir(workspace);
-    // A panic shows its backtrace; errors that are made by the million do not take one.
+    // A panic prints its backtrace. Errors do not capture one, because there are millions of them.
     command
         .env("RUST_BACKTRACE", "1")
         .env("RUST_LIB_BACKTRACE", "0");
     Ok(command)
 }
 
-/// Becomes rustc, with counters where they belong, if cargo called this program in its place. Returns if it did not.
+/// Acts as rustc, with counters where they belong, if cargo called this program instead of rustc. Otherwise returns.
 pub(crate) fn stand_in_for_rustc() -> Result<()> {
     if env::var_os(IN_PLACE_OF_RUSTC).is_none() {
         return Ok(());
@@ -254,8 +257,8 @@ pub(crate) fn stand_in_for_rustc() -> Result<()> {
     Err(command.exec()).context("cannot run rustc")
 }
 
-/// Whether rustc is to make code that a target runs. Procedural macros and build scripts run beside the compiler, and
-/// with no libFuzzer to link to.
+/// Whether rustc compiles code that a target runs. Procedural macros and build scripts run during compilation, without
+/// a libFuzzer to link to.
 fn is_fuzzed(args: &[OsString]) -> bool {
     let has = |flag: &str, what: fn(&str) -> bool| {
         args.windows(2).any(|pair| match pair {

@@ -1,7 +1,7 @@
-//! The project's chores. `cargo xtask demo` and `cargo xtask test` need nothing but Rust: they bring the compiler for the
-//! plugins first.
+//! The project's tasks. `cargo xtask demo` and `cargo xtask test` need only Rust: they first get the compiler for the
+//! plugins.
 //!
-//! This program is built before anything else is, so it has one small dependency and reads its arguments by hand.
+//! This program is built before everything else, so it has one small dependency and parses its arguments by hand.
 
 mod features;
 mod fuzz;
@@ -38,7 +38,7 @@ enum Chore {
     Setup,
     Demo(Vec<OsString>),
     Test {
-        /// Cases of each property test, from a new seed. Without it the same cases are tried in each run.
+        /// Cases of each property test, from a new seed. Without it every run tries the same cases.
         cases: Option<u32>,
     },
     Check,
@@ -55,7 +55,7 @@ impl Chore {
         let mut rest: Vec<OsString> = args.collect();
         let chore = match name.to_string_lossy().as_ref() {
             "demo" => {
-                // What follows `--` is for the demo as well.
+                // The arguments after `--` are for the demo as well.
                 if rest.first().is_some_and(|first| first == "--") {
                     rest.remove(0);
                 }
@@ -149,7 +149,7 @@ fn cargo(workspace: &Path, args: &[&str]) -> Result<()> {
     run(&mut cargo_command(workspace, args), &args.join(" "))
 }
 
-/// Runs cargo, which was told to do this.
+/// Runs cargo. `what` names its task in the error.
 fn run(cargo: &mut Command, what: &str) -> Result<()> {
     let status = cargo.status().context("cannot run cargo")?;
     ensure!(status.success(), "cargo {what} failed");

@@ -1,15 +1,16 @@
-//! Packing what is published, and trying it.
+//! Packs the crates that are published, and tests the archives.
 //!
-//! Promise: [`run`] packs every crate that is published, and cargo builds each from its own archive. Then it installs the
-//! command from those archives alone, with a compiler that knows no WebAssembly, into an empty folder, and runs its demo
-//! there. If any of this fails, so does it.
+//! Promise: [`run`] packs every crate that is published, and cargo builds each from its own archive. Then it installs
+//! the command from those archives alone, with a compiler that does not support WebAssembly, into an empty folder, and
+//! runs its demo there. If any of this fails, `run` fails.
 //!
-//! The crates are packed in a copy of the workspace, `target/package/source`, which also holds what the repository does
-//! not: the built components of `forebay-bundled`, and the licences in each crate's folder. Publish from there:
+//! The crates are packed in a copy of the workspace, `target/package/source`. The copy also contains files that are not
+//! in the repository: the built components of `forebay-bundled`, and the licences in each crate's folder. Publish from
+//! there:
 //! `cd target/package/source && cargo publish --workspace`.
 //!
-//! Before a release, `cargo semver-checks --workspace --baseline-rev TAG` (`cargo install cargo-semver-checks`) compares
-//! the interfaces of the crates with those of the last one. There is none yet to compare with.
+//! Before a release, `cargo semver-checks --workspace --baseline-rev TAG` (`cargo install cargo-semver-checks`)
+//! compares the interfaces of the crates with those of the last release. There is no release to compare with yet.
 
 use std::env;
 use std::ffi::OsString;
@@ -22,17 +23,17 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cargo_command;
 
-/// The compiler that this program stands in for: set for cargo, and so for this program when cargo calls it.
+/// The compiler that this program replaces. Set for cargo, and so for this program when cargo calls it.
 const NO_WASM_RUSTC: &str = "FOREBAY_XTASK_RUSTC_WITHOUT_WASM";
 
-/// What is put into the folder of every published crate.
+/// Files that are put into the folder of every published crate.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 /// A published crate.
 #[derive(Debug, PartialEq)]
 struct Package {
     name: String,
-    /// Its folder, from the workspace's.
+    /// Its folder, relative to the workspace's folder.
     folder: PathBuf,
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn run(workspace: &Path) -> Result<()> {
     }
     succeed(without_wasm(&mut pack)?)?;
 
-    // Outside of the workspace, which cargo would else find around it.
+    // Outside of the workspace: otherwise cargo would find the workspace in a parent folder.
     let empty = env::temp_dir().join(format!("forebay-package-{}", std::process::id()));
     fs::create_dir(&empty)?;
     let tried = install_and_run(&target, &empty, &packages);
@@ -102,7 +103,7 @@ fn install_and_run(target: &Path, empty: &Path, packages: &[Package]) -> Result<
         if name == "forebay-cli" {
             install.arg("--path").arg(folder);
         } else {
-            // A TOML string in double quotes is written like one of Rust.
+            // A TOML string in double quotes is written like a Rust string.
             let patch = format!(
                 "patch.crates-io.{name}.path={:?}",
                 folder.display().to_string()
@@ -117,8 +118,8 @@ fn install_and_run(target: &Path, empty: &Path, packages: &[Package]) -> Result<
     succeed(Command::new(forebay).arg("demo").current_dir(empty))
 }
 
-/// The workspace's profile `dev`, as a configuration of cargo: no archive has it. With it, cargo finds what it has
-/// compiled for the workspace.
+/// The workspace's profile `dev`, as a configuration of cargo, because no archive contains it. With it, cargo reuses
+/// what it has compiled for the workspace.
 fn dev_profile(workspace: &Path) -> Result<String> {
     let manifest = fs::read_to_string(workspace.join("Cargo.toml"))?;
     let mut inside = false;
@@ -135,9 +136,9 @@ fn dev_profile(workspace: &Path) -> Result<String> {
     Ok(profile)
 }
 
-/// Unpacks the archive of this package; gives its path and its folder.
+/// Unpacks the archive of this package. Returns the path of the archive and the folder with its content.
 fn unpack(archives: &Path, empty: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
-    // A name may begin with another one: what follows must be the version.
+    // A name may begin with another name: the rest must be the version.
     let archive = fs::read_dir(archives)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| {
@@ -161,7 +162,7 @@ fn unpack(archives: &Path, empty: &Path, name: &str) -> Result<(PathBuf, PathBuf
     Ok((archive, folder))
 }
 
-/// The members of the workspace that are published: whose manifest does not say otherwise.
+/// The members of the workspace that are published: all whose manifest does not forbid it.
 fn published(workspace: &Path) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -189,7 +190,7 @@ fn published(workspace: &Path) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-/// Copies a folder, without what was built in it.
+/// Copies a folder, without its build output.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -211,7 +212,7 @@ fn is_source(name: &str) -> bool {
     !matches!(name, "target" | ".git")
 }
 
-/// Makes this cargo compile with a compiler that cannot make WebAssembly, even where the one in use can.
+/// Makes cargo use a compiler that cannot compile to WebAssembly, even if the current compiler can.
 fn without_wasm(cargo: &mut Command) -> Result<&mut Command> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     Ok(cargo
@@ -219,8 +220,8 @@ fn without_wasm(cargo: &mut Command) -> Result<&mut Command> {
         .env(NO_WASM_RUSTC, rustc))
 }
 
-/// Becomes the compiler, if cargo called this program in its place, unless asked for WebAssembly. Returns if it was not
-/// called so.
+/// Runs the compiler if cargo called this program instead of it, and refuses WebAssembly. Returns if cargo did not
+/// call it that way.
 pub(crate) fn stand_in_for_rustc() -> Result<()> {
     let Some(rustc) = env::var_os(NO_WASM_RUSTC) else {
         return Ok(());

@@ -1,11 +1,12 @@
-//! Checks the host and the command for systems that this machine is not.
+//! Checks the host and the command for systems other than this machine's.
 //!
-//! Promise: [`check`] ends in an error if one of [`TARGETS`] does not compile, and names those that it could not check.
-//! A target is checked if the compiler in use has its standard library; elsewhere on a Debian machine, cargo compiles the
-//! library from Debian's `rust-src`.
+//! Promise: [`check`] returns an error if one of [`TARGETS`] does not compile, and names the targets that it could not
+//! check. A target is checked if the current compiler has its standard library. Otherwise, on a Debian machine, cargo
+//! compiles the library from Debian's `rust-src`.
 //!
-//! Nothing is linked, so no C needs to be compiled, and no linker, C compiler or SDK of the target is needed: what
-//! build scripts call in place of them writes empty files. So this tells nothing of how the program links and runs.
+//! Nothing is linked, so no C needs to be compiled, and no linker, C compiler or SDK of the target is needed. The
+//! programs that build scripts call instead of these write empty files. So this check says nothing about how the
+//! program links and runs.
 
 use std::env;
 use std::fs;
@@ -17,10 +18,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::toolchain;
 
-/// What is checked.
+/// The targets that are checked.
 const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
-/// Called in place of a C compiler and of an archiver: makes the file that it was told to make, and says nothing.
+/// Called instead of a C compiler and an archiver. Creates the file that it was told to make, and prints nothing.
 const STAND_IN: &str = r#"#!/bin/sh
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -60,16 +61,17 @@ pub(crate) fn check(workspace: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks one target, with Debian's compiler in this folder if the one in use has no standard library for it.
+/// Checks one target. Uses Debian's compiler in this folder if the current compiler has no standard library for the
+/// target.
 fn compile(workspace: &Path, target: &str, sources: Option<&Path>, stand_ins: &Path) -> Result<()> {
     let mut cargo = crate::cargo_command(workspace, &["check", "--target", target]);
     cargo.args(["--target-dir", "target/check"]);
     cargo.args(["--package", "forebay", "--package", "forebay-cli"]);
-    // Of all this only build scripts and procedural macros run, and once.
+    // Of all this code, only build scripts and procedural macros run, and only once.
     cargo.args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
     cargo.args(["--config", "profile.dev.debug=false"]);
     if let Some(folder) = sources {
-        // As a wrapper it takes the place of the compiler in use, which `plugins/bundled` goes on to call.
+        // As a wrapper it replaces the current compiler, which `plugins/bundled` still calls.
         let wrapper = folder.join("in-place-of-rustc");
         let rustc = folder.join("rustc");
         let script = format!("#!/bin/sh\nshift\nexec '{}' \"$@\"\n", rustc.display());
@@ -78,7 +80,7 @@ fn compile(workspace: &Path, target: &str, sources: Option<&Path>, stand_ins: &P
         let path = iter::once(folder.join("bin")).chain(env::split_paths(&path));
         cargo
             .arg("-Zbuild-std=std,panic_abort")
-            // The stable compiler does so on this condition only.
+            // The stable compiler compiles a standard library only if this is set.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTC_WRAPPER", wrapper)
             .env("PATH", env::join_paths(path)?);
@@ -87,7 +89,7 @@ fn compile(workspace: &Path, target: &str, sources: Option<&Path>, stand_ins: &P
     for tool in ["CC", "CXX", "AR", "RANLIB"] {
         cargo.env(format!("{tool}_{name}"), stand_ins.join("cc"));
     }
-    // What is compiled for macOS asks for its SDK.
+    // Code that is compiled for macOS needs the path of its SDK.
     cargo
         .env("SDKROOT", stand_ins)
         .env("MACOSX_DEPLOYMENT_TARGET", "11.0");

@@ -1,7 +1,8 @@
-//! The compiler for guests, and the one for [`targets`](crate::targets).
+//! The compiler for guests, and the compiler for [`targets`](crate::targets).
 //!
-//! Promise: after [`ensure`], `plugins/bundled` can build for `wasm32-wasip2`, or the error is one sentence that says
-//! what to install. Nothing is installed system-wide: a compiler that rustup cannot bring is unpacked under `target/`.
+//! Promise: after [`ensure`], `plugins/bundled` can be built for `wasm32-wasip2`, or the error is one sentence that
+//! says what to install. Nothing is installed system-wide: a compiler that rustup cannot install is unpacked under
+//! `target/`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,19 +12,19 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// What guests are built for.
+/// The target that guests are built for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-/// The Debian suite that carries a matched pair of a recent `rustc` and its `wasm32-wasip2` library.
+/// The Debian suite that has a matching pair of a recent `rustc` and its `wasm32-wasip2` library.
 const SUITE: &str = "forky";
-/// That pair.
+/// The packages of that pair.
 const PACKAGES: [&str; 2] = ["rustc", "libstd-rust-dev-wasm32"];
-/// A compiler and the source of its standard library, which cargo can compile for any target; and, for Windows, the
+/// A compiler and the source of its standard library, which cargo can compile for any target. For Windows, also the
 /// tools that make import libraries.
 const SOURCE_PACKAGES: [&str; 3] = ["rustc", "rust-src", "binutils-mingw-w64-x86-64"];
-/// Those that are called.
+/// The tools among them that are called.
 const MINGW: [&str; 2] = ["x86_64-w64-mingw32-dlltool", "x86_64-w64-mingw32-as"];
 
-/// Makes sure that guests can be built: with the toolchain in use, with rustup, or with Debian's compiler.
+/// Makes sure that guests can be built: with the current toolchain, with rustup, or with Debian's compiler.
 pub(crate) fn ensure(workspace: &Path) -> Result<()> {
     let folder = workspace.join("target/wasm-toolchain");
     if installed("rustc", TARGET) || installed(folder.join("rustc"), TARGET) {
@@ -50,8 +51,8 @@ pub(crate) fn ensure(workspace: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder with Debian's compiler, called `rustc`, which has the source of its standard library beside it, and with the
-/// tools that it calls in `bin`. Unpacked under `target/` the first time.
+/// Returns a folder with Debian's compiler, called `rustc`, with the source of its standard library next to it. The
+/// tools that it calls are in `bin`. The folder is unpacked under `target/` the first time.
 pub(crate) fn with_sources(workspace: &Path) -> Result<PathBuf> {
     let folder = workspace.join("target/check-toolchain");
     let source = |folder: &Path| folder.join("root/usr/lib/rustlib/src/rust/library/Cargo.toml");
@@ -65,7 +66,7 @@ pub(crate) fn with_sources(workspace: &Path) -> Result<PathBuf> {
         source(&folder).exists(),
         "Debian's rust-src was unpacked but is not beside its compiler"
     );
-    // Written each time: the names in them are wrong once the folder has moved.
+    // Written each time, because the paths in them are wrong after the folder was moved.
     let bin = folder.join("bin");
     fs::create_dir_all(&bin)?;
     for tool in MINGW {
@@ -111,16 +112,16 @@ fn with_debian(folder: &Path) -> Result<()> {
     write_wrapper(folder, &folder.join("rustc"), &path, &sysroot)
 }
 
-/// Fetches packages and what they need with an apt of its own (its lists, its empty status, its cache), and unpacks them
-/// into `root` in the folder.
+/// Fetches packages and their dependencies with a separate apt (its own lists, empty status and cache), and unpacks
+/// them into `root` in the folder.
 fn unpack(folder: &Path, packages: &[&str]) -> Result<()> {
-    // Built beside its place and moved there whole, so that a run that was interrupted leaves nothing half-done behind.
+    // Built in another folder and then moved as a whole, so that an interrupted run leaves nothing incomplete here.
     let parent = folder.parent().context("the folder has no parent")?;
     fs::create_dir_all(parent)?;
     let work = parent.join(format!("toolchain-{}", std::process::id()));
     let unpacked = unpack_into(&work, packages);
     if unpacked.is_err() {
-        // What is half-done is of no use. The error to show is the first one.
+        // An incomplete folder is of no use. The first error is the one to show.
         let _ = fs::remove_dir_all(&work);
     }
     unpacked?;
@@ -131,7 +132,7 @@ fn unpack(folder: &Path, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the packages and unpacks them under `root` of the folder.
+/// Fetches the packages and unpacks them under `root` in the folder.
 fn unpack_into(work: &Path, packages: &[&str]) -> Result<()> {
     let root = work.join("root");
     download(work, &mirror()?, packages)?;
@@ -146,8 +147,8 @@ fn unpack_into(work: &Path, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Makes a program that runs the one of its name in the folder's `root`, on its own C library. That one takes itself for
-/// the program made here, and finds others like it beside it.
+/// Writes a program that runs the program of the same name in the folder's `root`, with the C library there. That
+/// program sees the path of the one written here as its own, and finds the other wrapped programs next to it.
 fn write_wrapper(folder: &Path, path: &Path, variables: &str, args: &str) -> Result<()> {
     let root = folder.join("root");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -202,7 +203,7 @@ fn download(work: &Path, mirror: &Mirror, packages: &[&str]) -> Result<()> {
             "-o",
             "APT::Sandbox::User=root",
         ]);
-        // Images for containers set hooks that delete what was fetched, or keep nothing.
+        // Container images set hooks that delete the fetched packages, or keep none.
         apt.args([
             "-o",
             "Binary::apt-get::APT::Keep-Downloaded-Packages=1",
@@ -225,7 +226,7 @@ struct Mirror {
     keyring: String,
 }
 
-/// The Debian mirror that this machine's own apt uses, in either format of its sources.
+/// The Debian mirror that this machine's own apt uses. Both formats of its sources are read.
 fn mirror() -> Result<Mirror> {
     const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
@@ -241,7 +242,7 @@ fn mirror() -> Result<Mirror> {
                 "deb" => words.find(|w| w.contains("://")).map(str::to_owned),
                 _ => None,
             }
-            // A Debian mirror, not its security archive and nobody else's repository.
+            // A Debian mirror, but not its security archive and not another repository.
             .filter(|uri| uri.trim_end_matches('/').ends_with("/debian"))
         });
         if let Some(uri) = uri {
@@ -254,7 +255,7 @@ fn mirror() -> Result<Mirror> {
     bail!("this machine's apt names no Debian mirror")
 }
 
-/// Runs a command and gives what it printed; its error output becomes the error.
+/// Runs a command and returns its output. Its error output becomes the error.
 fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let out = command

@@ -1,7 +1,8 @@
 //! The contract between host and plugins, and its copies.
 //!
-//! `wit/` is the one that people edit. A published crate can read only what lies in its own folder, so each crate that
-//! generates bindings has an equal copy. Copies and not symbolic links, since a checkout on Windows may have none.
+//! `wit/` is the one that people edit. A published crate can read only files in its own folder, so each crate that
+//! generates bindings has an equal copy. These are copies and not symbolic links, because a checkout on Windows may
+//! have no links.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +13,11 @@ use anyhow::{Context as _, Result, ensure};
 const ORIGINAL: &str = "wit";
 const COPIES: [&str; 2] = ["host/wit", "plugins/sdk/wit"];
 
-/// Fails if a copy differs from `wit/`, and says how to mend it.
+/// Fails if a copy differs from `wit/`, and says how to fix it.
 pub(crate) fn check(workspace: &Path) -> Result<()> {
     let original = read(&workspace.join(ORIGINAL))?;
     for copy in COPIES {
-        // A folder that is not there differs as well.
+        // A folder that does not exist differs as well.
         let equal = read(&workspace.join(copy)).is_ok_and(|files| files == original);
         ensure!(
             equal,

@@ -1,4 +1,4 @@
-//! What the service holds, and what it takes.
+//! The files that the service holds, and the types and sizes that it takes.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::AssetsError;
 use crate::file_input::FileInput;
 
-/// The service's own base URL.
+/// The service's base URL.
 pub const DEFAULT_BASE_URL: &str = "https://api.heygen.com";
 
-/// Largest file that goes by multipart, in bytes. The service says 32 MB; read as 10^6 it fits either reading, and a file
-/// between the two goes as well by direct upload.
+/// Largest file that is uploaded by multipart, in bytes. The service says 32 MB. With 10^6 bytes in a MB, the limit is
+/// right for both meanings of MB. A file between the two limits can be uploaded by direct upload as well.
 pub const MULTIPART_MAX: u64 = 32_000_000;
 
 /// Media types that the service takes.
@@ -51,7 +51,7 @@ impl fmt::Display for Flow {
 pub struct Asset {
     /// Opaque id.
     pub asset_id: String,
-    /// Where the service serves it.
+    /// URL at which the service serves it.
     pub url: String,
     /// Media type, as the service detected it.
     pub mime_type: String,
@@ -60,7 +60,7 @@ pub struct Asset {
 }
 
 impl Asset {
-    /// Names the asset in a request: `{"type":"asset_id","asset_id":…}`.
+    /// Returns the file input that names the asset in a request: `{"type":"asset_id","asset_id":…}`.
     pub fn file_input(&self) -> FileInput {
         FileInput::asset_id(&self.asset_id)
     }

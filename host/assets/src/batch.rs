@@ -15,54 +15,54 @@ use crate::journal::{UploadJournal, fresh_idempotency_key};
 use crate::manage::Status;
 use crate::watch::Watch;
 
-/// Files of one batch.
+/// Most files in one batch.
 const MOST_FILES: usize = 100;
 
-/// A batch that waits for its bytes. What is not completed with it is deleted when its upload is dropped.
+/// A batch whose bytes are not sent yet. Dropping an upload deletes its asset, unless the batch has completed it.
 #[derive(Debug)]
 pub struct Batch {
     assets: Assets,
     batch_id: String,
-    /// One upload for each file, in order: their bytes go by [`DirectUpload::put_bytes`].
+    /// One upload for each file, in order. Send the bytes with [`DirectUpload::put_bytes`].
     pub uploads: Vec<DirectUpload>,
 }
 
-/// How far a batch is.
+/// The state of a batch.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct BatchStatus {
-    /// Its id.
+    /// The batch's id.
     pub batch_id: String,
-    /// The batch as a whole.
+    /// Status of the whole batch.
     pub status: Status,
-    /// How many files it has.
+    /// Number of files in the batch.
     pub total_items: usize,
-    /// How many of them are how far.
+    /// Number of files in each status.
     #[serde(default)]
     pub counts_by_status: BTreeMap<String, usize>,
-    /// The files, as many as the service shows at once.
+    /// The files, as many as the service returns at once.
     #[serde(default)]
     pub items: Vec<BatchItem>,
 }
 
-/// How far one file of a batch is.
+/// The state of one file of a batch.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct BatchItem {
-    /// Its place in the batch, from 0.
+    /// Index of the file in the batch, from 0.
     pub item_index: usize,
-    /// How far it is.
+    /// Status of the file.
     pub status: Status,
-    /// Why it failed.
+    /// Why the file failed.
     #[serde(default)]
     pub error: Option<serde_json::Value>,
 }
 
 impl Assets {
-    /// Reserves an asset for each of up to 100 files, all or none.
+    /// Reserves an asset for each of up to 100 files. Either all assets are reserved or none.
     ///
     /// # Errors
-    /// When there are too many or none, one is of a type that the service does not take, or the service said no.
+    /// When there are no files or too many, the service does not take the type of one of them, or the service refused.
     pub async fn create_batch(
         &self,
         title: Option<&str>,
@@ -91,7 +91,7 @@ impl Assets {
             .map(|file| (file.media_type.to_owned(), file.size))
             .collect();
         let (this, key) = (self.clone(), fresh_idempotency_key());
-        // Seen through to its answer, as a single creation is.
+        // Runs to its answer even if the caller is dropped, as a single creation does.
         self.see_through(async move {
             let request = || {
                 this.request(Method::POST, &["v3", "assets", "direct-uploads", "batches"])
@@ -123,10 +123,10 @@ impl Assets {
         .await
     }
 
-    /// How far a batch is.
+    /// Returns the state of a batch.
     ///
     /// # Errors
-    /// When there is none of this id, or the service did not answer.
+    /// When no batch has this id, or the service did not answer.
     pub async fn batch(&self, batch_id: &str) -> Result<BatchStatus, AssetsError> {
         let request = || self.request(Method::GET, &["v3", "assets", "batches", batch_id]);
         self.call("batch", request).await
@@ -134,16 +134,16 @@ impl Assets {
 }
 
 impl Batch {
-    /// Its id.
+    /// The batch's id.
     pub fn id(&self) -> &str {
         &self.batch_id
     }
 
-    /// Completes all files whose bytes have arrived, and waits until the service is done with each; looks every `pause`.
-    /// The assets that are complete stay; the others are deleted.
+    /// Completes all files whose bytes have arrived, and waits until the service has finished each of them. Polls the
+    /// status every `pause`. Then deletes the assets that are queued, failed or not found, and keeps the others.
     ///
     /// # Errors
-    /// When the service did not answer. A file that failed is no error here: [`BatchStatus::items`] tells.
+    /// When the service did not answer. A file that failed is not an error here: see [`BatchStatus::items`].
     pub async fn complete(self, pause: Duration) -> Result<BatchStatus, AssetsError> {
         let body = json!({ "batch_id": self.batch_id });
         let request = || {
@@ -170,7 +170,7 @@ impl Batch {
         let ids: Vec<&str> = self.uploads.iter().map(DirectUpload::asset_id).collect();
         let statuses = self.assets.statuses(&ids).await?;
         for upload in &self.uploads {
-            // Only what is known to be of no use is deleted.
+            // Only assets that are known to be unusable are deleted.
             if !matches!(
                 statuses.get(upload.asset_id()),
                 Some(Status::Queued | Status::Failed | Status::NotFound)

@@ -1,7 +1,7 @@
-//! Bodies: a content on its way to the service or its storage.
+//! Request bodies: a content that is sent to the service or its storage.
 //!
-//! Promise: a body has exactly the announced length or it breaks off, and its last piece goes only once the content has
-//! ended. So whoever receives a whole body has a whole file, whose making succeeded.
+//! Promise: a body has exactly the announced length, or it ends with an error. Its last chunk is sent only after the
+//! content has ended. So whoever receives a complete body has a complete file, and producing that file succeeded.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use futures::Stream;
 use crate::error::AssetsError;
 use forebay_core::channel::{Content, Interrupted};
 
-/// A content, one piece late.
+/// A content, delayed by one chunk.
 pub(crate) struct Outbound {
     content: Content,
     held: Option<Bytes>,
@@ -26,14 +26,14 @@ pub(crate) struct Outbound {
     sent: Box<dyn FnMut(u64) + Send + Sync>,
 }
 
-/// How far a body is, for the task that gave the body to the HTTP client.
+/// The state of a body, for the task that passed the body to the HTTP client.
 #[derive(Clone, Default)]
 pub(crate) struct BodyStatus(Arc<Progress>);
 
 #[derive(Default)]
 struct Progress {
     end: OnceLock<Result<(), Stopped>>,
-    /// Pieces that were asked for: it stands still when the other side takes nothing.
+    /// Number of chunks that were requested. It does not grow while the other side takes nothing.
     asked: AtomicU64,
     /// Whether the body waits for its own source.
     waiting: AtomicBool,
@@ -45,7 +45,7 @@ enum Stopped {
 }
 
 impl Outbound {
-    /// `sent` hears how many bytes went, piece by piece.
+    /// `sent` is called for each chunk, with the number of bytes that were sent.
     pub(crate) fn new(
         content: Content,
         size: u64,
@@ -121,14 +121,15 @@ impl Stream for Outbound {
 }
 
 impl BodyStatus {
-    /// Stops a body before its last piece goes; says whether it did. If not, the other side may have all of it.
+    /// Stops a body before its last chunk is sent, and returns whether it did. If not, the other side may have all
+    /// bytes.
     pub(crate) fn stop(&self) -> bool {
         let _ = self.0.end.set(Err(Stopped::Interrupted));
         matches!(self.0.end.get(), Some(Err(_)))
     }
 
-    /// Runs a request; gives none of its result when, for so long, nothing of the body was asked for and no answer came.
-    /// A body that waits for its own source does not count as standing still.
+    /// Runs a request. Returns `None` if, for as long as `patience`, nothing of the body was requested and no answer
+    /// came. A body that waits for its own source does not count as stalled.
     pub(crate) async fn unless_stalled<T>(
         &self,
         patience: Duration,
@@ -147,7 +148,7 @@ impl BodyStatus {
         }
     }
 
-    /// The reason of our own for a request that failed, if it was one.
+    /// The error of this side that ended the body, if there was one.
     pub(crate) fn fault(&self, announced: u64) -> Option<AssetsError> {
         match self.0.end.get()? {
             Ok(()) => None,
@@ -156,7 +157,7 @@ impl BodyStatus {
         }
     }
 
-    /// Whether the body went through.
+    /// Whether the whole body was passed on.
     pub(crate) fn is_through(&self) -> bool {
         matches!(self.0.end.get(), Some(Ok(())))
     }

@@ -1,4 +1,4 @@
-//! Setting up a client.
+//! Sets up a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::AssetsError;
 use crate::gate::Gate;
 use crate::retry::Retries;
 
-/// Characters of a pipeline's name that the service is told.
+/// Most characters of a pipeline's name that are sent to the service.
 const MAX_PIPELINE: usize = 120;
 
 /// Sets up an [`Assets`].
@@ -59,7 +59,7 @@ enum ProxyChoice {
 }
 
 impl Assets {
-    /// Starts with the service's own base URL. A key or a token must be given.
+    /// Starts with the service's base URL. A key or a token must be set.
     pub fn builder() -> AssetsBuilder {
         AssetsBuilder::default()
     }
@@ -98,85 +98,85 @@ impl AssetsBuilder {
         self
     }
 
-    /// Sets a token, sent as `Authorization: Bearer`, in place of a key.
+    /// Sets a token, sent as `Authorization: Bearer` instead of a key.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.credential = Some(Credential::Token(token.into()));
         self
     }
 
-    /// Sets the base URL; [`DEFAULT_BASE_URL`] unless set.
+    /// Sets the base URL. The default is [`DEFAULT_BASE_URL`].
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// How many requests may be under way at a time; 32 unless set. When the service answers that there are too many,
-    /// fewer are, for a while.
+    /// Sets how many requests may be in flight at a time. The default is 32. When the service answers that there are
+    /// too many, the number is lower for a while.
     #[must_use]
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most.max(1);
         self
     }
 
-    /// How long connecting may take; 10 seconds unless set.
+    /// Sets how long connecting may take. The default is 10 seconds.
     #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
     }
 
-    /// How long a call without a file may take; a minute unless set.
+    /// Sets how long a call without a file may take. The default is one minute.
     #[must_use]
     pub fn answer_timeout(mut self, time: Duration) -> Self {
         self.answer_timeout = time;
         self
     }
 
-    /// How long an upload may stand still, its bytes not taken and no answer given; a minute unless set. There is no
-    /// bound on how long one may take in all.
+    /// Sets how long an upload may stall, with no bytes taken and no answer received. The default is one minute. The
+    /// total time of an upload has no limit.
     #[must_use]
     pub fn stall_timeout(mut self, time: Duration) -> Self {
         self.stall_timeout = time;
         self
     }
 
-    /// How often a request that failed for now is sent again, and how long the first pause before that is; 4 times from
-    /// half a second unless set. Pauses double, with jitter, up to 30 seconds; the service may ask for other ones.
+    /// Sets how often a request is retried after a temporary failure, and the length of the first pause. The default is
+    /// 4 retries and half a second. Pauses double, with jitter, up to 30 seconds. The service may ask for other pauses.
     #[must_use]
     pub fn retries(mut self, times: usize, first_pause: Duration) -> Self {
         self.retries = Retries { times, first_pause };
         self
     }
 
-    /// Sends everything through this proxy, such as `http://proxy:3128`. Unless set, the system's settings hold.
+    /// Sends everything through this proxy, such as `http://proxy:3128`. By default the system's settings apply.
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = ProxyChoice::Url(url.into());
         self
     }
 
-    /// Uses no proxy, whatever the system's settings say.
+    /// Uses no proxy, even if the system's settings name one.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
         self.proxy = ProxyChoice::None;
         self
     }
 
-    /// Names the pipeline to the service, as a comment in the `User-Agent` of every request: `forebay/0.1.0 (pipeline photos)`.
-    /// Unless set, nothing is told of it.
+    /// Sends the pipeline's name to the service, as a comment in the `User-Agent` of every request: `forebay/0.1.0
+    /// (pipeline photos)`. By default no name is sent.
     #[must_use]
     pub fn pipeline(mut self, name: impl Into<String>) -> Self {
         self.pipeline = Some(name.into());
         self
     }
 
-    /// Makes the client. Nothing is sent yet.
+    /// Builds the client. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`AssetsError::Setup`] when there is no key or token, or it holds characters that a header cannot, or a URL is
-    /// none.
+    /// [`AssetsError::Setup`] when there is no key or token, it contains characters that a header cannot contain, or a
+    /// URL is not valid.
     pub fn build(self) -> Result<Assets, AssetsError> {
         let setup = |problem: &str| AssetsError::Setup(problem.to_owned());
         let credential = match self.credential {
@@ -205,21 +205,21 @@ impl AssetsBuilder {
             .user_agent(user_agent(self.pipeline.as_deref()))
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.connections)
-            // A body may take long, but a peer that has gone is noticed.
+            // A body may take long, but a peer that no longer answers is detected.
             .tcp_keepalive(Duration::from_secs(30))
-            // A redirect would carry the key or the bytes to a place that nobody named.
+            // A redirect would send the key or the bytes to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none());
         match self.proxy {
             ProxyChoice::System => {}
             ProxyChoice::None => http = http.no_proxy(),
             ProxyChoice::Url(url) => {
-                // Its error may hold the URL, and that a password.
+                // The error may contain the URL, and the URL a password.
                 http = http.proxy(Proxy::all(url).map_err(|_| setup("the proxy is no URL"))?);
             }
         }
         let http = http.build().map_err(|error| setup(&error.to_string()))?;
         let tasks = TaskTracker::new();
-        // Closed trackers still take tasks; it means that `wait` may end.
+        // A closed tracker still accepts tasks. `wait` can return only after the tracker was closed.
         tasks.close();
         Ok(Assets(Arc::new(Inner {
             http,
@@ -234,7 +234,7 @@ impl AssetsBuilder {
     }
 }
 
-/// A product and, of the pipeline, a comment: RFC 9110, sections 10.1.5 and 5.6.5.
+/// A product and, for the pipeline, a comment: RFC 9110, sections 10.1.5 and 5.6.5.
 fn user_agent(pipeline: Option<&str>) -> HeaderValue {
     const PRODUCT: &str = concat!("forebay/", env!("CARGO_PKG_VERSION"));
     let mut text = PRODUCT.to_owned();

@@ -1,4 +1,4 @@
-//! The client: requests to the service and its storage, and what they answer.
+//! The client: sends requests to the service and its storage, and reads their answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) base_url: Url,
     /// The header that carries the key or token, marked as sensitive.
     pub(crate) credential: (HeaderName, HeaderValue),
-    /// Requests that are seen through to their answer, and what they leave to be deleted.
+    /// Tasks of requests that run to their answer, and of the deletions that follow from them.
     pub(crate) tasks: TaskTracker,
     pub(crate) gate: Gate,
     pub(crate) retries: Retries,
@@ -49,45 +49,45 @@ impl fmt::Debug for Assets {
 }
 
 impl Assets {
-    /// Waits until nothing is left to be done for uploads that were cancelled. What a dropped future had begun is broken
-    /// off or deleted in the background; a process that ends before this has returned may leave it with the service.
+    /// Waits until the cleanup of cancelled uploads is done. What a dropped future had begun is cancelled or deleted in
+    /// the background. If the process ends before this returns, it may stay with the service.
     pub async fn settle(&self) {
         self.0.tasks.wait().await;
     }
 
-    /// Where the service is.
+    /// The service's base URL.
     pub fn base_url(&self) -> &str {
         self.0.base_url.as_str()
     }
 
-    /// Keeps [`settle`](Self::settle) waiting for as long as it is there: what is dropped before it may still leave
-    /// something to be done.
+    /// Keeps [`settle`](Self::settle) waiting for as long as the token exists. What is dropped before the token may
+    /// still need cleanup.
     pub fn under_way(&self) -> TaskTrackerToken {
         self.0.tasks.token()
     }
 
-    /// Runs something that leaves its mark on the service in a task of its own, so that it is not cut off half-way when
-    /// the caller goes. What it gives must clean up after itself when dropped.
+    /// Runs work that changes something at the service in a task of its own, so that it is not interrupted when the
+    /// caller is dropped. The value that it returns must clean up after itself when dropped.
     pub(crate) async fn see_through<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
         let (sender, receiver) = oneshot::channel();
         let task = self.0.tasks.spawn(async move {
-            // Where nobody waits for it, it is dropped here, while `settle` still knows of this task.
+            // If nobody waits for the value, it is dropped here, while `settle` still waits for this task.
             drop(sender.send(work.await));
         });
         match receiver.await {
             Ok(done) => done,
             Err(_) => match task.await {
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                // The runtime is going, and everything that waits with it.
+                // The runtime is shutting down. Everything that waits here is dropped with it.
                 _ => std::future::pending().await,
             },
         }
     }
 
-    /// A request to the service itself, with the key.
+    /// A request to the service itself, with the key or token.
     pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.0.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -99,7 +99,7 @@ impl Assets {
         self.0.http.request(method, url).headers(headers)
     }
 
-    /// Sends a request without a file, again if need be, and gives the `data` of its answer.
+    /// Sends a request without a file, retries it if needed, and returns the `data` of its answer.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -114,7 +114,7 @@ impl Assets {
         .await
     }
 
-    /// As [`call`](Self::call), again for the errors that `again` picks, and told to `watch`.
+    /// Like [`call`](Self::call), but retries the errors that `again` selects, and reports to `watch`.
     pub(crate) async fn call_when<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -127,7 +127,7 @@ impl Assets {
         Ok(answer.data)
     }
 
-    /// Sends a request once, when there is a place for it, and reads its answer, or the error that the service answers.
+    /// Sends a request once, when it gets a permit, and reads its answer or the service's error.
     pub(crate) async fn answer<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -137,7 +137,7 @@ impl Assets {
         self.exchange(operation, request).await
     }
 
-    /// As [`answer`](Self::answer), for a caller that has a place.
+    /// Like [`answer`](Self::answer), for a caller that has a permit.
     pub(crate) async fn exchange<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -171,7 +171,7 @@ pub(crate) struct Answer<T> {
     pub(crate) data: T,
 }
 
-/// Reads an answer up to a length that no honest one has.
+/// Reads an answer up to a length that no valid answer has.
 pub(crate) async fn read_body(
     operation: &'static str,
     mut response: Response,

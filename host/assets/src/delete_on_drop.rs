@@ -1,4 +1,4 @@
-//! An asset that is deleted unless somebody keeps it.
+//! An asset that is deleted unless it is kept.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,7 +29,7 @@ pub struct DeleteOnDrop {
 }
 
 impl DeleteOnDrop {
-    /// Watches over an asset; what becomes of it is recorded in `journal`.
+    /// Guards an asset. What happens to the asset is recorded in `journal`.
     pub fn new(assets: &Assets, asset_id: &str, journal: &UploadJournal) -> Self {
         Self {
             assets: assets.clone(),
@@ -44,7 +44,7 @@ impl DeleteOnDrop {
         self.kept.store(true, Ordering::Relaxed);
     }
 
-    /// Deletes the asset and waits for that.
+    /// Deletes the asset and waits for the deletion.
     pub async fn delete(self) {
         let task = self.spawn();
         self.keep();

@@ -22,7 +22,7 @@ use forebay_core::FileInfo;
 use forebay_core::channel::Content;
 use forebay_core::replay::{Reading, ReplayableFile, fault};
 
-/// What a direct upload announces.
+/// What a direct upload announces to the service.
 #[derive(Debug, Clone)]
 pub struct NewUpload<'a> {
     /// The file's name.
@@ -31,12 +31,12 @@ pub struct NewUpload<'a> {
     pub media_type: &'a str,
     /// Its exact size in bytes.
     pub size: u64,
-    /// Its SHA-256 in hex, where known already.
+    /// Its SHA-256 in hex, if known already.
     pub sha256: Option<&'a str>,
 }
 
-/// An asset that was reserved and waits for its bytes. Not usable before [`complete`](Self::complete), and deleted when
-/// this is dropped before that.
+/// A reserved asset that waits for its bytes. It cannot be used before [`complete`](Self::complete). If this is dropped
+/// before that, the asset is deleted.
 pub struct DirectUpload {
     assets: Assets,
     slot: Slot,
@@ -46,7 +46,7 @@ pub struct DirectUpload {
     reservation: DeleteOnDrop,
 }
 
-/// Where and how to put the bytes.
+/// Where and how to send the bytes.
 #[derive(Deserialize)]
 pub(crate) struct Slot {
     asset_id: String,
@@ -70,13 +70,13 @@ impl Assets {
     /// Reserves an asset of exactly the announced size.
     ///
     /// # Errors
-    /// When the type is one that the service does not take, the size is over what it takes, or it said no.
+    /// When the service does not take the type or the size, or it refused.
     pub async fn direct_upload(&self, new: NewUpload<'_>) -> Result<DirectUpload, AssetsError> {
         self.create(new, &UploadJournal::default(), &Watch::none())
             .await
     }
 
-    /// As [`direct_upload`](Self::direct_upload), noted in a journal.
+    /// Like [`direct_upload`](Self::direct_upload), recorded in a journal.
     pub(crate) async fn create(
         &self,
         new: NewUpload<'_>,
@@ -88,7 +88,7 @@ impl Assets {
         let body = new.body();
         let (this, journal, watch) = (self.clone(), journal.clone(), watch.clone());
         let (media_type, size) = (new.media_type.to_owned(), new.size);
-        // Seen through to its answer: only that names what there is to delete, should nobody want it any more.
+        // Runs to its answer even if the caller is dropped: only the answer names the asset that must then be deleted.
         self.see_through(
             async move { this.reserve(body, media_type, size, &journal, &watch).await },
         )
@@ -116,7 +116,7 @@ impl Assets {
 }
 
 impl NewUpload<'_> {
-    /// What a creation says of a file.
+    /// The body of a creation for this file.
     pub(crate) fn body(&self) -> serde_json::Value {
         let mut body = json!({ "filename": self.name, "content_type": self.media_type, "size_bytes": self.size });
         if let (Some(sha256), Some(body)) = (self.sha256, body.as_object_mut()) {
@@ -167,12 +167,12 @@ impl DirectUpload {
         &self.slot.asset_id
     }
 
-    /// The most that this flow takes, in bytes.
+    /// Most bytes that this flow takes.
     pub fn max_bytes(&self) -> u64 {
         self.slot.max_bytes
     }
 
-    /// How long the URL may be used, from its creation.
+    /// How long the URL is valid, from its creation.
     pub fn expires_in(&self) -> Duration {
         Duration::from_secs(self.slot.expires_in_seconds)
     }
@@ -187,19 +187,19 @@ impl DirectUpload {
         &self.media_type
     }
 
-    /// Sends the bytes; sent again while the storage or the way there fails for a moment.
+    /// Sends the bytes. They are sent again while the storage or the connection fails temporarily.
     ///
     /// # Errors
-    /// When they are not as many as were announced, or the storage did not take them.
+    /// When there are more or fewer bytes than were announced, or the storage did not take them.
     pub async fn put_bytes(&self, content: Bytes) -> Result<(), AssetsError> {
         let held = Arc::new(ReplayableFile::memory(FileInfo::default(), vec![content]));
         self.put_replayable(&held, &Watch::none()).await.map(drop)
     }
 
-    /// As [`put_bytes`](Self::put_bytes), of a file on disk, which is read anew for each attempt and never held in memory as a
-    /// whole. Gives its SHA-256 in hex, for [`complete`](Self::complete).
+    /// Like [`put_bytes`](Self::put_bytes), for a file on disk. The file is read again for each attempt, and is never
+    /// held in memory as a whole. Returns its SHA-256 in hex, for [`complete`](Self::complete).
     ///
-    /// # Errors
+    /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is read.
     /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is.
     pub async fn put_file(&self, path: impl Into<PathBuf>) -> Result<String, AssetsError> {
         let path = path.into();
@@ -212,7 +212,7 @@ impl DirectUpload {
         self.put_replayable(&held, &Watch::none()).await
     }
 
-    /// As [`put_bytes`](Self::put_bytes), of a file that can be read again. Returns its SHA-256 in hex.
+    /// Like [`put_bytes`](Self::put_bytes), for a file that can be read again. Returns its SHA-256 in hex.
     ///
     /// # Errors
     /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read.
@@ -232,10 +232,10 @@ impl DirectUpload {
         self.assets.0.retries.run(watch, attempt).await
     }
 
-    /// Sends a content, once: it cannot be rewound. The last of it goes only when it has ended, so that an object whose
-    /// making failed is never stored.
+    /// Sends a content once: it cannot be rewound. Its last chunk is sent only after the content has ended. So if
+    /// producing the object failed, it is never stored.
     pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<(), AssetsError> {
-        // No place at the gate: a body may have to wait for its plugin, and that for another upload.
+        // No permit from the gate: a body may have to wait for its plugin, and the plugin for another upload.
         let patience = self.assets.0.stall_timeout;
         watch.phase(Phase::Put);
         let (body, status) = Outbound::new(content, self.size, watch.attempt());
@@ -255,9 +255,9 @@ impl DirectUpload {
     }
 
     async fn put_body(&self, body: Body) -> Result<(), AssetsError> {
-        // The storage gets what it signed for, and no key.
+        // The storage gets the headers that were signed, and no key.
         let mut headers = self.headers.clone();
-        // In place of the one that may have been signed: twice would be refused.
+        // Replaces the length that may have been signed: the storage would refuse two of them.
         headers.insert(CONTENT_LENGTH, self.size.into());
         let client = &self.assets.0.http;
         let request = client
@@ -279,10 +279,10 @@ impl DirectUpload {
         })
     }
 
-    /// Makes the asset usable. May be called again.
+    /// Makes the asset usable. May be called more than once.
     ///
     /// # Errors
-    /// When the bytes are not there, are not what was announced, or the service said no.
+    /// When the bytes have not arrived, differ from what was announced, or the service refused.
     pub async fn complete(&self, sha256: Option<&str>) -> Result<Asset, AssetsError> {
         self.complete_watched(sha256, &Watch::none()).await
     }
@@ -307,19 +307,19 @@ impl DirectUpload {
         Ok(asset)
     }
 
-    /// The asset is complete by other means.
+    /// Keeps the asset, because it was completed by other means.
     pub(crate) fn keep(&self) {
         self.reservation.keep();
     }
 
-    /// Gives the reservation up and waits until what may have been stored is deleted.
+    /// Cancels the reservation and waits until everything that may have been stored is deleted.
     pub async fn abandon(self) {
         self.reservation.delete().await;
     }
 }
 
 impl Assets {
-    /// The third step by itself, for an asset whose bytes are there.
+    /// The third step alone, for an asset whose bytes have arrived.
     pub(crate) async fn complete_asset(
         &self,
         asset_id: &str,
@@ -336,7 +336,8 @@ impl Assets {
     }
 }
 
-/// The SHA-256 that a reader computed on the way; where the other side did not want all of the bytes, of another reading.
+/// The SHA-256 that a reader computed during the upload. If the other side did not take all bytes, the file is read
+/// again.
 pub(crate) async fn hashed(
     file: &Arc<ReplayableFile>,
     ended: Result<std::io::Result<Option<String>>, tokio::task::JoinError>,
@@ -348,7 +349,7 @@ pub(crate) async fn hashed(
     }
 }
 
-/// `<Code>…</Code>` of the storage's XML; nothing else of it is needed.
+/// The `<Code>…</Code>` of the storage's XML. Nothing else of it is needed.
 fn xml_code(body: &str) -> Option<String> {
     let (_, rest) = body.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;

@@ -1,4 +1,4 @@
-//! What the service, its storage and the way there can answer.
+//! Errors of the service, its storage and the connection to them.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use serde::Deserialize;
 use forebay_core::channel::Interrupted;
 use forebay_core::disk::WriteError;
 
-/// Why an upload did not come about.
+/// Why an upload failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssetsError {
-    /// The client cannot be made.
+    /// The client cannot be built.
     #[error("{0}")]
     Setup(String),
-    /// More bytes than the flow takes.
+    /// The file has more bytes than the flow takes.
     #[error("{size} bytes are more than the {most} that this upload takes")]
     TooLarge {
         /// The file's size.
         size: u64,
-        /// The most that is taken.
+        /// Most bytes that are taken.
         most: u64,
     },
-    /// The service takes no files of this type.
+    /// The service does not take files of this type.
     #[error("the service does not take {0}; it takes PNG, JPEG, MP4, WebM, MP3, WAV, PDF and SRT")]
     UnsupportedType(String),
-    /// A request that the service would refuse on sight.
+    /// A request that the service would refuse immediately.
     #[error("{field}: {problem}")]
     Request {
-        /// The field of its body.
+        /// The field of the request's body.
         field: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// The service said no.
+    /// The service refused.
     #[error(transparent)]
     Service(Box<ServiceError>),
-    /// The storage behind a presigned URL said no.
+    /// The storage behind a presigned URL refused.
     #[error("put: the storage answered {status}{}", code.as_deref().map(|code| format!(" {code}")).unwrap_or_default())]
     Storage {
         /// HTTP status.
@@ -45,31 +45,31 @@ pub enum AssetsError {
         /// The storage's own code, such as `AccessDenied`.
         code: Option<String>,
     },
-    /// No answer came, or none that makes sense.
+    /// No answer came, or the answer made no sense.
     #[error("{operation}: {reason}")]
     Transport {
-        /// What was being done.
+        /// The operation that failed.
         operation: &'static str,
-        /// What happened; it names no URL.
+        /// What happened. It contains no URL.
         reason: String,
     },
-    /// Other bytes than were announced.
+    /// The content has more or fewer bytes than were announced.
     #[error("put: {actual} bytes, announced were {announced}")]
     WrongSize {
-        /// What was announced.
+        /// Number of bytes that were announced.
         announced: u64,
-        /// What was given.
+        /// Number of bytes that the content had.
         actual: u64,
     },
-    /// What came back is not what was sent.
+    /// The service holds more or fewer bytes than were sent.
     #[error("complete: the service holds {held} bytes, sent were {sent}")]
     Mismatch {
-        /// What the service says.
+        /// Number of bytes that the service reports.
         held: u64,
-        /// What was sent.
+        /// Number of bytes that were sent.
         sent: u64,
     },
-    /// The content never became whole.
+    /// The content was interrupted before its end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// The scratch folder could not be used.
@@ -89,7 +89,7 @@ impl From<WriteError> for AssetsError {
     }
 }
 
-/// An error in the service's own words.
+/// An error as the service describes it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
     "{operation}: {message} ({status} {code}{})",
@@ -97,17 +97,17 @@ impl From<WriteError> for AssetsError {
 )]
 #[non_exhaustive]
 pub struct ServiceError {
-    /// What was being done.
+    /// The operation that failed.
     pub operation: &'static str,
     /// HTTP status.
     pub status: u16,
     /// The service's code, such as `rate_limit_exceeded`.
     pub code: String,
-    /// In words.
+    /// The service's message.
     pub message: String,
-    /// The parameter that is wrong, if it is one.
+    /// The parameter that is wrong, if the error is about one.
     pub param: Option<String>,
-    /// The service's id of the request, to ask about it.
+    /// The service's id of the request, to ask the service about it.
     pub request_id: Option<String>,
     /// How long the service asks to wait.
     pub retry_after: Option<Duration>,
@@ -130,7 +130,7 @@ impl AssetsError {
         } else {
             error.to_string()
         };
-        // The innermost cause says what it was.
+        // The innermost cause says what happened.
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
         while let Some(inner) = cause {
             if inner.source().is_none() {
@@ -148,7 +148,7 @@ impl AssetsError {
         }
     }
 
-    /// How long the service asks to wait, if it does.
+    /// How long the service asks to wait, if it asks.
     pub(crate) fn asked_wait(&self) -> Option<Duration> {
         match self {
             Self::Service(error) => error.retry_after,
@@ -156,7 +156,7 @@ impl AssetsError {
         }
     }
 
-    /// Whether the storage refuses the URL itself, or the reservation is gone.
+    /// Whether the storage refuses the URL itself, or the reservation no longer exists.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Storage { status, .. } => *status == 403,
@@ -170,10 +170,10 @@ impl AssetsError {
         match self {
             Self::Service(error) => {
                 matches!(error.status, 408 | 429 | 500..=599)
-                    // The answer to the first attempt was lost, and the service is still at it.
+                    // The answer to the first attempt was lost, and the service still works on it.
                     || error.code == "request_in_progress"
             }
-            // The codes are of bodies that were damaged or cut off on the way.
+            // These codes mean that a body was damaged or cut off on the way.
             Self::Storage { status, code } => {
                 matches!(status, 408 | 429 | 500..=599)
                     || matches!(
@@ -186,7 +186,8 @@ impl AssetsError {
         }
     }
 
-    /// As [`is_transient`](Self::is_transient), of a completion: 409 says that the bytes are still settling in the storage.
+    /// Like [`is_transient`](Self::is_transient), for a completion: 409 means that the storage is still settling the
+    /// bytes.
     pub(crate) fn may_settle(&self) -> bool {
         self.is_transient() || matches!(self, Self::Service(error) if error.status == 409)
     }
@@ -220,7 +221,7 @@ impl Envelope {
         };
         let (code, message, param) = match serde_json::from_slice::<Self>(body) {
             Ok(Self { error }) => (error.code, error.message, error.param),
-            // A gateway in between answers in words of its own.
+            // A gateway in between answers in a format of its own.
             Err(_) => (
                 "unknown".into(),
                 "an answer without the service's envelope".into(),

@@ -1,4 +1,4 @@
-//! The three ways in which a request names a file.
+//! The three ways to name a file in a request.
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub enum FileInput {
     },
     /// A file that the service fetches itself.
     Url {
-        /// Its https address.
+        /// Its https URL.
         url: String,
     },
     /// The bytes themselves.
@@ -47,7 +47,7 @@ impl FileInput {
         }
     }
 
-    /// Names a file by its address.
+    /// Names a file by its URL.
     ///
     /// # Errors
     /// [`AssetsError::Setup`] unless it is an absolute https URL without user information.
@@ -63,10 +63,10 @@ impl FileInput {
         Ok(Self::Url { url: parsed.into() })
     }
 
-    /// Puts the bytes into the request.
+    /// Puts the bytes themselves into the request.
     ///
     /// # Errors
-    /// When they are more than 32 MB, or of a type that the service does not take.
+    /// When they are more than 32 MB, or the service does not take their type.
     pub fn bytes(data: &[u8]) -> Result<Self, AssetsError> {
         let media_type = inline_type(data)?;
         let data = base64::engine::general_purpose::STANDARD.encode(data);
@@ -78,7 +78,7 @@ impl FileInput {
 }
 
 impl FileInput {
-    /// Checks an input that was put together by hand as the constructors do.
+    /// Checks an input that was built without the constructors. The rules are the same as theirs.
     pub(crate) fn check(&self) -> Result<(), AssetsError> {
         match self {
             Self::AssetId { asset_id } if asset_id.is_empty() => {
@@ -86,7 +86,7 @@ impl FileInput {
             }
             Self::AssetId { .. } => Ok(()),
             Self::Url { url } => Self::url(url).map(drop),
-            // Four characters are three bytes.
+            // Four characters encode three bytes.
             Self::Base64 { data, .. } if data.len() as u64 / 4 * 3 > MULTIPART_MAX + 2 => {
                 Err(AssetsError::TooLarge {
                     size: data.len() as u64 / 4 * 3,
@@ -98,10 +98,10 @@ impl FileInput {
     }
 }
 
-/// The media type of bytes that may go into a request.
+/// The media type of bytes that are to be put into a request.
 ///
 /// # Errors
-/// When they are more than 32 MB, or of a type that the service does not take.
+/// When they are more than 32 MB, or the service does not take their type.
 pub fn inline_type(data: &[u8]) -> Result<&'static str, AssetsError> {
     if data.len() as u64 > MULTIPART_MAX {
         return Err(AssetsError::TooLarge {

@@ -1,8 +1,9 @@
-//! How many requests may be under way at a time.
+//! Limits how many requests may be in flight at a time.
 //!
-//! Promise: never more than the most that was set; fewer, for a while, when the service says that there are too many. A
-//! 429 halves the number and holds new requests back for as long as the service asks; every success then lets one half of
-//! a request more through, so that the number creeps up again (additive increase, multiplicative decrease, as TCP does).
+//! Promise: there are never more requests than the limit that was set. There are fewer for a while when the service
+//! says that there are too many. A 429 halves the number and delays new requests for as long as the service asks. Every
+//! success then adds half a permit, so that the number grows slowly (additive increase, multiplicative decrease, as TCP
+//! does).
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ use tokio::sync::Notify;
 use crate::retry::LONGEST_PAUSE;
 use forebay_core::mutex::lock;
 
-/// Admits requests.
+/// Gives permits to requests.
 #[derive(Debug)]
 pub(crate) struct Gate {
     state: Mutex<State>,
-    /// UploadEvent whenever a place may have become free.
+    /// Notified whenever a permit may have become free.
     changed: Notify,
     most: f64,
 }
@@ -24,22 +25,22 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 struct State {
     under_way: usize,
-    /// Places there are; a fraction counts once it has grown to a whole one.
+    /// Number of permits. A fraction counts only when it has grown to a whole permit.
     places: f64,
-    /// No request begins before this.
+    /// No request starts before this time.
     closed_until: Option<Instant>,
 }
 
-/// What a success adds to the places.
+/// How many permits one success adds.
 const GROWTH: f64 = 0.5;
 
-/// A place; given back when dropped.
+/// A permit. It is returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Pass<'a>(&'a Gate);
 
 impl Gate {
     pub(crate) fn new(most: usize) -> Self {
-        // Far more than a machine has sockets for; exact as a float.
+        // Far more than the sockets of any machine, and exact as a float.
         let most = u32::try_from(most.max(1)).map_or(f64::from(u32::MAX), f64::from);
         Self {
             state: Mutex::new(State {
@@ -52,11 +53,11 @@ impl Gate {
         }
     }
 
-    /// Waits for a place.
+    /// Waits for a permit.
     pub(crate) async fn pass(&self) -> Pass<'_> {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
-            // From here on no change is missed.
+            // No change is missed from here on.
             changed.as_mut().enable();
             let closed = {
                 let mut state = self.lock();
@@ -77,7 +78,7 @@ impl Gate {
         }
     }
 
-    /// The service answered that there are too many requests, and how long to wait.
+    /// Called when the service answered that there are too many requests, with the time that it asks to wait.
     pub(crate) fn too_many(&self, wait: Option<Duration>) {
         let mut state = self.lock();
         state.places = (state.places / 2.0).max(1.0);
@@ -87,7 +88,7 @@ impl Gate {
         }
     }
 
-    /// The service answered well.
+    /// Called when the service answered without an error.
     pub(crate) fn well(&self) {
         let mut state = self.lock();
         if state.places < self.most {

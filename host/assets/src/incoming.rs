@@ -1,4 +1,4 @@
-//! A file whose bytes come once, uploaded by the flow that its final size calls for.
+//! Uploads a file whose bytes can be read only once, by the flow that its final size calls for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,41 +18,41 @@ use crate::error::AssetsError;
 use crate::journal::{Known, UploadJournal};
 use crate::watch::Watch;
 
-/// Chunks under this size are joined while they are held, since each has a fixed overhead.
+/// Chunks of fewer bytes are joined while they are held, because each chunk has a fixed overhead.
 const SMALL: usize = 64 * 1024;
 
-/// A file whose bytes come once.
+/// A file whose bytes can be read only once.
 #[derive(Debug)]
 pub struct Incoming {
-    /// Name and type; the size where it is known in advance.
+    /// Name and type, and the size if it is known in advance.
     pub info: FileInfo,
     /// The bytes.
     pub content: Content,
-    /// Where bytes are kept that may have to be sent again.
+    /// Where bytes are stored that may have to be sent again.
     pub scratch: Scratch,
-    /// The same bytes, where they can be read again.
+    /// The same bytes, if they can be read again.
     pub replay: Option<Arc<ReplayableFile>>,
 }
 
 impl Assets {
-    /// Uploads a file whose bytes come once.
+    /// Uploads a file whose bytes can be read only once.
     ///
-    /// Up to [`MULTIPART_MAX`] bytes go by multipart. They are held in memory until the file is known to be that small.
-    /// A larger file of known size streams into a direct upload, and beside it into scratch if it cannot be read again. A
-    /// larger file of unknown size is written to scratch first.
+    /// A file of up to [`MULTIPART_MAX`] bytes is uploaded by multipart. It is held in memory until it is known to be
+    /// that small. A larger file of known size streams into a direct upload. If it cannot be read again, it is also
+    /// written to scratch at the same time. A larger file of unknown size is written to scratch first.
     ///
-    /// The asset that is returned is kept: dropping the claim does not delete it.
+    /// The returned asset is kept: dropping the claim does not delete it.
     ///
     /// # Errors
-    /// When the file is of a type or a size that the service does not take, the content is interrupted, scratch cannot be
-    /// used, or the service did not take it. Nothing of the file stays with the service then.
+    /// When the service does not take the file's type or size, the content is interrupted, scratch cannot be used, or
+    /// the service refused the file. Then nothing of the file stays with the service.
     pub async fn send_incoming(
         &self,
         file: Incoming,
         journal: &UploadJournal,
         watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
-        // Dropped last: until then `settle` waits.
+        // Dropped last: `settle` waits until then.
         let _token = self.under_way();
         check_type(&file.info.media_type)?;
         // An earlier run was about to delete these assets, and may not have done so.
@@ -78,7 +78,7 @@ impl Assets {
         Ok(uploaded)
     }
 
-    /// Takes up what a run before had begun, if the file is still the same.
+    /// Continues an upload that an earlier run began, if the file is unchanged.
     async fn resume(
         &self,
         file: Incoming,
@@ -102,7 +102,7 @@ impl Assets {
             } => {
                 if sha256 == before {
                     let uploaded = self.uploaded(asset, flow, sha256, journal);
-                    // It was told as delivered: nothing may take that back.
+                    // The asset was reported as delivered, so it must not be deleted.
                     uploaded.claim.keep();
                     return Ok(uploaded);
                 }
@@ -119,7 +119,7 @@ impl Assets {
                             let flow = Flow::DirectUpload;
                             return Ok(self.uploaded(asset, flow, sha256, journal));
                         }
-                        // Another run may do better with the bytes that have arrived.
+                        // A later run may succeed with the bytes that have arrived.
                         Err(error) if error.is_transient() => return Err(error),
                         Err(error) => watch.retry(&error, Duration::ZERO),
                     }
@@ -127,12 +127,12 @@ impl Assets {
                 asset_id
             }
         };
-        // Other bytes, or an asset that cannot be completed: what there was goes.
+        // The bytes differ, or the asset cannot be completed: the old asset is deleted.
         DeleteOnDrop::new(self, &asset_id, journal).delete().await;
         self.send(&Arc::new(held), journal, watch).await
     }
 
-    /// Holds the file until it is known whether it fits into one request.
+    /// Holds the file in memory until it is known whether it fits into one request.
     async fn gather(
         &self,
         mut file: Incoming,
@@ -146,7 +146,7 @@ impl Assets {
         while let Some(piece) = file.content.next().await? {
             size += piece.len() as u64;
             hash.update(&piece);
-            // Small pieces are joined: each would cost more than its bytes.
+            // Small chunks are joined, because the overhead of each would exceed its bytes.
             if piece.len() < SMALL {
                 small.extend_from_slice(&piece);
             }
@@ -170,8 +170,9 @@ impl Assets {
         self.send(&Arc::new(held), journal, watch).await
     }
 
-    /// Sends the file as it comes, and its checksum after it. Should that fail for now, it is sent again: from where it
-    /// came, or from scratch, where it was written on the way.
+    /// Sends the file as it arrives, and its checksum afterwards. If the error is transient, or the storage refuses the
+    /// URL, the file is sent again. Then it is read from its source, or from scratch, where it was written during the
+    /// first attempt.
     async fn stream(
         &self,
         file: Incoming,

@@ -1,7 +1,7 @@
-//! What a run remembers of its uploads, so that the next one can take them up again.
+//! What a run records about its uploads, so that the next run can continue them.
 //!
-//! The client does not store anything itself. It tells an [`UploadLog`] what became of an upload, and asks it what an earlier
-//! run knew. `forebay` keeps that in its journal file.
+//! The client stores nothing itself. It reports the state of an upload to an [`UploadLog`], and asks it for the state
+//! that an earlier run reported. `forebay` stores that state in its journal file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 use crate::asset::{Asset, Flow};
 use crate::error::AssetsError;
 
-/// What the service has of a file.
+/// What the service holds of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Known {
-    /// The storage has the bytes of an asset that is not complete.
+    /// The storage has the bytes of an asset that is not complete yet.
     Put {
         /// The asset's id.
         asset_id: String,
         /// SHA-256 of the bytes, in hex.
         sha256: String,
-        /// Their number.
+        /// Number of bytes.
         size: u64,
     },
     /// The service has the asset.
@@ -35,36 +35,37 @@ pub enum Known {
     },
 }
 
-/// Remembers one upload from run to run. Each method that records something returns once it is on disk, and may block.
+/// Stores the state of one upload between runs. Each method that records something returns when the record is on disk.
+/// It may block.
 pub trait UploadLog: fmt::Debug + Send + Sync {
-    /// What the service has of the upload.
+    /// What the service holds of the upload.
     fn known(&self) -> Option<Known>;
-    /// Records what the service has.
+    /// Records what the service holds.
     fn know(&self, known: Known);
-    /// Records that an asset is about to be deleted; or, without an id, that the service has refused to make one. Either
-    /// way the Idempotency-Key is used up.
+    /// Records that an asset is about to be deleted. Without an id, it records that the service has refused to create
+    /// an asset. In both cases the Idempotency-Key is used up.
     fn abandon(&self, asset_id: Option<&str>);
-    /// Records that an asset is deleted.
+    /// Records that an asset was deleted.
     fn deleted(&self, asset_id: &str);
-    /// Assets that were to be deleted, and may still be there.
+    /// Assets that were to be deleted and may still exist.
     fn doomed(&self) -> Vec<String>;
-    /// The Idempotency-Key for a file of this size in bytes and this SHA-256 (empty where it is not known): the same in every
-    /// run until [`abandon`](Self::abandon) was called.
+    /// The Idempotency-Key for a file of this size in bytes and this SHA-256 (empty if unknown). The key is the same in
+    /// every run until [`abandon`](Self::abandon) is called.
     fn idempotency_key(&self, size: u64, sha256: &str) -> String;
 }
 
-/// The log of one upload, if there is one. Without a log nothing is remembered.
+/// The log of one upload, if there is one. Without a log nothing is recorded.
 #[derive(Debug, Clone, Default)]
 pub struct UploadJournal(Option<Arc<dyn UploadLog>>);
 
 impl UploadJournal {
-    /// Remembers the upload in `log`.
+    /// Records the upload in `log`.
     pub fn new(log: Arc<dyn UploadLog>) -> Self {
         Self(Some(log))
     }
 
-    /// The Idempotency-Key of a creation, for a file of this size and, where it is known, this SHA-256. Without a log it is a
-    /// fresh one.
+    /// The Idempotency-Key of a creation, for a file of this size and, if known, this SHA-256. Without a log it is a
+    /// new key.
     pub(crate) fn idempotency_key(&self, size: u64, sha256: &str) -> String {
         match &self.0 {
             Some(log) => log.idempotency_key(size, sha256),
@@ -72,12 +73,12 @@ impl UploadJournal {
         }
     }
 
-    /// What the service has of this upload from an earlier run.
+    /// What the service holds of this upload from an earlier run.
     pub(crate) fn known(&self) -> Option<Known> {
         self.0.as_ref()?.known()
     }
 
-    /// Records what the service has now. It is on disk when this returns.
+    /// Records what the service holds now. The record is on disk when this returns.
     pub(crate) async fn know(&self, known: Known) {
         if let Some(log) = self.0.clone() {
             // The task does not panic. If the runtime shuts down, the task is cancelled with it.
@@ -92,7 +93,7 @@ impl UploadJournal {
         }
     }
 
-    /// Records that an asset is deleted.
+    /// Records that an asset was deleted.
     pub(crate) fn deleted(&self, asset_id: &str) {
         if let Some(log) = &self.0 {
             log.deleted(asset_id);
@@ -104,7 +105,7 @@ impl UploadJournal {
         self.0.as_ref().map_or_else(Vec::new, |log| log.doomed())
     }
 
-    /// Records a creation that was refused for good: the service would replay that answer to the same key.
+    /// Records a creation that was refused permanently: the service would repeat that answer for the same key.
     pub(crate) fn refused(&self, error: &AssetsError) {
         if let Some(log) = &self.0
             && matches!(error, AssetsError::Service(_))
@@ -115,7 +116,7 @@ impl UploadJournal {
     }
 }
 
-/// A fresh key for one creation, the same across its retries.
+/// A new key for one creation. Retries of the creation use the same key.
 pub(crate) fn fresh_idempotency_key() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -10,24 +10,24 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Promise: the API key goes to the base URL and nowhere else. Presigned URLs and their headers stay within this crate.
-//! Neither shows in an error, a log line or `Debug`. Bodies stream, with their length known. A request that failed for now
-//! is sent again, with growing pauses; what is sent again is idempotent. An upload whose future is dropped leaves nothing
-//! with the service: [`Assets::settle`] waits until that is so.
+//! Promise: the API key is sent to the base URL and nowhere else. Presigned URLs and their headers stay within this
+//! crate. None of these appears in an error, a log line or `Debug`. Bodies stream, with a known length. A request that
+//! fails temporarily is sent again, with growing pauses. Every request that is sent again is idempotent. An upload
+//! whose future is dropped leaves nothing with the service: [`Assets::settle`] waits until that is true.
 //!
-//! # Where things are
+//! # Modules
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
 //! | `builder`, `client` | [`Assets`]: options, requests and their answers |
-//! | `retry`, `gate` | when a request is sent again; how many are under way at a time |
+//! | `retry`, `gate` | when a request is sent again; how many requests are in flight at a time |
 //! | `direct`, `body`, `tee` | the three steps of a direct upload; bodies with a known length |
-//! | `delete_on_drop` | an asset that is deleted unless somebody keeps it |
-//! | `send`, `incoming` | a file that can be read again, and one whose bytes come once, by the flow that its size calls for |
-//! | `journal` | what a run remembers of its uploads, for the next one |
-//! | `watch` | what is reported of an upload under way |
+//! | `delete_on_drop` | an asset that is deleted unless it is kept |
+//! | `send`, `incoming` | uploads a file that can be read again, or only once, by the flow that its size calls for |
+//! | `journal` | what a run records about its uploads, for the next run |
+//! | `watch` | reports about an upload in flight |
 //! | `batch`, `manage`, `requests`, `file_input` | the other endpoints, and how requests name files |
-//! | `error` | what the service, its storage and the network can answer |
+//! | `error` | the errors of the service, its storage and the network |
 
 mod asset;
 mod batch;

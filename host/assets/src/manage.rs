@@ -1,4 +1,4 @@
-//! Looking at assets, and deleting them.
+//! Reads, lists and deletes assets.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::client::Assets;
 use crate::error::AssetsError;
 use crate::watch::Watch;
 
-/// Ids that one request for statuses takes.
+/// Most ids in one request for statuses.
 const STATUSES: usize = 100;
 
-/// An asset, as the service shows it.
+/// An asset, as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AssetInfo {
@@ -31,18 +31,18 @@ pub struct AssetInfo {
     /// The space that it belongs to.
     #[serde(default)]
     pub space_id: Option<String>,
-    /// When, in seconds since 1970.
+    /// When it was uploaded, in seconds since 1970.
     #[serde(default)]
     pub uploaded_at: Option<u64>,
-    /// The folder that it lies in.
+    /// The folder that contains it.
     #[serde(default)]
     pub folder_id: Option<String>,
-    /// Where the service serves it.
+    /// URL at which the service serves it.
     #[serde(default)]
     pub url: Option<String>,
 }
 
-/// What to list.
+/// Selects the assets to list.
 ///
 /// ```
 /// use forebay_assets::ListQuery;
@@ -51,28 +51,28 @@ pub struct AssetInfo {
 /// ```
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ListQuery {
-    /// Assets of this user.
+    /// Only assets of this user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Assets in this folder.
+    /// Only assets in this folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder_id: Option<String>,
-    /// Assets of one page, 1 to 100; 20 unless set.
+    /// Number of assets on one page, 1 to 100. The default is 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Where a page begins; what [`Page::next_token`] of the page before said.
+    /// Where the page begins: the [`Page::next_token`] of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
 
-/// One page of a list, newest first.
+/// One page of a list. The newest assets come first.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Page {
     /// The assets.
     #[serde(rename = "data")]
     pub assets: Vec<AssetInfo>,
-    /// Whether there are more.
+    /// Whether more assets follow.
     #[serde(default)]
     pub has_more: bool,
     /// Where the next page begins.
@@ -80,31 +80,31 @@ pub struct Page {
     pub next_token: Option<String>,
 }
 
-/// How far an asset or a batch is.
+/// Status of an asset or a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// It waits to be looked at.
+    /// It waits to be processed.
     Queued,
-    /// It is being looked at.
+    /// It is being processed.
     Processing,
     /// It can be used.
     Completed,
     /// It cannot be used.
     Failed,
-    /// There is none of this id.
+    /// No asset or batch has this id.
     NotFound,
-    /// A word that this version does not know.
+    /// A status that this version does not know.
     #[serde(untagged)]
     Other(String),
 }
 
 impl Assets {
-    /// Shows an asset.
+    /// Returns an asset.
     ///
     /// # Errors
-    /// When there is none of this id, or the service did not answer.
+    /// When no asset has this id, or the service did not answer.
     pub async fn get(&self, asset_id: &str) -> Result<AssetInfo, AssetsError> {
         let request = || self.request(Method::GET, &["v3", "assets", asset_id]);
         self.call("get", request).await
@@ -113,14 +113,14 @@ impl Assets {
     /// Deletes an asset.
     ///
     /// # Errors
-    /// When the service did not.
+    /// When the service did not delete it.
     pub async fn delete(&self, asset_id: &str) -> Result<(), AssetsError> {
         let request = || self.request(Method::DELETE, &["v3", "assets", asset_id]);
         let _: serde_json::Value = self.call("delete", request).await?;
         Ok(())
     }
 
-    /// As [`delete`](Self::delete); one that is gone already is deleted.
+    /// Like [`delete`](Self::delete), but succeeds if the asset no longer exists.
     pub(crate) async fn delete_if_there(&self, asset_id: &str) -> Result<(), AssetsError> {
         match self.delete(asset_id).await {
             Err(AssetsError::Service(gone)) if gone.status == 404 => Ok(()),
@@ -128,7 +128,7 @@ impl Assets {
         }
     }
 
-    /// One page of the assets that the service holds.
+    /// Returns one page of the assets that the service holds.
     ///
     /// # Errors
     /// When the service did not answer, or refused the query.
@@ -140,10 +140,10 @@ impl Assets {
         self.0.retries.run(&Watch::none(), attempt).await
     }
 
-    /// All assets that the service holds, page by page as they are asked for.
+    /// Lists all assets that the service holds. Each page is requested when it is needed.
     ///
     /// # Errors
-    /// As for [`list_page`](Self::list_page); the stream ends with the first.
+    /// As for [`list_page`](Self::list_page). The stream ends at the first error.
     pub fn list(
         &self,
         query: ListQuery,
@@ -157,7 +157,7 @@ impl Assets {
                 };
                 let page = this.list_page(&query).await?;
                 let next = page.next_token.filter(|_| page.has_more);
-                // A token that does not move on would go round for ever.
+                // A token that repeats would cause an endless loop.
                 let next = next.filter(|token| query.token.as_ref() != Some(token));
                 let next = next.map(|token| ListQuery {
                     token: Some(token),
@@ -170,7 +170,7 @@ impl Assets {
         pages.try_flatten()
     }
 
-    /// How far assets are; any number, asked for a hundred at a time.
+    /// Returns the statuses of any number of assets. Each request asks for a hundred of them.
     ///
     /// # Errors
     /// When the service did not answer.
@@ -180,7 +180,7 @@ impl Assets {
     ) -> Result<BTreeMap<String, Status>, AssetsError> {
         #[derive(Deserialize)]
         struct One {
-            // The service reads videos and assets by one model.
+            // The service uses one model for videos and assets.
             #[serde(alias = "video_id")]
             asset_id: String,
             status: Status,

@@ -1,7 +1,7 @@
-//! Requests that name files: for each endpoint its body, with every file in its right field.
+//! Requests that name files. Each endpoint has a body, and every file is in the correct field.
 //!
-//! Promise: what the service would refuse on sight (a prompt that is too long, too many files, a field that is missing, an
-//! address that is not https) is refused before anything is sent, by the name of the field.
+//! Promise: a request that the service would refuse immediately (a prompt that is too long, too many files, a missing
+//! field, a URL that is not https) is refused before anything is sent. The error names the field.
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -11,14 +11,14 @@ use crate::error::AssetsError;
 use crate::file_input::FileInput;
 use crate::journal::fresh_idempotency_key;
 
-/// Files of one message to a video agent.
+/// Most files in one message to a video agent.
 const MOST_FILES: usize = 20;
-/// Reference images of one avatar.
+/// Most reference images of one avatar.
 const MOST_REFERENCES: usize = 3;
-/// Characters of a prompt or a message.
+/// Most characters of a prompt or a message.
 const LONGEST_PROMPT: usize = 10_000;
 
-/// The body of a request, being made. Each constructor is an endpoint.
+/// Builds the body of a request. Each constructor is one endpoint.
 ///
 /// ```
 /// use forebay_assets::{FileInput, Request};
@@ -81,7 +81,7 @@ impl Request {
         Self::avatar("digital_twin", name.into()).put("file", video)
     }
 
-    /// `POST /v3/avatars` from words. Takes [`reference_image`](Self::reference_image).
+    /// `POST /v3/avatars` from a text prompt. Takes [`reference_image`](Self::reference_image).
     pub fn prompt_avatar(name: impl Into<String>, prompt: impl Into<String>) -> Self {
         Self::avatar("prompt", name.into()).field("prompt", prompt.into())
     }
@@ -146,7 +146,7 @@ impl Request {
         self.push_value("scenes", scene, &image, usize::MAX)
     }
 
-    /// Sets the sound of a translation.
+    /// Sets the audio of a translation.
     pub fn audio(self, audio: FileInput) -> Self {
         self.put_doubtful("audio", audio)
     }
@@ -168,7 +168,7 @@ impl Request {
         self
     }
 
-    /// As `put`, where the service's guide and its schemas disagree on base64.
+    /// Like `put`, for fields where the service's guide and its schemas disagree on base64.
     fn put_doubtful(mut self, field: &str, file: FileInput) -> Self {
         if matches!(file, FileInput::Base64 { .. }) {
             self.warnings.push(format!(
@@ -212,14 +212,14 @@ impl Request {
         }
     }
 
-    /// Keeps the first problem.
+    /// Records a problem. Only the first one is kept.
     fn refuse(mut self, field: &str, problem: &str) -> Self {
         self.problem
             .get_or_insert_with(|| (field.to_owned(), problem.to_owned()));
         self
     }
 
-    /// Checks what was put in.
+    /// Checks the fields that were set.
     ///
     /// # Errors
     /// [`AssetsError::Request`] with the first field that the service would refuse.
@@ -240,17 +240,17 @@ impl Request {
         &self.body
     }
 
-    /// What may not work, though it is sent.
+    /// Parts of the request that are sent but may not work.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
 impl Assets {
-    /// Sends a request and gives the `data` of its answer.
+    /// Sends a request and returns the `data` of its answer.
     ///
     /// # Errors
-    /// [`AssetsError::Request`] before anything is sent; or what the service said.
+    /// [`AssetsError::Request`] before anything is sent; otherwise the error that the service answered.
     pub async fn send_request(&self, request: Request) -> Result<Value, AssetsError> {
         let request = request.check()?;
         for warning in request.warnings() {

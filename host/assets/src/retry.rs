@@ -1,6 +1,6 @@
-//! When a request is sent again: connection failures, 408, 429 (after the time that it names), 5xx, and a creation that is
-//! still in progress; a few times, with growing pauses. What is sent again is idempotent, or carries an Idempotency-Key
-//! that stays the same.
+//! When a request is sent again: after a connection failure, 408, 429 (after the time that it names) or 5xx, and while
+//! a creation is still in progress. It is sent again a few times, with growing pauses. Every request that is sent again
+//! is idempotent, or carries an Idempotency-Key that stays the same.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use backon::{ExponentialBuilder, Retryable as _};
 use crate::error::AssetsError;
 use crate::watch::Watch;
 
-/// No pause is longer, whatever the service asks for.
+/// Longest pause, even if the service asks for a longer one.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often a request may be told to wait, beside its other failures.
+/// How often the service may ask a request to wait, in addition to the request's other failures.
 const WAITS: usize = 16;
 
-/// How often, and how soon, a request is sent again.
+/// How often and how soon a request is sent again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retries {
     /// Attempts after the first.
     pub(crate) times: usize,
-    /// Pauses start here and double, with jitter.
+    /// The first pause. Pauses double, with jitter.
     pub(crate) first_pause: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// Runs a request until it succeeds, fails for good, or has been tried often enough.
+    /// Runs a request until it succeeds, fails permanently, or has no retries left.
     pub(crate) async fn run<T, F>(
         self,
         watch: &Watch,
@@ -47,7 +47,7 @@ impl Retries {
             .await
     }
 
-    /// As [`run`](Self::run), for the errors that `again` picks.
+    /// Like [`run`](Self::run), for the errors that `again` selects.
     pub(crate) async fn run_when<T, F>(
         self,
         mut again: impl FnMut(&AssetsError) -> bool,
@@ -66,7 +66,7 @@ impl Retries {
         request
             .retry(pauses)
             .when(|error| {
-                // Being asked to wait, among many who were, is no failure.
+                // A request that is asked to wait has not failed: the service may ask many to wait.
                 failures += usize::from(error.asked_wait().is_none());
                 again(error) && failures <= self.times
             })

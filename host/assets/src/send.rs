@@ -1,7 +1,8 @@
-//! A file that can be read again, uploaded by the flow that its size calls for.
+//! Uploads a file that can be read again, by the flow that its size calls for.
 //!
-//! Promise: an upload that nobody waits for any more leaves nothing with the service. It is cancelled where that is still
-//! possible. If its bytes were sent already, the answer is awaited, and the asset that the answer names is deleted.
+//! Promise: an upload whose caller was dropped leaves nothing with the service. It is cancelled if that is still
+//! possible. If its bytes were sent already, the client waits for the answer and deletes the asset that the answer
+//! names.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,14 +24,15 @@ use forebay_core::channel::Interrupted;
 use forebay_core::mutex::lock;
 use forebay_core::replay::{Reading, ReplayableFile, fault};
 
-/// How long a request that nobody waits for may take to its answer.
+/// How long a request may take to its answer after its caller was dropped.
 const LINGER: Duration = Duration::from_secs(60);
 
 impl Assets {
-    /// Uploads a file of up to [`MULTIPART_MAX`] bytes in one request. Dropping the future leaves nothing with the service.
+    /// Uploads a file of up to [`MULTIPART_MAX`] bytes in one request. Dropping the future leaves nothing with the
+    /// service.
     ///
     /// # Errors
-    /// When the file is too large or of a type that the service does not take, or the service did not take it.
+    /// When the file is too large, the service does not take its type, or the service refused the file.
     pub async fn upload(
         &self,
         name: &str,
@@ -57,11 +59,12 @@ impl Assets {
         Ok(uploaded.asset)
     }
 
-    /// Uploads a file that can be read again, by the flow that its size calls for. Dropping the future leaves nothing with
-    /// the service.
+    /// Uploads a file that can be read again, by the flow that its size calls for. Dropping the future leaves nothing
+    /// with the service.
     ///
     /// # Errors
-    /// When the file is of a type or a size that the service does not take, cannot be read, or the service did not take it.
+    /// When the service does not take the file's type or size, the file cannot be read, or the service refused the
+    /// file.
     pub async fn send(
         &self,
         file: &Arc<ReplayableFile>,
@@ -83,8 +86,8 @@ impl Assets {
             .await
     }
 
-    /// The second and third step, with bytes that can be had again. An upload whose URL the storage does not take (any
-    /// more), or whose asset is gone, is given up for a new one, once.
+    /// The second and third step, with bytes that can be read again. If the storage does not take the URL (any more),
+    /// or the asset no longer exists, the upload is abandoned and a new one starts, once.
     pub(crate) async fn put_and_complete(
         &self,
         upload: DirectUpload,
@@ -111,7 +114,7 @@ impl Assets {
         ended
     }
 
-    /// Gives an upload up, for this reason, and begins a new one.
+    /// Abandons an upload for this reason, and starts a new one.
     pub(crate) async fn renew(
         &self,
         upload: DirectUpload,
@@ -164,7 +167,7 @@ impl Assets {
         journal: &UploadJournal,
         watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
-        // Gone with this future.
+        // Dropped with this future.
         let (_waiting, gone) = oneshot::channel::<()>();
         let (this, file) = (self.clone(), file.clone());
         let (journal, watch) = (journal.clone(), watch.clone());
@@ -176,8 +179,8 @@ impl Assets {
                 uploaded = &mut post => return uploaded,
                 _ = gone => {}
             }
-            // Without its last piece the service takes nothing.
-            // One that has gone whole may have made an asset that only the answer to a later one will name.
+            // The service takes nothing without the last chunk. An attempt that was sent completely may have created an
+            // asset. It may be that only the answer to a later attempt names this asset.
             let may_be_made = {
                 let attempts = lock(&attempts);
                 attempts.iter().any(BodyStatus::is_through)
@@ -193,7 +196,7 @@ impl Assets {
         .await
     }
 
-    /// Sends a file in one request, again if need be; `attempts` tells how far each has come.
+    /// Sends a file in one request, and again if needed. `attempts` gets the state of each attempt.
     async fn post(
         &self,
         file: &Arc<ReplayableFile>,
@@ -202,7 +205,7 @@ impl Assets {
         attempts: &Mutex<Vec<BodyStatus>>,
     ) -> Result<Uploaded, AssetsError> {
         let size = file.size();
-        // A replayed answer stands for the bytes of the first request: other bytes need another key.
+        // The service repeats the answer to the first request for the same key, so other bytes need another key.
         let content = file.sha256.as_deref().unwrap_or_default();
         let key = journal.idempotency_key(size, content);
         watch.phase(Phase::Upload);
@@ -229,7 +232,7 @@ impl Assets {
             match status.fault(size) {
                 Some(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
                 Some(error) => Err(error),
-                // An answer to a creation that was made before may come before the bytes have gone again.
+                // If an earlier attempt created the asset, the answer may come before the bytes were sent again.
                 None => posted.map(|answer| (answer.data, reader)),
             }
         };

@@ -1,4 +1,4 @@
-//! A content that can be had once: hashed, and if need be copied, while it is sent.
+//! A content that can be read only once. It is hashed, and copied if needed, while it is sent.
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -9,11 +9,11 @@ use crate::watch::Watch;
 use forebay_core::channel::{Content, Sender, channel};
 use forebay_core::scratch::Spool;
 
-/// Bytes between what is read and what is sent.
+/// Most bytes between reading and sending.
 const BUDGET: usize = 1 << 20;
 
 impl DirectUpload {
-    /// Sends a content, once, and returns its SHA-256 in hex. If sending fails, the rest of the content stays unread.
+    /// Sends a content once, and returns its SHA-256 in hex. If sending fails, the rest of the content stays unread.
     ///
     /// # Errors
     /// As for [`put_bytes`](Self::put_bytes); and when the content is interrupted.
@@ -29,8 +29,9 @@ impl DirectUpload {
         Ok(sha256)
     }
 
-    /// As [`put_and_hash`](Self::put_and_hash), with all of the content written to `copy`. A content that is not whole, or
-    /// could not be copied, is the error to give: only a sending that failed by itself can be taken up from the copy.
+    /// Like [`put_and_hash`](Self::put_and_hash), and writes the whole content to `copy`. If the content is not
+    /// complete or could not be copied, that error is returned: only if sending alone failed can the copy be sent
+    /// instead.
     pub(crate) async fn put_and_tee(
         &self,
         content: Content,
@@ -38,7 +39,7 @@ impl DirectUpload {
         watch: &Watch,
     ) -> Result<String, AssetsError> {
         let (sender, passing) = channel(BUDGET);
-        // A connection that hangs may keep its body; what has ended says so itself.
+        // A stalled connection may keep its body, so the end of sending is signalled separately.
         let (sending, sent) = oneshot::channel::<()>();
         let put = async {
             let put = self.put(passing, watch).await;
@@ -52,7 +53,8 @@ impl DirectUpload {
     }
 }
 
-/// Passes a content on until `over`, writes all of it to `copy`, and gives its SHA-256 in hex. Its end is passed on, too.
+/// Passes a content on until `over`, writes all of it to `copy`, and returns its SHA-256 in hex. Also passes on the
+/// end.
 async fn tee(
     mut content: Content,
     mut copy: Option<Spool>,

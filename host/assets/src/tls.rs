@@ -1,7 +1,7 @@
-//! TLS of the client: the system's certificates, and the cryptography of *ring*.
+//! TLS of the client, with the system's certificates and the cryptography of *ring*.
 //!
-//! rustls has several providers of cryptography, and one that is chosen for the whole process belongs to the program. So
-//! the client names its own. *ring* compiles in seconds, where the default one compiles for minutes.
+//! rustls has several cryptography providers. Only the program may choose one for the whole process, so the client
+//! names its own. *ring* compiles in seconds, while the default provider compiles for minutes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is told of an upload while it is under way.
+//! Reports about an upload in flight.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use crate::error::AssetsError;
 
-/// What an upload is busy with.
+/// The current step of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// The one request of an upload.
+    /// The only request of a multipart upload.
     Upload,
     /// The first step of a direct upload.
     Create,
-    /// The second: the bytes.
+    /// The second step of a direct upload: the bytes are sent.
     Put,
-    /// The third.
+    /// The third step of a direct upload.
     Complete,
 }
 
@@ -33,25 +33,25 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A request that failed for now.
+/// A request that failed temporarily.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Retry {
-    /// Why.
+    /// Why it failed.
     pub reason: String,
-    /// How long it is until the next attempt.
+    /// Pause before the next attempt.
     pub pause: Duration,
 }
 
-/// What happens in an upload.
+/// An event of an upload.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UploadEvent<'a> {
-    /// So many more bytes were sent. Each byte is reported once, however often it is sent.
+    /// This many more bytes were sent. Each byte is reported once, however often it is sent.
     Sent(u64),
-    /// A step has begun.
+    /// A step has started.
     Phase(Phase),
-    /// A request failed for now and is sent again.
+    /// A request failed temporarily and is sent again.
     Retry(&'a Retry),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Reports to `listener`, from whichever thread it happens on. The listener must not block.
+    /// Reports to `listener`, on the thread on which the event happens. The listener must not block.
     pub fn new(listener: impl Fn(UploadEvent<'_>) + Send + Sync + 'static) -> Self {
         Self {
             most: Arc::default(),
@@ -79,7 +79,7 @@ impl Watch {
         }
     }
 
-    /// Reports to nobody.
+    /// Reports nothing.
     pub fn none() -> Self {
         Self::new(|_| {})
     }
@@ -94,7 +94,7 @@ impl Watch {
         (self.listener)(UploadEvent::Retry(&Retry { reason, pause }));
     }
 
-    /// Counts the bytes of one attempt from the first.
+    /// Counts the bytes of one attempt, from zero.
     pub(crate) fn attempt(&self) -> impl FnMut(u64) + Send + Sync + use<> {
         let this = self.clone();
         let mut count = 0;

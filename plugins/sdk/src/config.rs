@@ -1,14 +1,14 @@
-//! The schema of a config type, in the language that hosts take.
+//! The schema of a config type, in the subset of JSON Schema that hosts accept.
 //!
-//! schemars writes more of JSON Schema than [`forebay_config_schema`] has. What is only another way to say the same is
-//! brought into the language here:
-//! - types are written where they are used, instead of referred to;
-//! - an enum of unit variants becomes a string with choices, whose docs go into the description;
-//! - an enum of structs that a field tells apart (`#[serde(tag = "…")]`) becomes one object: the tag is a string with
-//!   choices, and what not every variant has is optional. The host then takes some configs that fit no variant. serde
+//! schemars writes more of JSON Schema than [`forebay_config_schema`] supports. What only says the same in another way
+//! is converted here:
+//! - types are written where they are used, instead of referenced;
+//! - an enum of unit variants becomes a string with choices, and the docs of the variants go into the description;
+//! - an enum of structs with a tag (`#[serde(tag = "…")]`) becomes one object: the tag is a string with choices, and a
+//!   field that not every variant has is optional. The host then accepts some configs that fit no variant. serde
 //!   refuses those when the plugin reads its config.
-//! - an `Option` takes `null`, however it was written;
-//! - examples, `deprecated`, and the `format` of texts are left out: no host checks them.
+//! - an `Option` accepts `null`, in whatever way it was written;
+//! - examples, `deprecated`, and the `format` of texts are removed, because no host checks them.
 
 use forebay_config_schema::{ConfigSchema, SchemaError};
 use schemars::JsonSchema;
@@ -17,13 +17,13 @@ use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
 
-/// What tells a reader something, and a validator nothing.
+/// Keywords that inform a reader and do not affect validation.
 const ANNOTATIONS: [&str; 4] = ["title", "description", "default", "format"];
 
-/// The schema of a config type, as it stands in the descriptor of its plugin.
+/// The schema of a config type, as the plugin's descriptor contains it.
 ///
-/// Call it in a unit test of the plugin: a type that cannot be described fails there, and not only when a host loads the
-/// plugin.
+/// Call it in a unit test of the plugin. A type that cannot be described then fails in the test, and not only when a
+/// host loads the plugin.
 ///
 /// ```
 /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -35,19 +35,20 @@ const ANNOTATIONS: [&str; 4] = ["title", "description", "default", "format"];
 /// ```
 ///
 /// # Errors
-/// The field that has no place in the language of config schemas, and why.
+/// The field that the subset cannot describe, and why.
 pub fn config_schema<C: JsonSchema>() -> Result<ConfigSchema, SchemaError> {
     let (schema, told) = derive::<C>();
     told?;
     ConfigSchema::parse(&schema.to_string())
 }
 
-/// The text that goes into the descriptor. A host refuses to load a plugin whose config cannot be described, and says why.
+/// The text that goes into the descriptor. If the config cannot be described, a host refuses to load the plugin and
+/// says why.
 pub fn schema_text<C: JsonSchema>() -> String {
     derive::<C>().0.to_string()
 }
 
-/// What schemars writes, brought into the language as far as it goes.
+/// The schema that schemars writes, converted to the subset as far as possible.
 fn derive<C: JsonSchema>() -> (Value, Result<(), SchemaError>) {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -61,8 +62,8 @@ fn derive<C: JsonSchema>() -> (Value, Result<(), SchemaError>) {
     (schema, told)
 }
 
-/// Brings a schema into the language, the innermost parts first. Says of the first field why it does not fit; the rest is
-/// done all the same.
+/// Converts a schema to the subset, the innermost parts first. The error says why the first field does not fit. The
+/// rest is converted all the same.
 fn simplify(schema: &mut Value) -> Result<(), SchemaError> {
     let Value::Object(schema) = schema else {
         return Ok(());
@@ -86,13 +87,13 @@ fn simplify(schema: &mut Value) -> Result<(), SchemaError> {
     for annotation in ["examples", "deprecated", "readOnly", "writeOnly"] {
         schema.remove(annotation);
     }
-    // A text's form is checked by nobody but the type that reads it.
+    // The format of a text is checked only by the type that reads it.
     let of = schema.get("type");
     if of.is_some_and(|of| *of == "string" || *of == json!(["string", "null"])) {
         schema.remove("format");
     }
     for key in ["oneOf", "anyOf"] {
-        // Next to a type or properties, as for a flattened enum, the alternatives are only part of what is asked for.
+        // Next to a type or properties, as for a flattened enum, the alternatives are only part of the requirements.
         let alone = schema
             .keys()
             .all(|other| other == key || ANNOTATIONS.contains(&other.as_str()));
@@ -121,7 +122,7 @@ fn simplify(schema: &mut Value) -> Result<(), SchemaError> {
     told
 }
 
-/// One schema for alternatives, where the language has one.
+/// Joins alternatives into one schema, if the subset has one for them.
 fn join(alternatives: &[Value]) -> Result<Option<Object>, SchemaError> {
     let is_null = |one: &&Value| one.get("type") == Some(&json!("null"));
     let nullable = alternatives.iter().any(|one| is_null(&one));
@@ -175,7 +176,7 @@ fn choices(alternatives: &[&Object]) -> Option<Object> {
     Some(joined)
 }
 
-/// An enum of structs, told apart by a field that is in each of them and has a text of its own in each.
+/// An enum of structs with a tag, which is a field that each of them has, with a different text in each.
 fn variants(alternatives: &[&Object]) -> Result<Option<Object>, SchemaError> {
     let Some(tag) = tag(alternatives) else {
         return Ok(None);
@@ -238,7 +239,7 @@ fn variants(alternatives: &[&Object]) -> Result<Option<Object>, SchemaError> {
     Ok(Some(joined))
 }
 
-/// The field that tells alternatives apart.
+/// The field whose text is different in each alternative.
 fn tag(alternatives: &[&Object]) -> Option<String> {
     let tells = |name: &str| {
         alternatives.iter().all(|alternative| {
@@ -253,7 +254,7 @@ fn tag(alternatives: &[&Object]) -> Option<String> {
     first.keys().find(|name| tells(name)).cloned()
 }
 
-/// One schema for two of one field, which may differ in what they tell a reader. Says whether there is one.
+/// Merges two schemas of one field, which may differ in their annotations. Returns whether they could be merged.
 fn merge(known: &mut Value, other: &Value) -> bool {
     let bare = |schema: &Value| {
         let mut schema = schema.clone();
@@ -281,10 +282,10 @@ fn merge(known: &mut Value, other: &Value) -> bool {
     true
 }
 
-/// A schema that takes `null` as well.
+/// A schema that also accepts `null`.
 fn or_null(mut schema: Object) -> Option<Object> {
     let Some(Value::String(of)) = schema.get("type") else {
-        // It takes null already.
+        // It accepts null already.
         return schema.contains_key("type").then_some(schema);
     };
     let types = json!([of, "null"]);
@@ -298,7 +299,7 @@ fn or_null(mut schema: Object) -> Option<Object> {
     Some(schema)
 }
 
-/// Adds what a schema does not have itself. Descriptions follow one another.
+/// Adds the keys that a schema does not have itself. Descriptions are joined.
 fn lay_under(schema: &mut Object, mut joined: Object) {
     if let Some(Value::String(about)) = joined.remove("description") {
         describe(schema, vec![about]);
@@ -565,7 +566,7 @@ mod tests {
     #[test]
     fn a_type_that_cannot_be_described_is_told_with_its_field() {
         fn refused<C: JsonSchema>() -> String {
-            // What the host reads is refused there, too.
+            // A host that reads this schema refuses it, too.
             assert!(ConfigSchema::parse(&schema_text::<C>()).is_err());
             config_schema::<C>().unwrap_err().to_string()
         }

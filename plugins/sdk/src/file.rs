@@ -11,16 +11,16 @@ use crate::{About, Descriptor, Error, FileInfo, parse_config};
 
 /// A plugin that works on a file on disk. Export it with [`export_file!`](crate::export_file).
 pub trait FilePlugin {
-    /// The config, read from JSON; its JSON Schema goes into the descriptor.
+    /// The config, read from JSON. Its JSON Schema becomes part of the descriptor.
     type Config: DeserializeOwned + JsonSchema;
-    /// What the plugin says of itself.
+    /// The plugin's description of itself.
     const ABOUT: About;
 
-    /// Reads the input and writes its results as regular files under `output_dir`, which is empty; gives one entry for
-    /// each that the next stage is to see, in order.
+    /// Reads the input and writes its results as regular files under `output_dir`, which is empty. Returns one entry
+    /// for each file that the next stage receives, in order.
     ///
     /// # Errors
-    /// Whatever the plugin finds wrong with the file or its config; the error becomes the host's report of this file.
+    /// Any problem that the plugin finds with the file or its config. The error becomes the host's report of this file.
     fn transform(
         input: &InputFile,
         output_dir: &Path,
@@ -31,22 +31,22 @@ pub trait FilePlugin {
 /// The file that a plugin was given.
 #[derive(Debug, Clone)]
 pub struct InputFile {
-    /// Its name, media type and size.
+    /// Path of the file. The folder that contains it is read-only.
     pub info: FileInfo,
     /// Where to read it; the folder that holds it is read-only.
     pub path: PathBuf,
 }
 
-/// A file that a plugin gives back.
+/// A file that a plugin returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
-    /// Where it was written, relative to the output folder.
+    /// Path of the file, relative to the output folder.
     pub path: String,
-    /// The name that the next stage or the upload sees.
+    /// The name that the next stage or the upload uses.
     pub name: String,
 }
 
-/// Makes the component's exports of a plugin.
+/// Implements the component's exports for a plugin.
 pub struct FileExport<P>(PhantomData<P>);
 
 impl<P: FilePlugin + 'static> Guest for FileExport<P> {

@@ -1,24 +1,26 @@
 //! Write a plugin for [forebay] in plain Rust.
 //!
-//! A plugin takes a file on its way to an upload and gives back any number of files. Implement one trait, export it with
+//! A plugin takes a file before it is uploaded, and returns any number of files. Implement one trait, export it with
 //! one macro, and build the crate (a `cdylib`) for `wasm32-wasip2`:
 //!
-//! - [`StreamPlugin`] reads and writes as the bytes pass by, and never holds more of a file than it asks for;
+//! - [`StreamPlugin`] reads and writes the bytes as a stream, and never holds more of a file than it requests;
 //! - [`FilePlugin`] gets the file on disk, for formats that need random access (PDF, MP4, ZIP);
 //! - [`WorkflowPlugin`] gets all files of a job at once, and decides itself what to transform and what to upload.
 //!
-//! The config is a type of the plugin's own: its JSON Schema becomes part of the plugin's descriptor, so the host refuses
-//! a config that does not fit before the plugin runs. Hosts take a small subset of JSON Schema, so not every type will do:
+//! The config is a type that the plugin defines. Its JSON Schema becomes part of the plugin's descriptor, so the host
+//! refuses a config that does not fit before the plugin runs. Hosts accept a small subset of JSON Schema, so not every
+//! type can be used:
 //!
-//! - a struct of `bool`, numbers, `String`, enums of unit variants, `Vec` and `Option` of these, and structs, up to four
-//!   levels deep; or an enum of such structs with `#[serde(tag = "…")]`, whose fields have one type wherever they occur;
+//! - a struct of `bool`, numbers, `String`, enums of unit variants, `Vec` and `Option` of these, and structs, up to
+//!   four levels deep; or an enum of such structs with `#[serde(tag = "…")]`, whose fields have one type wherever they
+//!   occur;
 //! - from `schemars`: `range(…)` and `length(…)`, docs, and `default` from serde;
-//! - no maps and sets, no `regex`, no untagged enums, no types that contain themselves, no `serde_json::Value`. For a text of
-//!   a certain form use a type with `#[serde(try_from = "String")]` and `#[schemars(with = "String")]`; for what depends on
-//!   more than one field, check it in the plugin. Both end in [`Error::InvalidConfig`].
+//! - no maps and sets, no `regex`, no untagged enums, no types that contain themselves, no `serde_json::Value`. For a
+//!   text of a certain format, use a type with `#[serde(try_from = "String")]` and `#[schemars(with = "String")]`. If a
+//!   rule depends on more than one field, check it in the plugin. In both cases the error is [`Error::InvalidConfig`].
 //!
-//! [`config_schema`] gives the schema, or the field that cannot be described and why: call it in a test of your own. The
-//! subset itself is in the docs of the crate `forebay-config-schema`.
+//! [`config_schema`] returns the schema, or the field that cannot be described and the reason. Call it in a test of
+//! your plugin. The docs of the crate `forebay-config-schema` describe the subset.
 //!
 //! ```
 //! use forebay_plugin::{About, Error, Input, Output, StreamPlugin};
@@ -64,8 +66,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! The exports exist only in builds for wasm: natively the crate is an ordinary library, so its logic is tested with
-//! `cargo test`. A panic becomes a trap, which ends this plugin's work on this file and nothing else.
+//! The exports exist only in builds for wasm. In a native build the crate is an ordinary library, so its logic can be
+//! tested with `cargo test`. A panic becomes a trap, which ends this plugin's work on this file and nothing else.
 //!
 //! [forebay]: https://docs.rs/forebay
 
@@ -84,7 +86,7 @@ pub use workflow::WorkflowPlugin;
 
 pub use bindings::stream::forebay::plugin::types::{Descriptor, Error, FileInfo};
 
-/// What the macros expand to; not for use by hand.
+/// What the macros expand to. Not for use by hand.
 #[doc(hidden)]
 pub mod export {
     pub use crate::bindings::file::export_file_plugin;
@@ -141,23 +143,23 @@ pub mod bindings {
     }
 }
 
-/// What a plugin says of itself.
+/// A plugin's description of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
-    /// Name, as reports and messages show it.
+    /// Name, shown in reports and messages.
     pub name: &'static str,
     /// Version; `env!("CARGO_PKG_VERSION")` is the usual value.
     pub version: &'static str,
     /// One line on what the plugin does.
     pub summary: &'static str,
-    /// Media ranges that the plugin takes, such as `image/*` or `application/pdf`.
+    /// Media ranges that the plugin accepts, such as `image/*` or `application/pdf`.
     pub accepts: &'static [&'static str],
-    /// Media types that it can emit; empty when outputs keep the type of their input.
+    /// Media types that the plugin can return. Empty if outputs keep the type of their input.
     pub produces: &'static [&'static str],
 }
 
 impl About {
-    /// The descriptor of a plugin whose config is a `C`.
+    /// The descriptor of a plugin whose config has the type `C`.
     fn descriptor<C: JsonSchema>(&self) -> Descriptor {
         let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
         Descriptor {
@@ -176,7 +178,7 @@ impl About {
 #[serde(deny_unknown_fields)]
 pub struct NoConfig {}
 
-/// Reads the config that the host passes; an empty text stands for an empty object.
+/// Reads the config that the host passes. An empty text means an empty object.
 fn parse_config<C: serde::de::DeserializeOwned>(config: &str) -> Result<C, Error> {
     let text = if config.is_empty() { "{}" } else { config };
     serde_json::from_str(text).map_err(|error| Error::InvalidConfig(error.to_string()))

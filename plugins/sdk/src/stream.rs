@@ -1,4 +1,4 @@
-//! Stream plugins: bytes in, bytes out.
+//! Stream plugins read and write bytes as a stream.
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -14,20 +14,20 @@ use crate::bindings::stream::forebay::plugin::outputs::{EmitError, emit};
 use crate::bindings::stream::wit_stream;
 use crate::{About, Descriptor, Error, FileInfo, parse_config};
 
-/// A plugin that works on bytes as they pass by. Export it with [`export_stream!`](crate::export_stream).
+/// A plugin that works on the bytes of a file as a stream. Export it with [`export_stream!`](crate::export_stream).
 pub trait StreamPlugin {
-    /// The config, read from JSON; its JSON Schema goes into the descriptor.
+    /// The config, read from JSON. Its JSON Schema becomes part of the descriptor.
     type Config: DeserializeOwned + JsonSchema;
-    /// What the plugin says of itself.
+    /// The plugin's description of itself.
     const ABOUT: About;
 
-    /// Turns one file into any number of outputs, each an [`Output`].
+    /// Transforms one file into any number of outputs. Each is an [`Output`].
     ///
-    /// Nothing that was written counts until this returns `Ok`. The plugin may stop reading early: the host still waits
-    /// for the rest of the input to turn out whole.
+    /// Nothing that was written counts until this returns `Ok`. The plugin may stop reading early. The host still waits
+    /// until it knows that the rest of the input is complete.
     ///
     /// # Errors
-    /// Whatever the plugin finds wrong with the file or its config; the error becomes the host's report of this file.
+    /// Any problem that the plugin finds with the file or its config. The error becomes the host's report of this file.
     fn transform(input: Input, config: Self::Config) -> impl Future<Output = Result<(), Error>>;
 }
 
@@ -38,7 +38,7 @@ pub struct Input {
     buffer: usize,
 }
 
-/// The channel between guest and host moves 256 KiB about as fast as larger pieces, which cost more memory.
+/// In bytes. The channel between guest and host moves 256 KiB about as fast as larger chunks, which cost more memory.
 const BUFFER: usize = 256 * 1024;
 
 impl Input {
@@ -50,23 +50,23 @@ impl Input {
         }
     }
 
-    /// What is known of the file: its name, its media type and, where known in advance, its size.
+    /// The file's name, its media type and, if known in advance, its size.
     pub fn info(&self) -> &FileInfo {
         &self.info
     }
 
-    /// Reads at most this many bytes at a time; 256 KiB unless set.
+    /// Limits how many bytes are read at a time. The default is 256 KiB.
     pub fn set_buffer_size(&mut self, bytes: usize) {
         self.buffer = bytes.max(1);
     }
 
-    /// Replaces what `chunk` holds with the next bytes of the file, and keeps its allocation. Gives `false`, and an empty
-    /// chunk, at the end of the file, which comes only when the input is whole.
+    /// Replaces the content of `chunk` with the next bytes of the file, and keeps its allocation. Returns `false` and
+    /// an empty chunk at the end of the file. The end comes only when the input is complete.
     pub async fn fill(&mut self, chunk: &mut Vec<u8>) -> bool {
         chunk.clear();
         chunk.reserve_exact(self.buffer);
         while chunk.is_empty() {
-            // `read` fills spare capacity and hands the buffer back.
+            // `read` fills spare capacity and returns the buffer.
             let (result, filled) = self.content.read(std::mem::take(chunk)).await;
             *chunk = filled;
             if !matches!(result, StreamResult::Complete(_)) {
@@ -76,7 +76,7 @@ impl Input {
         !chunk.is_empty()
     }
 
-    /// Reads the rest of the file, for formats that cannot be worked on piece by piece.
+    /// Reads the rest of the file, for formats that cannot be processed chunk by chunk.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] when the file has more than `limit` bytes.
@@ -98,20 +98,21 @@ impl Input {
     }
 }
 
-/// A file that a plugin gives back. Several may be open at once.
+/// A file that a plugin returns. Several may be open at once.
 pub struct Output {
-    /// The host's call that takes the bytes; it resolves once all were taken, or early with the reason why not.
+    /// The host's call that takes the bytes. It returns when all bytes were taken, or early with the reason why not.
     emit: Pin<Box<dyn Future<Output = Result<(), EmitError>>>>,
     content: StreamWriter<u8>,
 }
 
 impl Output {
-    /// Begins a file. The host checks its name and sniffs its type; a size, where given, must turn out exact.
+    /// Starts a file. The host checks its name and detects its type. If a size is set, it must be exact.
     pub async fn open(info: FileInfo) -> Self {
         let (content, reader) = wit_stream::new();
         let mut emit: Pin<Box<dyn Future<Output = _>>> = Box::pin(emit(info, reader));
-        // The first poll makes the call; its answer is not due before the content has ended. Should the host refuse at
-        // once, the stream closes and `write` learns the reason from the future's second life, so it is kept as a value.
+        // The first poll makes the call. The call does not return before the content has ended, unless the host refuses
+        // at once. Then the stream closes, and `write` polls the future again for the reason, so the result is kept as
+        // a ready future.
         let early = poll_fn(|cx| Poll::Ready(emit.as_mut().poll(cx))).await;
         if let Poll::Ready(result) = early {
             emit = Box::pin(std::future::ready(result));
@@ -119,10 +120,10 @@ impl Output {
         Self { emit, content }
     }
 
-    /// Writes all of `chunk`, waiting while the host is busy, and leaves it empty with its allocation kept.
+    /// Writes all of `chunk`, and waits while the host is busy. Leaves `chunk` empty and keeps its allocation.
     ///
     /// # Errors
-    /// When nothing downstream wants this file any more.
+    /// When nothing downstream reads this file any more.
     pub async fn write(&mut self, chunk: &mut Vec<u8>) -> Result<(), Error> {
         *chunk = self.content.write_all(std::mem::take(chunk)).await;
         if chunk.is_empty() {
@@ -151,7 +152,7 @@ fn refused(error: EmitError) -> Error {
     }
 }
 
-/// Makes the component's exports of a plugin.
+/// Implements the component's exports for a plugin.
 pub struct StreamExport<P>(PhantomData<P>);
 
 impl<P: StreamPlugin + 'static> Guest for StreamExport<P> {

@@ -1,9 +1,9 @@
-//! Workflow plugins: files in, assets and a JSON document out.
+//! Workflow plugins take files and return assets and a JSON document.
 //!
-//! A workflow holds files by handle. It runs the stages that it was lent ([`apply`]), uploads what it likes ([`upload`], or
-//! [`DirectUpload`] step by step), and hands back a document that names the assets. Calls overlap: await several at once
-//! with `futures::future::try_join_all`, and the host does them side by side. What was uploaded stays with the service
-//! only if [`run`](WorkflowPlugin::run) returns ok, so `?` is all the cleaning up that an error needs.
+//! A workflow holds files by handle. It runs the stages that it was lent ([`apply`]), uploads files ([`upload`], or
+//! [`DirectUpload`] step by step), and returns a document that names the assets. Calls can run concurrently: await
+//! several at once with `futures::future::try_join_all`, and the host runs them in parallel. Uploads stay with the
+//! service only if [`run`](WorkflowPlugin::run) returns ok, so after an error `?` is all the cleanup that is needed.
 //!
 //! ```
 //! use forebay_plugin::workflow::{File, apply, file_input, upload};
@@ -66,26 +66,26 @@ pub use crate::bindings::workflow::forebay::plugin::uploads::{
 };
 pub use wit_bindgen::{StreamReader, StreamWriter};
 
-/// A plugin that decides for itself what to transform, what to upload and what to hand back. Export it with
+/// A plugin that decides itself what to transform, what to upload and what to return. Export it with
 /// [`export_workflow!`](crate::export_workflow).
 pub trait WorkflowPlugin {
-    /// The config, read from JSON; its JSON Schema goes into the descriptor.
+    /// The config, read from JSON. Its JSON Schema becomes part of the descriptor.
     type Config: DeserializeOwned + JsonSchema;
-    /// What the plugin says of itself.
+    /// The plugin's description of itself.
     const ABOUT: About;
 
-    /// Works on all files of a job and gives the document that becomes the job's result.
+    /// Works on all files of a job and returns the document that becomes the job's result.
     ///
     /// # Errors
-    /// Whatever went wrong; then everything that was uploaded is deleted.
+    /// Any problem that the plugin finds. Everything that was uploaded is then deleted.
     fn run(inputs: Vec<File>, config: Self::Config) -> impl Future<Output = Result<Value, Error>>;
 }
 
-/// Runs a stage over a file and gives what it made, in order. Each field of `config`, an object, takes the place of the
-/// stage's own.
+/// Runs a stage over a file and returns the stage's outputs, in order. `config` is an object. Each of its fields
+/// replaces the same field of the stage's own config.
 ///
 /// # Errors
-/// [`TransformError::Denied`] when no stage of this name was lent; otherwise what ended the stage.
+/// [`TransformError::Denied`] when no stage of this name was lent; otherwise the error that ended the stage.
 pub async fn apply(
     stage: &str,
     config: &impl Serialize,
@@ -99,7 +99,7 @@ pub async fn apply(
 /// Uploads a file by the flow that its size calls for.
 ///
 /// # Errors
-/// Why the file is not with the service.
+/// The reason why the service does not hold the file.
 pub async fn upload(file: &File) -> Result<Asset, UploadError> {
     uploads::upload(file).await
 }
@@ -113,7 +113,8 @@ pub fn file_input(asset: &Asset) -> Result<Value, InputError> {
     serde_json::from_str(&json).map_err(|error| InputError::Denied(error.to_string()))
 }
 
-/// Begins to read a file. The bytes enter this plugin: to send a file as it is, pass [`File::read`] on unread.
+/// Opens a file for reading. The bytes enter this plugin: to send a file unchanged, pass on [`File::read`] without
+/// reading it.
 pub fn open(file: &File) -> Input {
     Input::new(file.info(), file.read())
 }
@@ -173,7 +174,7 @@ impl From<InputError> for Error {
     }
 }
 
-/// Makes the component's exports of a plugin.
+/// Implements the component's exports for a plugin.
 pub struct WorkflowExport<P>(PhantomData<P>);
 
 impl<P: WorkflowPlugin + 'static> Guest for WorkflowExport<P> {

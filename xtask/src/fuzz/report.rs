@@ -1,4 +1,4 @@
-//! What libFuzzer printed, in one line.
+//! Summarizes libFuzzer's output in one line.
 
 use std::fmt;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::path::Path;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Report {
     runs: u64,
-    /// Edges of the code of this workspace that were taken.
+    /// Edges in the code of this workspace that were executed.
     pub(super) edges: u64,
-    /// Inputs that were kept since they did something new.
+    /// Inputs that were kept because they did something new.
     new_inputs: u64,
     /// Why the run ended early.
     reason: Option<String>,
@@ -18,7 +18,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Reads what a run with `-print_final_stats=1` printed.
+    /// Reads the output of a run with `-print_final_stats=1`.
     pub(super) fn read(log: &str, workspace: &Path) -> Self {
         let mut report = Self::default();
         let mut lines = log.lines();
@@ -44,7 +44,7 @@ impl Report {
     }
 }
 
-/// 0 for what is not a number: libFuzzer's log also holds what the code under test prints.
+/// Returns 0 if the text is not a number: libFuzzer's log also contains the output of the code under test.
 fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or(0)
 }
