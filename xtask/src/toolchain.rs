@@ -1,6 +1,6 @@
 //! The compiler for guests, and the compiler for [`targets`](crate::targets).
 //!
-//! Promise: after [`ensure`], `plugins/bundled` can be built for `wasm32-wasip2`, or the error is one sentence that
+//! Promise: after [`ensure()`], `plugins/bundled` can be built for `wasm32-wasip2`, or the error is one sentence that
 //! says what to install. Nothing is installed system-wide: a compiler that rustup cannot install is unpacked under
 //! `target/`.
 

@@ -19,7 +19,7 @@ pub enum Exceeded {
     CpuTime(Duration),
     /// [`Limits::wall_clock`](super::Limits::wall_clock), or [`JobLimits::wall_clock`](super::JobLimits::wall_clock).
     WallClock(Duration),
-    /// The stack of a call into a guest, [`STACK`](super::STACK) bytes.
+    /// The stack of a call into a guest, in bytes. It is the same for all plugins of a host.
     Stack(u64),
     /// [`Limits::output_bytes`](super::Limits::output_bytes).
     OutputBytes(u64),
