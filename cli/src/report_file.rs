@@ -269,6 +269,7 @@ fn is_report(content: impl Read) -> bool {
 /// Writes a report in place of an older one, or where no file exists.
 fn replace(path: &Path, text: &[u8]) -> Result<()> {
     let mut builder = tempfile::Builder::new();
+    builder.prefix(".forebay-").suffix(".part");
     // The same permissions as for a file made by hand: the user's umask decides who may read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
