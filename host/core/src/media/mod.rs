@@ -7,4 +7,4 @@ mod names;
 mod types;
 
 pub use names::{NameProblem, check_name, fit_name, plain_name};
-pub use types::{SNIFF_LEN, UNKNOWN, in_range, is_range, ranges_meet, settle, sniff};
+pub use types::{MAX_TYPE, SNIFF_LEN, UNKNOWN, in_range, is_range, ranges_meet, settle, sniff};
