@@ -74,6 +74,11 @@ async fn file_plugins() {
         ),
         (
             tight(),
+            json!({ "behaviour": "name", "name": "-rf" }),
+            "begins with `-`",
+        ),
+        (
+            tight(),
             json!({ "behaviour": "file-name", "path": "a\nb\u{1b}" }),
             "ok, 1 files",
         ),

@@ -244,6 +244,41 @@ async fn stream_plugins() {
             json!({ "behaviour": "random", "bytes": 1_u64 << 40 }),
             TRAP,
         ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": ".profile" }),
+            "begins with `.`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "-rf" }),
+            "begins with `-`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "~" }),
+            "begins with `~`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "Desktop.ini" }),
+            "desktops read",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "\u{200b}" }),
+            "control character",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "a\u{9b}1m" }),
+            "control character",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "\u{200d}" }),
+            "that can be seen",
+        ),
         // What the host holds for it.
         (
             tight(),

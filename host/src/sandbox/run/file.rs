@@ -98,6 +98,7 @@ pub(super) async fn run(
     let left = stage.limits.wall_clock.saturating_sub(started.elapsed());
     let pick_up = PickUp {
         folder: output_dir,
+        input_name: info.name,
         input_type: info.media_type,
         tally,
         scratch: environment.scratch.clone(),
@@ -126,6 +127,7 @@ fn host(error: io::Error) -> StageEnd {
 /// Takes over what a plugin has left, once its store is gone.
 struct PickUp {
     folder: PathBuf,
+    input_name: String,
     input_type: String,
     tally: Arc<Tally>,
     scratch: Scratch,
@@ -142,7 +144,7 @@ impl PickUp {
             .map_err(|error| StageCause::Host(error.to_string()))?;
         let mut seen = HashSet::new();
         let outputs = named.into_iter().map(|OutputFile { path, name }| {
-            admit(&self.tally, &name, &self.input_type)?;
+            admit(&self.tally, &name, &self.input_name, &self.input_type)?;
             self.one(&dir, &path, name, &mut seen)
         });
         let outputs = outputs.collect();

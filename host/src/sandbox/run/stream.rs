@@ -43,6 +43,7 @@ pub(super) async fn run(
     let mut state = stage.state(&limits, |_| Ok(()))?;
     state.outlet = Some(Outlet {
         emitted: environment.emitted,
+        input: info.name.clone(),
         open: 0,
         ended: Vec::new(),
         refused: false,
@@ -151,14 +152,14 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
         let passed = Arc::new(AtomicU64::new(0));
         let ended = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
-            admit(&state.tally, &info.name, &info.media_type)?;
+            let Some(outlet) = &mut state.outlet else {
+                return Err(StageCause::Host("emit was called outside of transform".into()).into());
+            };
+            admit(&state.tally, &info.name, &outlet.input, &info.media_type)?;
             let strings = info.name.len() + info.media_type.len();
             let held = state.host_memory.hold(OPEN_OUTPUT + 2 * strings as u64)?;
             let (tally, share) = (state.tally.clone(), state.queues.open());
             let (sender, reader) = channel_within(&state.queues);
-            let Some(outlet) = &mut state.outlet else {
-                return Err(StageCause::Host("emit was called outside of transform".into()).into());
-            };
             let info = FileInfo {
                 name: info.name,
                 media_type: info.media_type,

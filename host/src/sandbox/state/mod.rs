@@ -62,6 +62,8 @@ pub(crate) struct Emitted {
 /// A stream plugin's way out.
 pub(crate) struct Outlet {
     pub(crate) emitted: mpsc::UnboundedSender<Emitted>,
+    /// Name of the input.
+    pub(crate) input: String,
     /// Outputs whose stream has not ended.
     pub(crate) open: usize,
     /// Outputs whose stream has ended, waiting for the plugin's ok.

@@ -54,8 +54,14 @@ impl Tally {
     }
 }
 
-/// Counts an output and checks the name and the media type that a plugin gave it, before anything of it is kept.
-pub(crate) fn admit(tally: &Tally, name: &str, media_type: &str) -> Result<(), StageCause> {
+/// Counts an output and checks the name and the media type that a plugin gave it, before anything of it is kept. `input` is
+/// the name of its input.
+pub(crate) fn admit(
+    tally: &Tally,
+    name: &str,
+    input: &str,
+    media_type: &str,
+) -> Result<(), StageCause> {
     tally.add_file()?;
     if media_type.len() > media::MAX_TYPE {
         return Err(StageCause::OutputMediaType {
@@ -63,7 +69,7 @@ pub(crate) fn admit(tally: &Tally, name: &str, media_type: &str) -> Result<(), S
             bytes: media_type.len(),
         });
     }
-    media::check_name(name).map_err(|problem| {
+    media::check_output_name(name, input).map_err(|problem| {
         let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
         StageCause::OutputName(format!("`{shown}` {problem}"))
     })
