@@ -100,6 +100,7 @@ pub use forebay_core::FileInfo;
 pub use forebay_core::channel::{Content, Interrupted};
 pub use host::{Host, HostBuilder};
 pub use sandbox::cause::{PluginError, StageCause, StageError};
+pub use sandbox::code::run_compiler;
 pub use sandbox::grants::{Clock, Grants, Random};
 pub use sandbox::limits::{Exceeded, JobLimits, Limits};
 pub use sandbox::plugin::{Descriptor, LinkError, LoadError, Plugin};

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod compiler;
 mod folders;
 #[cfg(target_os = "linux")]
 mod measurements;

@@ -5,6 +5,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod cause;
+pub(crate) mod code;
 mod console;
 mod describe;
 pub(crate) mod engine;
