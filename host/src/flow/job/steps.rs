@@ -13,6 +13,7 @@ use forebay_core::channel::{Sender, channel};
 use forebay_core::scratch::{Scratch, TempFile};
 use forebay_core::{disk, media};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::abort_on_drop::AbortOnDrop;
 use super::in_flight::{InFlight, Origin};
@@ -200,7 +201,16 @@ impl Run {
             emitted,
         };
         let ended = {
-            let mut running = std::pin::pin!(run::run(stage, info.clone(), content, environment));
+            // What the plugin prints is logged within it.
+            let span = tracing::info_span!(
+                "stage",
+                job = self.pipeline.name(),
+                stage = self.pipeline.label(at),
+                plugin = stage.plugin.name(),
+                file = ?info.name,
+            );
+            let running = run::run(stage, info.clone(), content, environment).instrument(span);
+            let mut running = std::pin::pin!(running);
             loop {
                 tokio::select! {
                     biased;
