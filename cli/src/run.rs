@@ -84,7 +84,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             Target::Assets(assets)
         }
     };
-    jobs(&plugins.host, &pipeline, target, &args.common, report_file).await
+    let host = &plugins.host;
+    jobs(host, &pipeline, target, &args.common, None, report_file).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
@@ -96,6 +97,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
         &Pipeline::builder("upload").build()?,
         target,
         &args.common,
+        args.media_type.as_deref(),
         report_file,
     )
     .await
@@ -239,6 +241,7 @@ async fn jobs(
     pipeline: &Pipeline,
     target: Target,
     common: &Common,
+    media_type: Option<&str>,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
@@ -257,6 +260,10 @@ async fn jobs(
                 Source::reader(&common.stdin_name, tokio::io::stdin())
             } else {
                 Source::path(&input.path)
+            };
+            let source = match media_type {
+                Some(media_type) => source.media_type(media_type),
+                None => source,
             };
             let name = source.name().to_owned();
             let sink = match target.sink(number, &input, &name) {

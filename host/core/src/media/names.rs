@@ -196,6 +196,10 @@ mod tests {
             ("data.geojson", "application/json", "data.geojson"),
             ("README.md", "text/html", "README.md"),
             ("main.rs", "text/plain", "main.rs"),
+            ("server.crt", "text/plain", "server.crt"),
+            ("libm.so", "text/plain", "libm.so"),
+            ("report.xls", "text/html", "report.html"),
+            ("logo.ai", "application/pdf", "logo.ai"),
             ("words.txt", "application/x-subrip", "words.srt"),
             ("logo.SVG", "image/svg+xml", "logo.SVG"),
             // Containers.

@@ -108,9 +108,9 @@ fn brand(brand: &[u8]) -> Option<Kind> {
         | [b'c', b'm', b'f', _]
         | [b'N', b'D', _, _] => Kind::Mp4,
         b"mp21" | b"mp71" | b"mmp4" | b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09"
-        | b"dash" | b"msdh" | b"msix" | b"cmf2" | b"f4v " | b"F4V " | b"f4p " | b"F4P "
-        | b"MSNV" | b"NSDC" | b"XAVC" | b"CAEP" | b"niko" | b"pana" | b"PANA" | b"LCAG"
-        | b"ccff" | b"piff" | b"dby1" | b"lmsg" | b"sims" | b"isml" => Kind::Mp4,
+        | b"dash" | b"msdh" | b"msix" | b"f4v " | b"F4V " | b"f4p " | b"F4P " | b"MSNV"
+        | b"NSDC" | b"XAVC" | b"CAEP" | b"niko" | b"pana" | b"PANA" | b"LCAG" | b"ccff"
+        | b"piff" | b"dby1" | b"lmsg" | b"sims" | b"isml" => Kind::Mp4,
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
-//! Programs, libraries and archives.
+//! Programs, fonts, libraries and archives.
 
-use super::{at, byte, index, le16, le32};
+use super::{at, be16, byte, index, le16, le32};
 
 /// ELF: a class, a byte order and version 1.
 pub(in crate::media) fn is_elf(head: &[u8]) -> bool {
@@ -68,6 +68,15 @@ pub(in crate::media) fn is_flash(head: &[u8]) -> bool {
     letters && byte(head, 3).is_some_and(|version| (1..=50).contains(&version)) && head.len() >= 8
 }
 
+/// A TrueType font (OpenType 1.9, table directory): a number of tables, then a tag of four letters.
+pub(in crate::media) fn is_truetype(head: &[u8]) -> bool {
+    at(head, 0, b"\0\x01\0\0")
+        && be16(head, 4).is_some_and(|tables| (1..=64).contains(&tables))
+        && head
+            .get(12..16)
+            .is_some_and(|tag| tag.iter().all(|b| (b' '..=b'~').contains(b)))
+}
+
 /// A certificate in DER: a sequence that holds a sequence, which holds a version or a number.
 pub(in crate::media) fn is_certificate(head: &[u8]) -> bool {
     at(head, 0, b"\x30\x82")
@@ -96,6 +105,8 @@ mod tests {
         assert!(is_bzip2(b"BZh91AY&SY") && !is_bzip2(b"BZh is short for bzip"));
         assert!(is_gzip(b"\x1f\x8b\x08\0") && !is_gzip(b"\x1f\x8b\x08\xe0"));
         assert!(is_compress(b"\x1f\x9d\x90") && !is_compress(b"\x1f\x9d\x1f"));
-        assert!(!is_flash(b"FWS \0\0\0\0\0"[..3].as_ref()));
+        assert!(is_flash(b"CWS\x0a\0\0\x10\0") && !is_flash(b"FWS \0\0\x10\0"[..3].as_ref()));
+        assert!(is_truetype(b"\0\x01\0\0\0\x11\x01\0\0\x04\0\x10GDEF"));
+        assert!(!is_truetype(b"\0\x01\0\0\0\0\0\x20\0\0\0\0\0\0\0\0"));
     }
 }
