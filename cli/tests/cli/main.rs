@@ -10,6 +10,7 @@ mod commands;
 mod folders;
 #[cfg(target_os = "linux")]
 mod measurements;
+mod media_types;
 mod pipelines;
 mod refusals;
 #[cfg(unix)]

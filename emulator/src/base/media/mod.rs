@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of bytes from the start of a file that decide its type. The header of a PDF may be anywhere in the first
 /// 1024 bytes (PDF 1.7, annex H, note 13). All other signatures end earlier.
+/// Sixteen more bytes hold a header that starts at the last of them.
 pub(crate) const HEAD: usize = 1024 + 16;
 
 /// A type that the service accepts.

@@ -144,7 +144,10 @@ pub(super) fn is_pdf(head: &[u8]) -> bool {
     if is_pdf_header(start) || is_pdf_after_postscript(start) {
         return true;
     }
-    if std::str::from_utf8(head).is_ok() {
+    // A character that the head cuts off does not count.
+    let utf_8 =
+        std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    if utf_8 && is_text(head) {
         return false;
     }
     (0..=1024).any(|at| {

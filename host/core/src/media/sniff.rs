@@ -186,6 +186,14 @@ mod tests {
             ] {
                 assert_eq!(sniff(head.as_bytes()), "text/plain", "{head}");
             }
+            // Nor is any part of it that comes first.
+            for cut in 1..text.len() {
+                assert_eq!(
+                    sniff(&text.as_bytes()[..cut]),
+                    "text/plain",
+                    "{text} up to {cut}"
+                );
+            }
             let latin = [text.as_bytes(), b"\nr\xe9sum\xe9\n"].concat();
             assert_eq!(sniff(&latin), "text/plain", "{text} in Latin-1");
         }
