@@ -37,7 +37,8 @@ fn films_and_sound_of_every_kind_are_uploaded() {
         .output()
         .unwrap();
     assert_success(&output);
-    let mut uploaded: Vec<&str> = text(&output.stdout)
+    let lines = text(&output.stdout);
+    let mut uploaded: Vec<&str> = lines
         .lines()
         .filter_map(|line| line.split_once('\t'))
         .map(|(_, name)| name)
