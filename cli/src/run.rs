@@ -288,7 +288,8 @@ async fn jobs(
             };
             for error in &errors {
                 let hint = target.hint(error, &report).unwrap_or_default();
-                progress.failed(&(line(&input.shown, &name, error) + &hint));
+                let names = [name.as_str(), &report.source.name];
+                progress.failed(&(line(&input.shown, names, error) + &hint));
             }
             for file in &report.files {
                 progress.done(&input.shown, file);
@@ -323,12 +324,17 @@ async fn jobs(
     })
 }
 
-/// A failure in one line. The line starts with the input as it was named.
-fn line(shown: &str, name: &str, error: &Error) -> String {
+/// A failure in one line. The line starts with the input as it was named, in place of its own name, before or after that
+/// was made to fit its type.
+fn line(shown: &str, names: [&str; 2], error: &Error) -> String {
     let text = error.to_string();
-    match text.strip_prefix(name) {
-        Some(rest) if rest.starts_with(':') => format!("{shown}{rest}"),
-        _ => format!("{shown}: {text}"),
+    let rest = names
+        .into_iter()
+        .filter_map(|name| text.strip_prefix(name))
+        .find(|rest| rest.starts_with(':'));
+    match rest {
+        Some(rest) => format!("{shown}{rest}"),
+        None => format!("{shown}: {text}"),
     }
 }
 

@@ -40,7 +40,7 @@ fn has_brands(head: &[u8]) -> bool {
     let size = be32(head, 0).unwrap_or(0);
     let letters = head.get(8..12).unwrap_or_default();
     (16..=MAX_FTYP).contains(&size)
-        && size % 4 == 0
+        && size.is_multiple_of(4)
         && letters.len() == 4
         && letters.iter().all(|b| (b' '..=b'~').contains(b))
 }

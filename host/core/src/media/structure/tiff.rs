@@ -103,7 +103,7 @@ impl Tiff<'_> {
         };
         match () {
             () if dng => Kind::Dng,
-            () if !sensor && !(preview && elsewhere) => Kind::Picture,
+            () if !(sensor || preview && elsewhere) => Kind::Picture,
             () if from(b"NIKON") => Kind::Nikon,
             () if from(b"SONY") => Kind::Sony,
             () if from(b"PENTAX") || from(b"RICOH") => Kind::Pentax,
