@@ -11,6 +11,7 @@ mod compiler;
 mod folders;
 #[cfg(target_os = "linux")]
 mod measurements;
+mod media_types;
 mod pipelines;
 mod refusals;
 #[cfg(unix)]

@@ -33,6 +33,7 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Run {
     pub(super) async fn start(self: Arc<Self>, source: Source) {
         let file = source.name().to_owned();
+        let declared = source.declared_type().map(str::to_owned);
         let (stages, most) = (
             self.pipeline.stages().len(),
             self.host.max_instances as usize,
@@ -69,6 +70,7 @@ impl Run {
             content,
             origin: Origin {
                 replay: opened.replay(),
+                declared,
                 ..Origin::default()
             },
         };
@@ -108,7 +110,7 @@ impl Run {
         })
     }
 
-    /// Sets a file's type from its bytes, and a name that fits this type. Checks that the stage before may emit this
+    /// Sets a file's type from its bytes, unless it was set for the source, and a name that fits this type. Checks that the stage before may emit this
     /// type.
     async fn settle(&self, mut file: InFlight, at: usize) -> Option<InFlight> {
         let Ok(head) = file.content.peek(media::SNIFF_LEN).await else {
@@ -116,7 +118,12 @@ impl Run {
             return None;
         };
         let sniffed = media::sniff(&head);
-        let media_type = media::settle(sniffed, &file.info.media_type).to_owned();
+        let declared = file.origin.declared.take();
+        if declared.is_some() {
+            self.results().detected_type = Some(sniffed.to_owned());
+        }
+        let media_type =
+            declared.unwrap_or_else(|| media::settle(sniffed, &file.info.media_type).to_owned());
         file.info.name = media::fit_name(&file.info.name, &media_type);
         file.info.media_type = media_type;
         match &file.origin.came_from {
