@@ -67,8 +67,11 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
                 continue;
             }
             levels.push((kids.iter(), attributes));
-        } else if is_empty_node(dictionary) {
-            continue;
+        } else if is_node(dictionary) {
+            // Without kids, it should have no pages.
+            if source.get(dictionary, b"Count")?.as_i64().unwrap_or(0) != 0 {
+                hole.get_or_insert_with(|| format!("page {number} is missing"));
+            }
         } else if pages.len() == MAX_PAGES {
             return Err(Error::InvalidInput(format!(
                 "the PDF has more than {MAX_PAGES} pages"
@@ -97,7 +100,7 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
 }
 
 /// Whether what has no kids is a node of the tree all the same, and not a page whose type is wrong.
-fn is_empty_node(dictionary: &Dictionary) -> bool {
+fn is_node(dictionary: &Dictionary) -> bool {
     dictionary.has_type(b"Pages")
         && !dictionary.has(b"Contents")
         && (!dictionary.has(b"Parent") || dictionary.has(b"Count"))

@@ -10,6 +10,9 @@ use crate::document::damaged;
 /// How deeply the encryption dictionary may be nested, references counted: it holds crypt filters, which hold values.
 const MAX_NESTING: usize = 10;
 
+/// AES encrypts blocks of this many bytes.
+const AES_BLOCK: usize = 16;
+
 const UNSUPPORTED: &str =
     "the PDF is encrypted in a way that is not supported; remove its protection first";
 
@@ -31,7 +34,7 @@ impl Crypt {
         let Ok(entry) = trailer.get(b"Encrypt") else {
             return Ok(None);
         };
-        let dictionary = match direct(entry, &object, MAX_NESTING) {
+        let mut dictionary = match direct(entry, &object, MAX_NESTING) {
             Object::Dictionary(dictionary) => dictionary,
             Object::Null if entry.is_null() => return Ok(None),
             _ => return Err(damaged("how it is encrypted cannot be read".into())),
@@ -39,6 +42,7 @@ impl Crypt {
         if !is_known(&dictionary) {
             return Err(Error::InvalidInput(UNSUPPORTED.into()));
         }
+        mend(&mut dictionary);
         // The library reads the dictionary from a document, and only by reference.
         let id = (1, 0);
         let mut document = Document::new();
@@ -54,7 +58,12 @@ impl Crypt {
             identifier.unwrap_or_else(|| vec![Object::string_literal(""); 2].into()),
         );
         document.objects.insert(id, Object::Dictionary(dictionary));
-        if let Err(error) = document.decrypt(password.unwrap_or_default()) {
+        // The password may be meant for other documents of the same run.
+        let mut opened = document.decrypt(password.unwrap_or_default());
+        if opened.is_err() && password.is_some() {
+            opened = document.decrypt("").or(opened);
+        }
+        if let Err(error) = opened {
             return Err(refusal(&error, password));
         }
         Ok(document.encryption_state.take().map(|state| Self {
@@ -65,7 +74,59 @@ impl Crypt {
 
     /// Decrypts an object. False when that fails; the strings that can be decrypted are, then.
     pub(super) fn decrypt(&self, id: ObjectId, object: &mut Object) -> bool {
-        self.dictionary == Some(id) || decrypt_object(&self.state, id, object).is_ok()
+        if self.dictionary == Some(id) {
+            return true;
+        }
+        if let Object::Stream(stream) = object
+            && self.state.get_stream_filter().method().starts_with(b"AES")
+        {
+            // Where a length does not hold, the end of a line may have been taken for data.
+            let whole = stream.content.len() / AES_BLOCK * AES_BLOCK;
+            stream.content.truncate(whole);
+        }
+        decrypt_object(&self.state, id, object).is_ok()
+    }
+}
+
+/// Sets right what producers get wrong, as other readers do: passwords and keys that are cut short or padded, a length in
+/// bytes, and lengths where the version says it all.
+fn mend(dictionary: &mut Dictionary) {
+    let integer = |key: &[u8]| match dictionary.get(key) {
+        Ok(Object::Integer(number)) => Some(*number),
+        #[allow(clippy::cast_possible_truncation, reason = "it saturates")]
+        Ok(Object::Real(number)) => Some(*number as i64),
+        _ => None,
+    };
+    let (version, revision) = (integer(b"V"), integer(b"R"));
+    let length = match (version, integer(b"Length")) {
+        (Some(1), _) => Some(40),
+        (Some(4), _) => Some(128),
+        (Some(5), _) => Some(256),
+        (_, Some(bytes @ 5..=16)) => Some(bytes * 8),
+        _ => None,
+    };
+    let permissions = integer(b"P");
+    let long = revision.is_some_and(|revision| revision >= 5);
+    let sizes = if long {
+        &[(b"O".as_slice(), 48), (b"U", 48), (b"OE", 32), (b"UE", 32)][..]
+    } else {
+        &[(b"O".as_slice(), 32), (b"U", 32)]
+    };
+    for (key, size) in sizes {
+        if let Ok(Object::String(value, _)) = dictionary.get_mut(key) {
+            value.resize(*size, 0);
+        }
+    }
+    for (key, value) in [(b"Length".as_slice(), length), (b"P", permissions)] {
+        if let Some(value) = value {
+            dictionary.set(key, value);
+        }
+    }
+    if dictionary
+        .get(b"EncryptMetadata")
+        .is_ok_and(|value| value.as_bool().is_err())
+    {
+        dictionary.remove(b"EncryptMetadata");
     }
 }
 

@@ -129,9 +129,8 @@ impl Objects {
         bytes: &[u8],
         places: &[(u32, u16, usize)],
     ) -> BTreeMap<ObjectId, usize> {
-        let is_there = |(number, _, offset): &(u32, u16, usize)| {
-            let header = Lexer::new(bytes, *offset).take_header();
-            header.is_some_and(|(found, _)| found == *number)
+        let is_there = |(number, generation, offset): &(u32, u16, usize)| {
+            Lexer::new(bytes, *offset).take_header() == Some((*number, *generation))
         };
         let (mut there, gone): (Vec<_>, Vec<_>) = places.iter().copied().partition(is_there);
         self.lost.extend(gone.iter().map(|(number, ..)| *number));

@@ -33,8 +33,9 @@ pub(super) fn scan(bytes: &[u8], from: usize) -> Option<Scan> {
     let mut catalog = None;
     let mut gap = from;
     let mut at = from;
-    // A value that does not end is read to the end of the file, and again from the next object on.
-    let mut left = bytes.len().saturating_mul(8).saturating_add(1 << 24);
+    // A value that does not end is read up to `endobj`, and its bytes again from the next object on.
+    let mut left = bytes.len().saturating_mul(8).saturating_add(1 << 20);
+    let mut object_end = 0;
     // Where the search for `endstream` found none.
     let mut no_end_from = usize::MAX;
     let finder = memmem::Finder::new(b"obj");
@@ -46,8 +47,12 @@ pub(super) fn scan(bytes: &[u8], from: usize) -> Option<Scan> {
         };
         scan.trailers(bytes, gap, start);
         gap = at;
-        let Ok(parsed) = stream::parse(bytes, start, bytes.len()) else {
-            left = left.checked_sub(bytes.len() - at)?;
+        if object_end < at {
+            object_end = memmem::find(bytes.get(at..)?, b"endobj")
+                .map_or(bytes.len(), |found| at + found + 6);
+        }
+        let Ok(parsed) = stream::parse(bytes, start, object_end) else {
+            left = left.checked_sub(object_end - at)?;
             if let Some((number, _)) = Lexer::new(bytes, start).take_header() {
                 scan.objects.remove(&number);
                 scan.unreadable.insert(number);

@@ -58,7 +58,7 @@ fn first_byte(bytes: &[u8], at: usize) -> usize {
 }
 
 /// The data of a stream that begins at `start`. The length counts if `endstream` follows it. If not, the data ends
-/// before the next `endstream`, which `search` finds.
+/// before the next `endstream`, which `search` finds; some producers write `endobj` alone.
 pub(super) fn extent(
     bytes: &[u8],
     start: usize,
@@ -67,22 +67,26 @@ pub(super) fn extent(
 ) -> Option<Range<usize>> {
     let announced = length
         .and_then(|length| start.checked_add(length))
-        .filter(|end| {
-            let Some(rest) = bytes.get(*end..) else {
-                return false;
-            };
-            let blanks = rest
-                .iter()
-                .take(8)
-                .take_while(|byte| is_space(**byte))
-                .count();
-            let rest = rest.get(blanks..).unwrap_or_default();
-            rest.starts_with(b"endstream") || rest.starts_with(b"endobj")
-        });
-    if let Some(end) = announced {
+        .filter(|end| *end <= bytes.len());
+    let is_followed_by = |end: usize, word: &[u8]| {
+        let rest = bytes.get(end..).unwrap_or_default();
+        let blanks = rest
+            .iter()
+            .take(8)
+            .take_while(|byte| is_space(**byte))
+            .count();
+        rest.get(blanks..).unwrap_or_default().starts_with(word)
+    };
+    if let Some(end) = announced.filter(|end| is_followed_by(*end, b"endstream")) {
         return Some(start..end);
     }
-    let end = search()?;
+    let found = search();
+    if let Some(end) = announced.filter(|end| is_followed_by(*end, b"endobj"))
+        && found.is_none_or(|found| found > end)
+    {
+        return Some(start..end);
+    }
+    let end = found?;
     let data = bytes.get(start..end)?;
     let line = match data {
         [.., b'\r', b'\n'] => 2,

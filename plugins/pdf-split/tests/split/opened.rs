@@ -283,6 +283,7 @@ fn page_trees() {
             )
             .object(21, "<</Type/Pages/Parent 2 0 R/Kids[]/Count 0>>")
             .object(22, "<</Type/Pages/Parent 2 0 R/Count 0>>")
+            .object(23, "<</Type/Pages/Parent 2 0 R/Count 2>>")
             .bytes()
     };
     for kids in [
@@ -297,6 +298,7 @@ fn page_trees() {
     // A hole, and fewer pages than there should be.
     for kids in [
         "10 0 R 77 0 R 14 0 R",
+        "10 0 R 23 0 R",
         "10 0 R null 14 0 R",
         "10 0 R 12 0 R 2 0 R",
     ] {
@@ -350,10 +352,7 @@ fn names_and_numbers() {
     ] {
         assert_eq!(rect(corners, "(x)"), right, "{corners}");
     }
-    for contents in ["<48656Z6c>", "<4>", "<>", "(a\\", "undefined", "NaN"]
-        .iter()
-        .filter(|text| !text.starts_with("(a"))
-    {
+    for contents in ["<48656Z6c>", "<4>", "<>", "undefined", "NaN"] {
         assert_eq!(rect("10 10 100 60", contents), right, "{contents}");
     }
 }
@@ -375,8 +374,8 @@ fn an_empty_password_opens() {
             assert!(text.contains(&format!("PAGE{n} SECRET{n}")), "{text}");
             assert!(!text.contains("Encrypt"), "{text}");
         }
-        // A password that is not needed does no harm, unless it is wrong: then it may be meant for another file.
-        assert_eq!(split(bytes, r#"{"password":""}"#).unwrap().len(), 3);
+        // A password that is meant for another document.
+        assert_eq!(split(bytes, r#"{"password":"x"}"#).unwrap().len(), 3);
     }
 }
 
