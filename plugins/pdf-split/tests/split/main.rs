@@ -12,4 +12,5 @@ mod book;
 mod demo;
 mod hostile;
 mod kept;
+mod opened;
 mod pdf;
