@@ -10,6 +10,7 @@ use forebay_plugin::Error;
 use lopdf::xref::{XrefEntry, XrefRecovery};
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 
+use crate::content;
 use crate::destinations::Destinations;
 use crate::labels::Labels;
 use crate::outline::Outline;
@@ -20,7 +21,7 @@ use crate::trees::{self, Fields};
 const MAX_REFERENCES: usize = 32;
 
 /// What a missing object stands for.
-static NULL: Object = Object::Null;
+pub(crate) static NULL: Object = Object::Null;
 
 /// Reads a document and refuses what cannot be split in good faith.
 pub(crate) fn load(bytes: &[u8]) -> Result<Document, Error> {
@@ -62,6 +63,8 @@ pub(crate) struct Source<'a> {
     pub(crate) fields: Fields<'a>,
     /// Pages, nodes of the page tree and annotations.
     structure: HashSet<ObjectId>,
+    /// The names in content streams that were read last.
+    pub(crate) names: content::Cache,
 }
 
 impl<'a> Source<'a> {
@@ -77,11 +80,19 @@ impl<'a> Source<'a> {
             labels: Labels::default(),
             fields: Fields::new(),
             structure: HashSet::new(),
+            names: content::Cache::default(),
         };
         (source.pages, source.structure) = pages::read(&source)?;
-        source.structure.extend(annotations(&source)?);
+        let annotations = annotations(&source)?;
+        source
+            .structure
+            .extend(annotations.iter().map(|(id, _)| *id));
         if let Some(form) = source.dictionary(source.catalog, b"AcroForm")? {
-            source.fields = trees::fields(&source, source.array(form, b"Fields")?)?;
+            let widgets: Vec<_> = annotations
+                .into_iter()
+                .filter(|(_, annotation)| is_widget(&source, annotation))
+                .collect();
+            source.fields = trees::fields(&source, source.array(form, b"Fields")?, &widgets)?;
         }
         source.destinations = Destinations::read(&source)?;
         source.outline = Outline::read(&source)?;
@@ -179,13 +190,26 @@ pub(crate) fn as_dictionary(object: &Object) -> Option<&Dictionary> {
     }
 }
 
-/// Every annotation that a page lists.
-fn annotations(source: &Source<'_>) -> Result<HashSet<ObjectId>, Error> {
-    let mut found = HashSet::new();
+/// Every annotation that a page lists, with its number.
+fn annotations<'a>(source: &Source<'a>) -> Result<Vec<(ObjectId, &'a Dictionary)>, Error> {
+    let mut found = Vec::new();
     let mut lists = HashSet::new();
+    let mut seen = HashSet::new();
     for page in &source.pages {
-        let list = source.array_once(page.dictionary, b"Annots", &mut lists)?;
-        found.extend(list.iter().filter_map(|item| item.as_reference().ok()));
+        for item in source.array_once(page.dictionary, b"Annots", &mut lists)? {
+            if let Object::Reference(id) = item
+                && seen.insert(*id)
+                && let Object::Dictionary(annotation) = source.resolve(item)?
+            {
+                found.push((*id, annotation));
+            }
+        }
     }
     Ok(found)
+}
+
+fn is_widget<'a>(source: &Source<'a>, annotation: &'a Dictionary) -> bool {
+    source
+        .get(annotation, b"Subtype")
+        .is_ok_and(|kind| kind.as_name().is_ok_and(|kind| kind == b"Widget"))
 }

@@ -8,14 +8,13 @@ use forebay_plugin::Error;
 use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::annotations::Annotation;
-use crate::content;
 use crate::copy::Copier;
-use crate::document::Source;
+use crate::document::{NULL, Source};
 
 /// What is kept of a field: its name, type, flags, value and look. Actions are dropped.
-const FIELD_KEYS: [&[u8]; 17] = [
-    b"DA", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI", b"TM",
-    b"TU", b"Lock", b"SV", b"V",
+const FIELD_KEYS: [&[u8]; 18] = [
+    b"DA", b"DR", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI",
+    b"TM", b"TU", b"Lock", b"SV", b"V",
 ];
 
 /// The most levels of fields that are climbed to find an inherited type.
@@ -98,7 +97,7 @@ pub(crate) fn copy<'a>(
     written.set("Fields", roots);
     copier.copy_keys(form, &[b"DA", b"NeedAppearances", b"Q"], &mut written)?;
     if let Some(resources) = copier.source.dictionary(form, b"DR")? {
-        written.set("DR", content::copy_fonts(copier, resources)?);
+        written.set("DR", copier.copy_default_resources(resources)?);
     }
     Ok(Some(written))
 }
@@ -146,17 +145,46 @@ pub(crate) fn inherit<'a>(
 /// means nothing in a part.
 pub(crate) fn is_signature<'a>(
     source: &Source<'a>,
+    id: Option<ObjectId>,
+    field: &'a Dictionary,
+) -> Result<bool, Error> {
+    let kind = inherited(source, id, field, b"FT")?;
+    Ok(kind.as_name().is_ok_and(|kind| kind == b"Sig"))
+}
+
+/// Whether it is for a signature, and there is one.
+pub(crate) fn is_signed<'a>(
+    source: &Source<'a>,
+    id: Option<ObjectId>,
+    field: &'a Dictionary,
+) -> Result<bool, Error> {
+    Ok(is_signature(source, id, field)? && !inherited(source, id, field, b"V")?.is_null())
+}
+
+/// The value of a key that a field has or inherits; null when there is none.
+fn inherited<'a>(
+    source: &Source<'a>,
     mut id: Option<ObjectId>,
     mut field: &'a Dictionary,
-) -> Result<bool, Error> {
+    key: &[u8],
+) -> Result<&'a Object, Error> {
     for _ in 0..MAX_LEVELS {
-        if let Ok(kind) = source.get(field, b"FT")?.as_name() {
-            return Ok(kind == b"Sig");
+        let value = source.get(field, key)?;
+        if !value.is_null() {
+            return Ok(value);
         }
-        match id.and_then(|id| source.fields.get(&id)).copied().flatten() {
-            Some((above, parent)) => (id, field) = (Some(above), parent),
+        // The form knows what is above its fields; others tell themselves.
+        let above = match id.and_then(|id| source.fields.get(&id)) {
+            Some(Some((above, parent))) => Some((Some(*above), *parent)),
+            Some(None) => None,
+            None => source
+                .dictionary(field, b"Parent")?
+                .map(|parent| (None, parent)),
+        };
+        match above {
+            Some((above, parent)) => (id, field) = (above, parent),
             None => break,
         }
     }
-    Ok(false)
+    Ok(&NULL)
 }

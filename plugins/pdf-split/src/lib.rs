@@ -26,8 +26,10 @@
 //! An encrypted document is refused, and so is a damaged one: a part that lacks something would be worse than an error.
 
 mod annotations;
+mod check;
 mod content;
 mod copy;
+mod decode;
 mod destinations;
 mod document;
 mod form;
@@ -39,6 +41,7 @@ mod pages;
 mod part;
 mod ranges;
 mod trees;
+mod usage;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
