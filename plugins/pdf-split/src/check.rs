@@ -70,6 +70,10 @@ fn references(part: &Document) -> Checked {
                     id.0
                 ));
             }
+            // Not a number that the format can write.
+            Object::Real(number) if !number.is_finite() => {
+                return Err("a number is beyond what a PDF can hold".into());
+            }
             Object::Array(array) => open.extend(array),
             Object::Dictionary(dictionary) => {
                 open.extend(dictionary.iter().map(|(_, value)| value))
@@ -364,4 +368,111 @@ fn find<'a>(
         None => return Ok(None),
     };
     Ok((!resource.is_null()).then_some(resource))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use lopdf::dictionary;
+
+    use super::*;
+
+    /// A page with one picture; the document is its own part.
+    fn document() -> Document {
+        let mut document = Document::new();
+        let picture = Stream::new(dictionary! { "Subtype" => "Image" }, b"PICTURE".to_vec());
+        let picture = document.add_object(picture);
+        let content = document.add_object(Stream::new(Dictionary::new(), b"/Im Do".to_vec()));
+        let look = document.add_object(Stream::new(
+            dictionary! { "Subtype" => "Form" },
+            b"/Im Do".to_vec(),
+        ));
+        let page = document.add_object(dictionary! {
+            "Type" => "Page",
+            "Contents" => content,
+            "Resources" => dictionary! { "XObject" => dictionary! { "Im" => picture } },
+            "Annots" => vec![dictionary! { "AP" => dictionary! { "N" => look } }.into()],
+        });
+        let tree =
+            document.add_object(dictionary! { "Type" => "Pages", "Kids" => vec![page.into()] });
+        let catalog = document.add_object(dictionary! { "Type" => "Catalog", "Pages" => tree });
+        document.trailer.set("Root", catalog);
+        document
+    }
+
+    fn missing(change: impl FnOnce(&mut Document)) -> Option<String> {
+        let document = document();
+        let source = Source::new(&document).unwrap();
+        let mut part = document.clone();
+        change(&mut part);
+        let range = PageRange { first: 1, last: 1 };
+        check(&source, range, &part)
+            .unwrap()
+            .err()
+            .map(|missing| missing.what)
+    }
+
+    fn page(part: &mut Document) -> &mut Dictionary {
+        let id = part.page_iter().next().unwrap();
+        part.get_object_mut(id).unwrap().as_dict_mut().unwrap()
+    }
+
+    fn stream<'a>(part: &'a mut Document, content: &[u8]) -> &'a mut Stream {
+        let mut streams = part
+            .objects
+            .values_mut()
+            .filter_map(|object| object.as_stream_mut().ok());
+        streams.find(|stream| stream.content == content).unwrap()
+    }
+
+    #[test]
+    fn a_whole_part_lacks_nothing() {
+        assert_eq!(missing(|_| {}), None);
+    }
+
+    #[test]
+    fn whatever_is_missing_is_noticed() {
+        for (wanted, change) in [
+            (
+                "Im of /XObject",
+                (|part| {
+                    page(part).set("Resources", Dictionary::new());
+                }) as fn(&mut Document),
+            ),
+            ("Im of /XObject", |part| {
+                page(part).remove(b"Resources");
+            }),
+            ("Im of /XObject", |part| {
+                stream(part, b"PICTURE").content.push(b'!');
+            }),
+            ("content stream", |part| {
+                page(part).remove(b"Contents");
+            }),
+            ("content stream", |part| {
+                stream(part, b"/Im Do").content.push(b' ');
+            }),
+            ("content stream", |part| {
+                stream(part, b"/Im Do").dict.set("Filter", "FlateDecode");
+            }),
+            ("annotation", |part| {
+                page(part).remove(b"Annots");
+            }),
+            ("appearance", |part| {
+                page(part).set("Annots", vec![Dictionary::new().into()]);
+            }),
+            ("object 99", |part| {
+                page(part).set("Group", (99, 0));
+            }),
+            ("number", |part| {
+                page(part).set("UserUnit", f32::INFINITY);
+            }),
+            ("pages", |part| {
+                part.delete_pages(&[1]);
+            }),
+        ] {
+            let what = missing(change).unwrap();
+            assert!(what.contains(wanted), "{wanted}: {what}");
+        }
+    }
 }

@@ -186,11 +186,20 @@ mod tests {
         let content =
             b"q /Im0 Do/F#31 12 Tf(a /string)Tj[/A/B]<</C/D>>BDC /\n/#zz BI ID \x00/\xff\x01EI";
         let names: Vec<_> = scan(content).unwrap().names.into_iter().collect();
-        let wanted: [&[u8]; 10] = [
-            b"", b"#zz", b"A", b"B", b"C", b"D", b"F#31", b"F1", b"Im0", b"string",
+        let wanted: [&[u8]; 11] = [
+            b"",
+            b"#zz",
+            b"A",
+            b"B",
+            b"C",
+            b"D",
+            b"F#31",
+            b"F1",
+            b"Im0",
+            b"string",
+            b"\xff\x01EI",
         ];
-        assert_eq!(names[..10], wanted);
-        assert_eq!(names[10..], [b"\xff\x01EI"]);
+        assert_eq!(names, wanted);
     }
 
     #[test]

@@ -19,22 +19,36 @@ const DROPPED: [&[u8]; 4] = [b"StructParent", b"StructParents", b"PieceInfo", b"
 /// Resources that stay whole for the fields of a form, which name fonts in their text.
 const FIELD_RESOURCES: [&[u8]; 4] = [b"ColorSpace", b"Encoding", b"Font", b"ProcSet"];
 
-/// Types of dictionaries that belong to the document, not to what a page shows.
-const DOCUMENT_TYPES: [&[u8]; 13] = [
-    b"Bead",
-    b"Catalog",
-    b"DPart",
-    b"DPartRoot",
-    b"MCR",
-    b"OBJR",
-    b"Outlines",
-    b"Page",
-    b"Pages",
-    b"StructElem",
-    b"StructTreeRoot",
-    b"Template",
-    b"Thread",
+/// Types of dictionaries that belong to the document, not to what a page shows, each with keys of which such a dictionary
+/// has one. Marked content may have properties of type `Page` (table 363), which are no page.
+const DOCUMENT_TYPES: [(&[u8], &[&[u8]]); 13] = [
+    (b"Bead", &[b"N", b"P", b"T", b"V"]),
+    (b"Catalog", &[b"Pages"]),
+    (b"DPart", &[b"DParts", b"Parent", b"Start"]),
+    (b"DPartRoot", &[b"DPartRootNode"]),
+    (b"MCR", &[b"Pg", b"Stm"]),
+    (b"OBJR", &[b"Obj", b"Pg"]),
+    (b"Outlines", &[b"First", b"Last"]),
+    (
+        b"Page",
+        &[b"Contents", b"MediaBox", b"Parent", b"Resources"],
+    ),
+    (b"Pages", &[b"Kids"]),
+    (b"StructElem", &[b"K", b"P", b"Pg"]),
+    (b"StructTreeRoot", &[b"K", b"ParentTree"]),
+    (b"Template", &[b"Contents", b"MediaBox", b"Resources"]),
+    (b"Thread", &[b"F", b"I"]),
 ];
+
+/// Whether a dictionary belongs to the document.
+fn is_of_document(dictionary: &Dictionary) -> bool {
+    let Ok(name) = dictionary.get_type() else {
+        return false;
+    };
+    DOCUMENT_TYPES
+        .iter()
+        .any(|(known, keys)| *known == name && keys.iter().any(|key| dictionary.has(key)))
+}
 
 /// A part in the making.
 pub(crate) struct Copier<'a, 's> {
@@ -229,9 +243,7 @@ impl<'a, 's> Copier<'a, 's> {
         let stays = object.is_null()
             || self.source.is_structure(id)
             || match object {
-                Object::Dictionary(dictionary) => dictionary
-                    .get_type()
-                    .is_ok_and(|name| DOCUMENT_TYPES.contains(&name)),
+                Object::Dictionary(dictionary) => is_of_document(dictionary),
                 Object::Stream(stream) => stream.dict.has_type(b"ObjStm"),
                 _ => false,
             };

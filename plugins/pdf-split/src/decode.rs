@@ -39,6 +39,9 @@ pub(crate) enum Unsure {
 /// A value, or the reason why there is none to rely on.
 pub(crate) type Sure<T> = Result<T, Unsure>;
 
+/// Filters in the order of decoding, with their parameters.
+type Filters<'a> = Vec<(&'a [u8], Parameters)>;
+
 /// The decoded bytes of a stream.
 pub(crate) fn decode<'a>(
     source: &Source<'a>,
@@ -66,12 +69,8 @@ pub(crate) fn decode<'a>(
     })
 }
 
-/// The filters of a stream in the order of decoding, with their parameters. Each may be a reference, and so may each
-/// parameter.
-fn filters<'a>(
-    source: &Source<'a>,
-    stream: &'a Dictionary,
-) -> Result<Sure<Vec<(&'a [u8], Parameters)>>, Error> {
+/// The filters of a stream. Each name, each dictionary of parameters and each parameter may be a reference.
+fn filters<'a>(source: &Source<'a>, stream: &'a Dictionary) -> Result<Sure<Filters<'a>>, Error> {
     // Data in another file, or keys that only some readers know.
     if stream.has(b"F") || stream.has(b"DP") {
         return Ok(Err(Unsure::Filter));

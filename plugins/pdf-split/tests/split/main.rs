@@ -10,6 +10,8 @@
 
 mod book;
 mod demo;
+mod fields;
 mod hostile;
 mod kept;
 mod pdf;
+mod resources;
