@@ -11,10 +11,22 @@ use crate::annotations::Annotation;
 use crate::copy::Copier;
 use crate::document::{NULL, Source};
 
-/// What is kept of a field: its name, type, flags, value and look. Actions are dropped.
-const FIELD_KEYS: [&[u8]; 18] = [
-    b"DA", b"DR", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI",
-    b"TM", b"TU", b"Lock", b"SV", b"V",
+/// What is not copied of a field: its place, which the part sets, its actions, its place in the structure tree, and files
+/// that belong to it.
+const DROPPED: [&[u8]; 7] = [
+    b"A",
+    b"AA",
+    b"AF",
+    b"Kids",
+    b"P",
+    b"Parent",
+    b"StructParent",
+];
+
+/// What a widget that stands in no form takes from the fields above it: name, type, flags, value and look.
+const INHERITED: [&[u8]; 19] = [
+    b"DA", b"DR", b"DS", b"DV", b"FT", b"Ff", b"I", b"Lock", b"MK", b"MaxLen", b"Opt", b"Q", b"RV",
+    b"SV", b"T", b"TI", b"TM", b"TU", b"V",
 ];
 
 /// The most levels of fields that are climbed to find an inherited type.
@@ -40,10 +52,15 @@ pub(crate) fn copy<'a>(
             continue;
         };
         let mut id = widget.id;
+        let mut below = widget.dictionary;
         while let Some((parent, dictionary)) = above {
             let known = places.get(parent).and_then(|place| fields.get_mut(*place));
+            let kid = Kid {
+                id,
+                names_parent: below.has(b"Parent"),
+            };
             if let Some(field) = known {
-                field.kids.push(id);
+                field.kids.push(kid);
                 break;
             }
             let new = copier.assign(*parent);
@@ -52,9 +69,9 @@ pub(crate) fn copy<'a>(
                 id: new,
                 source: *parent,
                 dictionary,
-                kids: vec![id],
+                kids: vec![kid],
             });
-            id = new;
+            (id, below) = (new, dictionary);
             above = copier.source.fields.get(parent).unwrap_or(&None);
         }
         if above.is_none() {
@@ -68,26 +85,26 @@ pub(crate) fn copy<'a>(
     for field in &fields {
         let mut written = Dictionary::new();
         let signature = is_signature(copier.source, Some(field.source), field.dictionary)?;
-        let keys = FIELD_KEYS
-            .iter()
-            .copied()
-            .filter(|key| !(signature && *key == b"V"))
-            .collect::<Vec<_>>();
-        copier.copy_keys(field.dictionary, &keys, &mut written)?;
+        for (key, value) in field.dictionary {
+            if !DROPPED.contains(&key.as_slice()) && !(signature && key == b"V") {
+                copier.copy_value(key, value, &mut written)?;
+            }
+        }
         written.set(
             "Kids",
             field
                 .kids
                 .iter()
-                .copied()
-                .map(Object::Reference)
+                .map(|kid| Object::Reference(kid.id))
                 .collect::<Vec<_>>(),
         );
         copier.put(field.id, Object::Dictionary(written));
     }
     for field in &fields {
-        for kid in &field.kids {
-            if let Some(kid) = copier.written(*kid) {
+        // A widget that does not name its field gets no name: readers that know the field draw the widget anew, and not
+        // always as its appearance has it.
+        for kid in field.kids.iter().filter(|kid| kid.names_parent) {
+            if let Some(kid) = copier.written(kid.id) {
                 kid.set("Parent", field.id);
             }
         }
@@ -107,7 +124,13 @@ struct Field<'a> {
     id: ObjectId,
     source: ObjectId,
     dictionary: &'a Dictionary,
-    kids: Vec<ObjectId>,
+    kids: Vec<Kid>,
+}
+
+/// What stands below a field.
+struct Kid {
+    id: ObjectId,
+    names_parent: bool,
 }
 
 /// Sets on a widget that no form lists what it inherits from the fields above it, which stay behind.
@@ -122,7 +145,7 @@ pub(crate) fn inherit<'a>(
             Some(parent) if !parent.has_type(b"Page") => field = parent,
             _ => break,
         }
-        for key in FIELD_KEYS
+        for key in INHERITED
             .iter()
             .copied()
             .filter(|key| !copy.has(key))

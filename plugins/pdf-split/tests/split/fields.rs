@@ -261,3 +261,21 @@ fn fields_may_be_told_by_their_widgets_only() {
     );
     assert_eq!(part.text(fields[0], "V").unwrap(), "VALUE");
 }
+
+#[test]
+fn a_field_keeps_what_it_says_of_its_widgets() {
+    let pdf = smallest()
+        .object(1, "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [6 0 R] >> >>")
+        .object(3, "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Annots [5 0 R] >>")
+        .object(5, "<< /Subtype /Widget /Parent 6 0 R >>")
+        .object(
+            6,
+            "<< /FT /Btn /T (name) /MK << /CA (8) >> /Own (OWN) /P 3 0 R /AA << /K 7 0 R >> /A 7 0 R /Kids [5 0 R] >>",
+        )
+        .object(7, "<< /S /JavaScript /JS (SCRIPT) >>");
+    let part = parts(&pdf, "{}").remove(0);
+    let field = part.list(part.catalog(), "AcroForm/Fields")[0];
+    assert_eq!(part.text(field, "MK/CA").unwrap(), "8");
+    assert_eq!(part.text(field, "Own").unwrap(), "OWN");
+    assert!(!part.everything().contains("SCRIPT"));
+}

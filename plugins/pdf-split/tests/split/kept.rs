@@ -217,6 +217,7 @@ fn widgets_need_not_name_their_field() {
         part.list(fields[0], "Kids"),
         part.list(part.page(0), "Annots")[..1]
     );
+    assert!(!part.list(fields[0], "Kids")[0].has(b"Parent"), "as it was");
 }
 
 #[test]
