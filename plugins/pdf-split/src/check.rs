@@ -5,14 +5,13 @@
 //! resource of the part wherever it leads to one in the document.
 
 use std::collections::HashSet;
-use std::rc::Rc;
 
 use forebay_plugin::Error;
 use lopdf::{Dictionary, Document, Object, Stream};
 
 use crate::document::{Source, as_dictionary};
 use crate::pages::Page;
-use crate::usage::{CATEGORIES, Drawn, page_resources};
+use crate::usage::{CATEGORIES, Drawn, MAX_LOOKUPS, Usage, page_resources};
 use crate::{PageRange, annotations, content};
 
 /// The deepest value that is compared. Filters and their parameters have two levels.
@@ -28,11 +27,12 @@ pub(crate) struct Missing {
 
 type Checked = Result<(), String>;
 
-/// Compares the pages of a part with those of its document.
+/// Compares the pages of a part, which was cut down to what they use, with those of its document.
 pub(crate) fn check(
     source: &Source<'_>,
     range: PageRange,
     part: &Document,
+    usage: &Usage,
 ) -> Result<Result<(), Missing>, Error> {
     let missing = |page, what: String| Ok(Err(Missing { page, what }));
     if let Err(what) = references(part) {
@@ -50,7 +50,7 @@ pub(crate) fn check(
         return missing(range.first, "pages are missing".into());
     }
     for (number, (page, copy)) in (range.first..).zip(pages.iter().zip(&part.pages)) {
-        let mut pair = Pair::new(source, &part);
+        let mut pair = Pair::new(source, &part, usage);
         if let Err(what) = pair.page(page, copy)? {
             return missing(number, what);
         }
@@ -85,20 +85,19 @@ fn references(part: &Document) -> Checked {
     Ok(())
 }
 
-/// A list of resources in the document and in the part, and those that content without a name in it falls back to.
+/// A list of resources in the document and in the part.
 struct Scope<'a, 'p> {
     resources: &'a Dictionary,
     copy: Option<&'p Dictionary>,
-    above: Option<Rc<Scope<'a, 'p>>>,
+    /// Where content looks that does not find a name here: the place of another scope.
+    above: Option<usize>,
 }
 
-type Scopes<'a, 'p> = Option<Rc<Scope<'a, 'p>>>;
-
-/// Content in both, and how many of the scopes are its own.
+/// Content in both, where it begins to look for names, and how many of the scopes are its own.
 struct Drawing<'a, 'p> {
     stream: &'a Stream,
     copy: &'p Stream,
-    scopes: Scopes<'a, 'p>,
+    scope: Option<usize>,
     own: usize,
 }
 
@@ -106,16 +105,22 @@ struct Drawing<'a, 'p> {
 struct Pair<'a, 'p, 's> {
     source: &'s Source<'a>,
     part: &'s Source<'p>,
+    usage: &'s Usage,
+    scopes: Vec<Scope<'a, 'p>>,
     open: Vec<Drawing<'a, 'p>>,
+    lookups: usize,
     seen: HashSet<(*const Stream, Option<*const Dictionary>)>,
     compared: HashSet<*const Object>,
 }
 
 impl<'a, 'p, 's> Pair<'a, 'p, 's> {
-    fn new(source: &'s Source<'a>, part: &'s Source<'p>) -> Self {
+    fn new(source: &'s Source<'a>, part: &'s Source<'p>, usage: &'s Usage) -> Self {
         Self {
             source,
             part,
+            usage,
+            scopes: Vec::new(),
+            lookups: 0,
             open: Vec::new(),
             seen: HashSet::new(),
             compared: HashSet::new(),
@@ -124,8 +129,11 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
 
     fn page(&mut self, page: &Page<'a>, copy: &Page<'p>) -> Result<Checked, Error> {
         let resources = page_resources(self.source, page)?;
-        let scopes = match resources {
-            Some(resources) => scope(resources, page_resources(self.part, copy)?, None),
+        let scope = match resources {
+            Some(resources) => {
+                let copy = page_resources(self.part, copy)?;
+                Some(self.scope(resources, copy, None))
+            }
             None => None,
         };
         let (streams, copies) = (
@@ -143,7 +151,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
             self.open.push(Drawing {
                 stream,
                 copy,
-                scopes: scopes.clone(),
+                scope,
                 own: usize::from(resources.is_some()),
             });
         }
@@ -156,7 +164,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         for ((_, annotation), (_, copy)) in annotations.into_iter().zip(copies) {
             let drawn = Drawn::appearances(self.source, annotation)?;
             let copies = Drawn::appearances(self.part, copy)?;
-            if let Err(what) = self.enter(drawn, copies, &scopes) {
+            if let Err(what) = self.enter(drawn, copies, scope) {
                 return Ok(Err(format!("{what} of an annotation")));
             }
         }
@@ -173,7 +181,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         &mut self,
         drawn: Vec<Drawn<'a>>,
         copies: Vec<Drawn<'p>>,
-        above: &Scopes<'a, 'p>,
+        above: Option<usize>,
     ) -> Checked {
         if drawn.len() != copies.len() {
             return Err("an appearance or a glyph is missing".into());
@@ -190,14 +198,14 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
                 continue;
             }
             let own = drawn.own.len();
-            let pairs = drawn.own.into_iter().zip(copy.own).rev();
-            let scopes = pairs.fold(above.clone(), |above, (resources, copy)| {
-                scope(resources, Some(copy), above)
-            });
+            let mut scope = above;
+            for (resources, copy) in drawn.own.into_iter().zip(copy.own).rev() {
+                scope = Some(self.scope(resources, Some(copy), scope));
+            }
             self.open.push(Drawing {
                 stream: drawn.stream,
                 copy: copy.stream,
-                scopes,
+                scope,
                 own,
             });
         }
@@ -213,17 +221,24 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
             return self.all(drawing);
         };
         for name in &names.names {
+            if self.lookups > MAX_LOOKUPS {
+                // All resources are there anyway when nothing was left out.
+                return Ok(match self.usage {
+                    Usage::Sure(_) => Err("its resources are too many to be checked".into()),
+                    Usage::Unsure => Ok(()),
+                });
+            }
             for category in CATEGORIES {
-                let mut scope = drawing.scopes.as_ref();
+                let mut place = drawing.scope;
                 let mut level = 0;
-                while let Some(at) = scope {
-                    match self.resource(drawing, at, category, name)? {
+                while let Some(scope) = place {
+                    match self.resource(drawing, scope, category, name)? {
                         Err(what) => return Ok(Err(what)),
                         Ok(true) if level < drawing.own => break,
                         Ok(_) => {}
                     }
                     level += 1;
-                    scope = at.above.as_ref();
+                    place = self.scopes.get(scope).and_then(|scope| scope.above);
                 }
             }
         }
@@ -232,29 +247,57 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
 
     /// Compares all resources of content whose names cannot be told.
     fn all(&mut self, drawing: &Drawing<'a, 'p>) -> Result<Checked, Error> {
-        let mut scope = drawing.scopes.as_ref();
-        while let Some(at) = scope {
+        let mut place = drawing.scope;
+        while let Some(scope) = place {
+            let Some(Scope {
+                resources, above, ..
+            }) = self.scopes.get(scope)
+            else {
+                break;
+            };
+            let resources = *resources;
+            place = *above;
             for category in CATEGORIES {
-                let list = self.source.dictionary(at.resources, category)?;
+                let list = self.source.dictionary(resources, category)?;
                 for (name, _) in list.into_iter().flatten() {
-                    if let Err(what) = self.resource(drawing, at, category, name)? {
+                    if self.lookups > MAX_LOOKUPS {
+                        return Ok(Ok(()));
+                    }
+                    if let Err(what) = self.resource(drawing, scope, category, name)? {
                         return Ok(Err(what));
                     }
                 }
             }
-            scope = at.above.as_ref();
         }
         Ok(Ok(()))
+    }
+
+    fn scope(
+        &mut self,
+        resources: &'a Dictionary,
+        copy: Option<&'p Dictionary>,
+        above: Option<usize>,
+    ) -> usize {
+        self.scopes.push(Scope {
+            resources,
+            copy,
+            above,
+        });
+        self.scopes.len() - 1
     }
 
     /// Whether a name leads to a resource of the document; if so, it must lead to the same in the part.
     fn resource(
         &mut self,
         drawing: &Drawing<'a, 'p>,
-        scope: &Scope<'a, 'p>,
+        scope: usize,
         category: &[u8],
         name: &[u8],
     ) -> Result<Result<bool, String>, Error> {
+        self.lookups += 1;
+        let Some(scope) = self.scopes.get(scope) else {
+            return Ok(Ok(false));
+        };
         let Some(resource) = find(self.source, scope.resources, category, name)? else {
             return Ok(Ok(false));
         };
@@ -285,7 +328,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         }
         let drawn = Drawn::of_resource(self.source, category, resource)?;
         let copies = Drawn::of_resource(self.part, category, copy)?;
-        Ok(self.enter(drawn, copies, &drawing.scopes).map(|()| true))
+        Ok(self.enter(drawn, copies, drawing.scope).map(|()| true))
     }
 
     /// Whether a stream has the bytes and the filters that it had.
@@ -338,18 +381,6 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
             (value, copy) => Ok(value == copy),
         }
     }
-}
-
-fn scope<'a, 'p>(
-    resources: &'a Dictionary,
-    copy: Option<&'p Dictionary>,
-    above: Scopes<'a, 'p>,
-) -> Scopes<'a, 'p> {
-    Some(Rc::new(Scope {
-        resources,
-        copy,
-        above,
-    }))
 }
 
 /// The resource of a name; none when it is null or missing.
@@ -407,7 +438,8 @@ mod tests {
         let mut part = document.clone();
         change(&mut part);
         let range = PageRange { first: 1, last: 1 };
-        check(&source, range, &part)
+        let usage = Usage::of_pages(&source, &source.pages).unwrap();
+        check(&source, range, &part, &usage)
             .unwrap()
             .err()
             .map(|missing| missing.what)

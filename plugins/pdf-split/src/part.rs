@@ -80,14 +80,14 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
         .unwrap_or_default();
     let usage = Usage::of_pages(source, pages)?;
     let part = assemble(source, range, pages, &usage)?;
-    let Err(missing) = check::check(source, range, &part)? else {
+    let Err(missing) = check::check(source, range, &part, &usage)? else {
         return Ok(part);
     };
     let missing = match usage {
         Usage::Unsure => missing,
         Usage::Sure(_) => {
             let part = assemble(source, range, pages, &Usage::Unsure)?;
-            match check::check(source, range, &part)? {
+            match check::check(source, range, &part, &Usage::Unsure)? {
                 Ok(()) => return Ok(part),
                 Err(missing) => missing,
             }

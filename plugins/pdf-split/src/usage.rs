@@ -22,7 +22,7 @@ use crate::document::{Source, as_dictionary};
 use crate::pages::{INHERITABLE, Page};
 
 /// The most look-ups for one page. Real pages need some thousands; charts that are made of forms, some 100,000.
-const MAX_LOOKUPS: usize = 5_000_000;
+pub(crate) const MAX_LOOKUPS: usize = 5_000_000;
 
 /// Resources that content draws with by name. `ColorSpace` and `ProcSet` hold nothing that a page shows, and a colour
 /// space can apply without being named (8.6.5.6), so they stay whole.
