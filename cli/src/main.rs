@@ -13,6 +13,7 @@ macro_rules! complain {
     ($($words:tt)*) => {{
         use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), $($words)*);
+        crate::output::log_line(format_args!($($words)*));
     }};
 }
 
@@ -21,11 +22,15 @@ mod assets;
 mod config;
 mod demo;
 mod emulator;
+mod failures;
+mod help;
 mod inputs;
 mod inspect;
 mod lock;
 mod lock_file;
+mod manual;
 mod name_template;
+mod output;
 mod pipeline_reference;
 mod plain;
 mod plugins;
@@ -35,6 +40,7 @@ mod run;
 mod service;
 mod signals;
 mod stage_arg;
+mod summary;
 mod usage_in_pipeline;
 mod verify;
 mod workflow;
@@ -62,7 +68,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+                .with_default_directive(args.verbosity.log_filter().into())
                 .with_env_var("FOREBAY_LOG")
                 .from_env_lossy(),
         )
@@ -72,6 +78,10 @@ fn main() -> ExitCode {
         // Logging such an error to the same standard error would panic.
         .log_internal_errors(false)
         .init();
+    if let Err(error) = output::init(&args.verbosity, args.command.name()) {
+        complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+        return ExitCode::from(2);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -116,5 +126,7 @@ async fn command(args: Args) -> anyhow::Result<Outcome> {
         Command::FileInput(args) => assets::file_input(&args),
         Command::Emulator(args) => emulator::serve(args).await,
         Command::Demo(args) => demo::demo(&args).await,
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }

@@ -87,7 +87,7 @@ pub use flow::event::{Event, Progress};
 pub use flow::job::{Job, JobError};
 pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
 pub use flow::place::Place;
-pub use flow::report::{FileReport, Report, StageReport};
+pub use flow::report::{Failure, FileReport, Report, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
 pub use flow::source::Source;
 pub use forebay_config_schema::ConfigSchema;

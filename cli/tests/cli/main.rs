@@ -2,14 +2,18 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "tests"
 )]
 
 mod commands;
+mod failures;
 mod folders;
+mod manuals;
 #[cfg(target_os = "linux")]
 mod measurements;
+mod messages;
 mod pipelines;
 mod refusals;
 #[cfg(unix)]
