@@ -8,6 +8,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 use crate::help;
 use crate::name_template::NameTemplate;
 use crate::output::Verbosity;
+use crate::select::Selection;
 
 /// Runs sandboxed plugins over files before they are uploaded.
 ///
@@ -148,7 +149,7 @@ pub(crate) struct UploadArgs {
 #[derive(Debug, Parser)]
 pub(crate) struct Common {
     /// Files, folders (with all files in them and in their subfolders), or `-` for standard input
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "files_from", value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// The name of the file that comes from standard input
@@ -169,6 +170,17 @@ pub(crate) struct Common {
     /// unchanged and the run does not start.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
+
+    /// Print what would be done with each file, and do nothing
+    ///
+    /// The plan shows the stages with what they are granted, the type and size of each file, how it would be uploaded, and
+    /// what would be refused and why. No request is sent, and nothing is written. With --json it is printed as JSON. The
+    /// exit status is 1 if a file would be refused.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) selection: Selection,
 
     /// Print one JSON object for each input when the input is done, and the totals at the end
     ///

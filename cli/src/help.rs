@@ -34,6 +34,9 @@ Examples:
   forebay run -s strip-metadata -s image-resize:max_width=800 -o - - < a.jpg > small.jpg
   forebay run -p pipelines.toml#photos --report report.json -o out photos/
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER > body.json
+  forebay run -s strip-metadata -o out --dry-run photos/             what would be done and what refused
+  forebay run -s strip-metadata -o out --include '*.jpg' --exclude old photos/
+  find . -newer last -print0 | forebay run -s strip-metadata -o out --files-from - -0
 
 Results are written to standard output, one line for each file: its path, or the asset's id and the file's name.
 Messages are written to standard error, with a summary at the end.
@@ -44,6 +47,9 @@ pub(crate) const UPLOAD: &str = "\
 Examples:
   forebay upload photo.jpg                               prints the asset's id and the file's name
   forebay upload --journal trip.journal photos/          if it is interrupted, start it again: it uploads the rest
+  forebay upload --dry-run photos/                       what would be sent and what refused; needs no key
+  forebay upload --include '*.{mp4,webm}' clips/
+  forebay upload --files-from list.txt
   forebay upload --json photos/ | jq -r 'select(.files) | .files[].asset.asset_id'
 
 Files of up to 32 MB are sent in one request. Larger ones are sent to the service's storage (direct upload).

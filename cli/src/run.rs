@@ -16,12 +16,14 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
-use crate::inputs::{Input, expand};
+use crate::inputs::Input;
 use crate::lock_file::{self, Lock};
 use crate::name_template::{NameTemplate, Named};
+use crate::plan::{Plan, To};
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
+use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::{End, Totals};
 use crate::{failures, pipeline_reference, service, workflow};
@@ -50,15 +52,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             (pipeline, Some(workflow))
         }
     };
-    if let Some(last) = last {
-        ensure!(
-            args.upload,
-            "a workflow uploads what it makes itself: give -u in place of -o"
-        );
-        let assets = service::connect(&args.common.service, Some(last.name()))?;
-        let common = &args.common;
-        return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
-    }
+    ensure!(
+        args.upload || last.is_none(),
+        "a workflow uploads what it makes itself: give -u in place of -o"
+    );
     ensure!(
         args.upload || args.common.journal.is_none(),
         "--journal notes uploads: give -u in place of -o"
@@ -71,6 +68,29 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         !(to_stdout && args.name.is_some()),
         "--name names files in a folder: give `-o DIR` in place of `-o -`"
     );
+    if args.common.dry_run {
+        let plan = Plan {
+            pipeline: &pipeline,
+            workflow: last.as_ref(),
+            to: match &args.out {
+                None => To::Assets {
+                    base_url: args.common.service.base_url.clone(),
+                },
+                Some(_) if to_stdout => To::Stdout,
+                Some(path) => To::Folder {
+                    path: path.clone(),
+                    force: args.force,
+                    named: args.name.is_some(),
+                },
+            },
+        };
+        return plan.show(&args.common);
+    }
+    if let Some(last) = last {
+        let assets = service::connect(&args.common.service, Some(last.name()))?;
+        let common = &args.common;
+        return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
+    }
     let target = match args.out {
         Some(_) if to_stdout => Target::Stdout(Arc::new(Stdout::default())),
         Some(out) => {
@@ -89,6 +109,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
+    if args.common.dry_run {
+        let plan = Plan {
+            pipeline: &Pipeline::builder("upload").build()?,
+            workflow: None,
+            to: To::Assets {
+                base_url: args.common.service.base_url.clone(),
+            },
+        };
+        return plan.show(&args.common);
+    }
     let report_file = report_file(&args.common, false)?;
     let target = Target::Assets(service::connect(&args.common.service, None)?);
     let host = Plugins::new()?.host;
@@ -242,7 +272,11 @@ async fn jobs(
     common: &Common,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
-    let (inputs, problems) = expand(&common.inputs)?;
+    let Selected {
+        inputs,
+        problems,
+        left_out,
+    } = select::select(common)?;
     let journal = common.journal.as_deref().map(open_journal).transpose()?;
     // A report on standard output must be the only content. It contains what the lines would say.
     let prints = !matches!(target, Target::Stdout(_))
@@ -253,6 +287,7 @@ async fn jobs(
         transforms: !pipeline.stages().is_empty(),
     };
     let progress = Progress::new(work, Progress::total(&inputs), common.json);
+    left_out.iter().for_each(|words| progress.note(words));
     let mut totals = Totals::start();
     let mut entries: Vec<Value> = Vec::new();
     for problem in &problems {
@@ -369,7 +404,7 @@ fn result_line(file: &FileReport) -> String {
 
 /// The destination of the report, if one was requested. It is checked before the first byte is read.
 fn report_file(common: &Common, out_is_stdout: bool) -> Result<Option<ReportFile>> {
-    let Some(path) = &common.report else {
+    let Some(path) = common.report.as_ref().filter(|_| !common.dry_run) else {
         return Ok(None);
     };
     let shown = path.display();

@@ -121,7 +121,7 @@ fn same_plugin(one: &str, other: &str) -> bool {
 }
 
 /// Describes grants in plain words.
-fn grants_in_words(grants: &Grants) -> Vec<String> {
+pub(crate) fn grants_in_words(grants: &Grants) -> Vec<String> {
     let folder = |verb: &'static str| {
         move |(path, host): (&String, &PathBuf)| format!("{verb} {}, as {path}", host.display())
     };
@@ -161,7 +161,7 @@ fn grants_in_words(grants: &Grants) -> Vec<String> {
 }
 
 /// Limits in the notation of a pipeline file.
-fn limits_in_words(limits: &Limits) -> String {
+pub(crate) fn limits_in_words(limits: &Limits) -> String {
     let Limits {
         memory,
         cpu_time,

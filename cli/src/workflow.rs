@@ -12,10 +12,10 @@ use serde_json::{Map, json};
 use crate::Outcome;
 use crate::args::Common;
 use crate::failures;
-use crate::inputs::expand;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
+use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::Totals;
 
@@ -84,12 +84,17 @@ pub(crate) async fn run(
         common.journal.is_none(),
         "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
     );
-    let (inputs, problems) = expand(&common.inputs)?;
+    let Selected {
+        inputs,
+        problems,
+        left_out,
+    } = select::select(common)?;
     let work = Work {
         verb: "upload",
         transforms: true,
     };
     let progress = Progress::new(work, Progress::total(&inputs), common.json);
+    left_out.iter().for_each(|words| progress.note(words));
     let mut totals = Totals::start();
     let count = inputs.len();
     problems.iter().for_each(|problem| progress.failed(problem));

@@ -15,10 +15,12 @@ mod manuals;
 mod measurements;
 mod messages;
 mod pipelines;
+mod plans;
 mod refusals;
 #[cfg(unix)]
 mod report_files;
 mod secrets;
+mod selection;
 mod trust;
 mod uploads;
 mod workflows;
