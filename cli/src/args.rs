@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::help;
+use crate::key::KeySource;
 use crate::name_template::NameTemplate;
 use crate::output::Verbosity;
 use crate::select::Selection;
+use crate::settings::MAX_JOBS;
 
 /// Runs sandboxed plugins over files before they are uploaded.
 ///
@@ -24,6 +26,10 @@ use crate::select::Selection;
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Read settings from this file alone, and not from your config.toml and the forebay.toml of the current folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
@@ -84,8 +90,9 @@ impl Command {
     after_help = help::RUN,
 )]
 pub(crate) struct RunArgs {
-    /// A pipeline from a TOML file, by name if the file holds several
-    #[arg(short, long, value_name = "FILE[#NAME]", conflicts_with_all = ["stages", "workflow"])]
+    /// A pipeline from a TOML file, by name if the file holds several; or one from forebay.toml or your config.toml, by name
+    /// alone
+    #[arg(short, long, value_name = "FILE[#NAME]|NAME", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
@@ -190,26 +197,46 @@ pub(crate) struct Common {
     pub(crate) json: bool,
 
     /// How many inputs are processed at a time
-    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
+    ///
+    /// Without it, `jobs` in forebay.toml or your config.toml, or else 4.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
+    pub(crate) jobs: Option<u16>,
 
     #[command(flatten)]
     pub(crate) service: Service,
 }
 
 impl Common {
+    pub(crate) fn jobs(&self) -> usize {
+        usize::from(self.jobs.unwrap_or(4))
+    }
+
     /// Whether anyone reads the reports. If so, they contain the SHA-256 of every file between two stages.
     pub(crate) fn reports(&self) -> bool {
         self.json || self.report.is_some()
     }
 }
 
-/// The service. Its key is read only from the environment, because a flag would be visible in the list of processes.
+/// The service. Its key is no flag, because a flag would be visible in the list of processes.
 #[derive(Debug, Parser)]
 pub(crate) struct Service {
     /// Base URL of the Assets API
-    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL", default_value = forebay::assets::DEFAULT_BASE_URL)]
-    pub(crate) base_url: String,
+    ///
+    /// Without it, `base_url` in your config.toml, or else https://api.heygen.com.
+    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
+    pub(crate) base_url: Option<String>,
+
+    /// From the settings.
+    #[arg(skip)]
+    pub(crate) key: Option<KeySource>,
+}
+
+impl Service {
+    pub(crate) fn base_url(&self) -> &str {
+        self.base_url
+            .as_deref()
+            .unwrap_or(forebay::assets::DEFAULT_BASE_URL)
+    }
 }
 
 #[derive(Debug, Parser)]

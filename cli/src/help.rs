@@ -33,6 +33,7 @@ Examples:
   forebay run -s pdf-split:ranges=1-3,5 -o pages document.pdf        two parts of a document
   forebay run -s strip-metadata -s image-resize:max_width=800 -o - - < a.jpg > small.jpg
   forebay run -p pipelines.toml#photos --report report.json -o out photos/
+  forebay run -p photos -o out DCIM/                                 a pipeline of your config.toml or of forebay.toml
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER > body.json
   forebay run -s strip-metadata -o out --dry-run photos/             what would be done and what refused
   forebay run -s strip-metadata -o out --include '*.jpg' --exclude old photos/
@@ -41,7 +42,7 @@ Examples:
 Results are written to standard output, one line for each file: its path, or the asset's id and the file's name.
 Messages are written to standard error, with a summary at the end.
 
-The API key is read from HEYGEN_API_KEY.";
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
 
 pub(crate) const UPLOAD: &str = "\
 Examples:
@@ -54,7 +55,7 @@ Examples:
 
 Files of up to 32 MB are sent in one request. Larger ones are sent to the service's storage (direct upload).
 
-The API key is read from HEYGEN_API_KEY.";
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
 
 pub(crate) const PLUGINS: &str = "\
 Examples:
@@ -93,7 +94,7 @@ Examples:
   forebay assets get ASSET_ID --json
   forebay assets delete ASSET_ID
 
-The API key is read from HEYGEN_API_KEY.";
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
 
 pub(crate) const FILE_INPUT: &str = "\
 Examples:

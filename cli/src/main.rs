@@ -26,6 +26,7 @@ mod failures;
 mod help;
 mod inputs;
 mod inspect;
+mod key;
 mod lock;
 mod lock_file;
 mod manual;
@@ -40,6 +41,7 @@ mod report_file;
 mod run;
 mod select;
 mod service;
+mod settings;
 mod signals;
 mod stage_arg;
 mod summary;
@@ -66,7 +68,7 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
@@ -80,7 +82,9 @@ fn main() -> ExitCode {
         // Logging such an error to the same standard error would panic.
         .log_internal_errors(false)
         .init();
-    if let Err(error) = output::init(&args.verbosity, args.command.name()) {
+    let ready = output::init(&args.verbosity, args.command.name())
+        .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
+    if let Err(error) = ready {
         complain!("forebay: {}", plain::plain(&format!("{error:#}")));
         return ExitCode::from(2);
     }

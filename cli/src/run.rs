@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
-    Journal, JournalError, Outgoing, Pipeline, PipelineFile, Place, Report, Sink, SinkError,
-    Source, StageSpec, Workflow,
+    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, Source, StageSpec,
+    Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ use crate::report_file::ReportFile;
 use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::{End, Totals};
-use crate::{failures, pipeline_reference, service, workflow};
+use crate::{failures, pipeline_reference, service, settings, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             workflow: last.as_ref(),
             to: match &args.out {
                 None => To::Assets {
-                    base_url: args.common.service.base_url.clone(),
+                    base_url: args.common.service.base_url().to_owned(),
                 },
                 Some(_) if to_stdout => To::Stdout,
                 Some(path) => To::Folder {
@@ -114,7 +114,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
             pipeline: &Pipeline::builder("upload").build()?,
             workflow: None,
             to: To::Assets {
-                base_url: args.common.service.base_url.clone(),
+                base_url: args.common.service.base_url().to_owned(),
             },
         };
         return plan.show(&args.common);
@@ -139,7 +139,7 @@ async fn from_file(
     deterministic: bool,
 ) -> Result<(Pipeline, Option<Workflow>)> {
     let (path, name) = pipeline_reference::split(reference);
-    let file = PipelineFile::read(path)?;
+    let file = settings::read_pipelines(Path::new(path))?;
     let spec = file.pipeline(name);
     let mut spec = spec.with_context(|| path.to_owned())?.clone();
     let path = format!("{path}: pipeline {}", spec.name);
@@ -364,7 +364,7 @@ async fn jobs(
             (entry, end, report.files)
         }
     });
-    let mut running = futures::stream::iter(work).buffer_unordered(usize::from(common.jobs));
+    let mut running = futures::stream::iter(work).buffer_unordered(common.jobs());
     while let Some((entry, end, files)) = running.next().await {
         entries.push(entry);
         totals.count(end, &files);

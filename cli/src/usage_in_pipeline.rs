@@ -1,14 +1,15 @@
 //! What a plugin is granted and may use in each place where a pipeline runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use forebay::{Clock, Grants, JobLimits, Limits, PipelineFile, Random};
+use forebay::{Clock, Grants, JobLimits, Limits, Random};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::pipeline_reference::split;
+use crate::settings;
 use crate::wrap::wrap;
 
 /// What one plugin is granted and may use in one pipeline.
@@ -35,7 +36,7 @@ impl UsageInPipeline {
     /// Looks the plugin up in `FILE[#NAME]`.
     pub(crate) fn read(reference: &str, plugin: &str) -> Result<Self> {
         let (path, name) = split(reference);
-        let file = PipelineFile::read(path)?;
+        let file = settings::read_pipelines(Path::new(path))?;
         let spec = file.pipeline(name)?;
         let stages = spec.stages.iter().enumerate().map(|(at, stage)| {
             let name = stage.name.as_ref().unwrap_or(&stage.plugin);

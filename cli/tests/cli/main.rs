@@ -21,6 +21,7 @@ mod refusals;
 mod report_files;
 mod secrets;
 mod selection;
+mod settings;
 mod trust;
 mod uploads;
 mod workflows;
@@ -45,6 +46,8 @@ fn forebay(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("HEYGEN_API_KEY")
         .env_remove("HEYGEN_BASE_URL");
+    // No settings but those of the test.
+    command.env("XDG_CONFIG_HOME", folder.join("config-home"));
     command.env(
         "XDG_CACHE_HOME",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
