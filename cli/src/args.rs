@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
+use crate::assets::args::AssetsArgs;
 use crate::help;
 use crate::key::KeySource;
 use crate::name_template::NameTemplate;
@@ -237,64 +238,6 @@ impl Service {
             .as_deref()
             .unwrap_or(forebay::assets::DEFAULT_BASE_URL)
     }
-}
-
-#[derive(Debug, Parser)]
-#[command(after_help = help::ASSETS)]
-pub(crate) struct AssetsArgs {
-    #[command(subcommand)]
-    pub(crate) command: AssetsCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AssetsCommand {
-    /// List assets, newest first
-    List {
-        /// List at most this many assets
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-        limit: usize,
-
-        /// Only assets in this folder of the service
-        #[arg(long, value_name = "ID")]
-        folder: Option<String>,
-
-        /// Only assets of this user
-        #[arg(long, value_name = "NAME")]
-        username: Option<String>,
-
-        /// Print JSON, one object for each asset
-        #[arg(long)]
-        json: bool,
-
-        #[command(flatten)]
-        service: Service,
-    },
-    /// Show assets
-    Get {
-        /// Ids of the assets
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
-
-        /// Print JSON, one object for each asset
-        #[arg(long)]
-        json: bool,
-
-        #[command(flatten)]
-        service: Service,
-    },
-    /// Delete assets
-    Delete {
-        /// Ids of the assets
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
-
-        /// Print JSON, one object for each asset
-        #[arg(long)]
-        json: bool,
-
-        #[command(flatten)]
-        service: Service,
-    },
 }
 
 #[derive(Debug, Parser)]

@@ -91,10 +91,38 @@ Exit status: 0 all found; 1 some were not.";
 pub(crate) const ASSETS: &str = "\
 Examples:
   forebay assets list                                    the newest 20
-  forebay assets get ASSET_ID --json
-  forebay assets delete ASSET_ID
+  forebay assets get ASSET_ID --download                 writes the file into the current folder
+  forebay assets delete --older-than 30d --dry-run       what would go
+
+`forebay assets list --help` and so on have more examples.
 
 The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
+
+pub(crate) const ASSETS_LIST: &str = "\
+Examples:
+  forebay assets list                                    the newest 20
+  forebay assets list --all --name '*.mp4' --size        all videos of this name, with their sizes
+  forebay assets list --older-than 30d --json | jq -r .id
+
+The columns have tabs between them: id, time of the upload (UTC), size, kind, name, URL. A dash is a value that the
+service does not tell.";
+
+pub(crate) const ASSETS_GET: &str = "\
+Examples:
+  forebay assets get ASSET_ID --json
+  forebay assets get --download -o clips ASSET_ID ASSET_ID
+  forebay assets list --all --name '*.mp4' | cut -f1 | xargs forebay assets get --download -o clips
+
+A file is written whole or not at all, under the asset's name. The key is not sent to the address that serves the file.";
+
+pub(crate) const ASSETS_DELETE: &str = "\
+Examples:
+  forebay assets delete ASSET_ID
+  forebay assets delete --older-than 30d --dry-run       lists what would go
+  forebay assets delete --older-than 30d --name '*.mp4'  lists it, asks, and deletes what it listed
+  forebay assets delete --older-than 90d --yes           for a script
+
+An asset that is found must match all flags. One whose age the service does not tell is not old.";
 
 pub(crate) const FILE_INPUT: &str = "\
 Examples:

@@ -13,7 +13,7 @@ use forebay::PipelineFile;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::args::{AssetsCommand, Command};
+use crate::args::Command;
 use crate::key::KeySource;
 
 /// The file in the current folder.
@@ -175,11 +175,7 @@ pub(crate) fn apply(command: &mut Command, named: Option<&Path>) -> Result<()> {
             (Some(&mut common.service), Some(&mut common.jobs), None)
         }
         Command::Assets(assets) => {
-            let service = match &mut assets.command {
-                AssetsCommand::List { service, .. }
-                | AssetsCommand::Get { service, .. }
-                | AssetsCommand::Delete { service, .. } => service,
-            };
+            let service = assets.command.service_mut();
             (Some(service), None, None)
         }
         Command::Inspect(inspect) => (None, None, Some(&mut inspect.pipeline)),

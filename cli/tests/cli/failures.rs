@@ -152,7 +152,7 @@ fn a_folder_that_cannot_be_read_is_in_the_report() {
     let folder = TempDir::new().unwrap();
     let locked = folder.path().join("media/locked");
     fs::create_dir_all(&locked).unwrap();
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if fs::read_dir(&locked).is_ok() {
         return;

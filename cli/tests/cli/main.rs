@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod assets;
 mod commands;
 mod failures;
 mod folders;

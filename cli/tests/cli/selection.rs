@@ -102,7 +102,7 @@ fn a_folder_that_is_left_out_is_not_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder_with(&["in/a.txt", "in/locked/b.txt"]);
     let locked = folder.path().join("in/locked");
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let taken = results(folder.path(), &["--exclude", "locked", "in"], "");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(taken, ["a.txt"]);
