@@ -164,7 +164,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "NAME", default_value = "stdin")]
     pub(crate) stdin_name: String,
 
-    /// Write a report of the run to this file, as JSON; `-` is standard output
+    /// Write a report of the run to this file, as JSON, or as a page if its name ends in .html; `-` is standard output
+    ///
+    /// The page needs nothing else and has no script: files before and after, with thumbnails, stages on a time line,
+    /// failures with their reasons, and which plugin touched what.
     ///
     /// An older report in FILE is replaced. If FILE is anything else, it stays unchanged and the run does not start. If
     /// FILE is a symbolic link, the report is written to the file behind it and the link stays. A pipe or a device is

@@ -33,6 +33,7 @@ Examples:
   forebay run -s pdf-split:ranges=1-3,5 -o pages document.pdf        two parts of a document
   forebay run -s strip-metadata -s image-resize:max_width=800 -o - - < a.jpg > small.jpg
   forebay run -p pipelines.toml#photos --report report.json -o out photos/
+  forebay run -s strip-metadata -o out --report run.html photos/     a page to look at
   forebay run -p photos -o out DCIM/                                 a pipeline of your config.toml or of forebay.toml
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER > body.json
   forebay run -s strip-metadata -o out --dry-run photos/             what would be done and what refused

@@ -26,6 +26,7 @@ use crate::report_file::ReportFile;
 use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::{End, Totals};
+use crate::timeline::Timeline;
 use crate::{failures, pipeline_reference, service, settings, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
@@ -299,6 +300,7 @@ async fn jobs(
         }
         entries.push(entry);
     }
+    let started = totals.started();
     let work = (1..).zip(inputs).map(|(number, input)| {
         let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
         async move {
@@ -322,6 +324,8 @@ async fn jobs(
             };
             let known = Arc::new(AtomicBool::new(false));
             let (observer, is_known) = (progress.clone(), known.clone());
+            let timeline = Arc::new(Timeline::new(started));
+            let steps = timeline.clone();
             let shown = input.shown.clone();
             let mut job = host
                 .job(pipeline, source, sink)
@@ -329,6 +333,7 @@ async fn jobs(
                     if matches!(event, Event::Known(_)) {
                         is_known.store(true, Ordering::Relaxed);
                     }
+                    steps.on(&event);
                     observer.on(&shown, &event);
                 })
                 .hash_files(common.reports());
@@ -347,7 +352,8 @@ async fn jobs(
             for file in &report.files {
                 progress.done(&input.shown, file);
             }
-            let entry = failures::entry(&input.shown, &report, &errors);
+            let mut entry = failures::entry(&input.shown, &report, &errors);
+            timeline.add_to(&mut entry);
             if common.json {
                 progress.print(&entry.to_string());
             } else if prints {

@@ -46,6 +46,11 @@ impl Totals {
         }
     }
 
+    /// When the run started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Counts one input, with the files that were made of it.
     pub(crate) fn count(&mut self, end: End, files: &[FileReport]) {
         match end {

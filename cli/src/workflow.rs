@@ -1,6 +1,7 @@
 //! `forebay run` with a workflow, which gets all inputs at once. Its result is written to standard output.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use forebay::{
@@ -18,6 +19,7 @@ use crate::report_file::ReportFile;
 use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::Totals;
+use crate::timeline::Timeline;
 
 /// A workflow from a pipeline file.
 pub(crate) async fn from_spec(
@@ -114,11 +116,16 @@ pub(crate) async fn run(
     } else {
         pipeline.then(workflow)
     };
+    let timeline = Arc::new(Timeline::new(totals.started()));
+    let steps = timeline.clone();
     let (observer, name) = (progress.clone(), workflow.name().to_owned());
     let ended = plugins
         .host
         .workflow_job(&workflow, sources, assets)
-        .observe(move |event| observer.on(&name, &event))
+        .observe(move |event| {
+            steps.on(&event);
+            observer.on(&name, &event);
+        })
         .hash_files(common.reports())
         .run()
         .await;
@@ -163,7 +170,9 @@ pub(crate) async fn run(
             ("totals".into(), totals.to_json()),
         ]);
         if let Some(report) = &report {
-            entries.insert("workflow".into(), serde_json::to_value(report)?);
+            let mut entry = serde_json::to_value(report)?;
+            timeline.add_to(&mut entry);
+            entries.insert("workflow".into(), entry);
         }
         file.write(entries).await?;
     }

@@ -20,6 +20,7 @@ mod plans;
 mod refusals;
 #[cfg(unix)]
 mod report_files;
+mod report_pages;
 mod secrets;
 mod selection;
 mod settings;
