@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::inputs::Input;
 use crate::output::{self, Weight};
 use crate::plain::one_line;
+use crate::summary::span;
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place, StageReport};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar with the time that is left.
 const WITH_ETA: &str = "{prefix:>9} [{bar:32}] {decimal_bytes}/{decimal_total_bytes}, \
-                        {decimal_bytes_per_sec}, ETA {eta}  {msg}";
+                        {decimal_bytes_per_sec}, ETA {left}  {msg}";
 
 /// The bar of bytes whose total is not known before the end.
 const WITHOUT_ETA: &str = "{prefix:>9} [{bar:32}] {decimal_bytes}/{decimal_total_bytes}, \
@@ -55,7 +56,8 @@ impl Progress {
         let bars = MultiProgress::with_draw_target(target);
         let bar = |prefix: &'static str, template: &str, length| {
             let style = ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .with_key("left", write_left);
             bars.add(
                 ProgressBar::new(length)
                     .with_style(style.progress_chars("=> "))
@@ -188,6 +190,15 @@ impl Progress {
         }
         self.sent.finish_and_clear();
     }
+}
+
+/// Writes the time that is left. Before the first bytes it is not known.
+fn write_left(state: &ProgressState, into: &mut dyn std::fmt::Write) {
+    let _ = if state.per_sec() > 0.0 {
+        write!(into, "{}", span(state.eta()))
+    } else {
+        write!(into, "-")
+    };
 }
 
 /// Adds bytes to a bar. If their total was not known, the bar grows with them.

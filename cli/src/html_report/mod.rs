@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytesize::ByteSize;
-use serde_json::{Map, Value};
+use forebay::Grants;
+use serde_json::{Map, Value, json};
 
 use crate::summary::{count, span};
 use markup::Markup;
@@ -212,7 +213,7 @@ fn timeline(page: &mut Markup, runs: &[&Value]) {
         return;
     }
     page.raw("<h2>Time line</h2>\n<p class=\"dim\">");
-    page.text(&format!("From the start to {}. ", span(seconds(end))));
+    page.text(&format!("From the start to {:.2} s. ", end));
     page.raw("Move the pointer over a bar for its figures.</p>\n");
     let mut colours: BTreeMap<&str, usize> = BTreeMap::new();
     for step in spans() {
@@ -374,10 +375,10 @@ fn plugins(page: &mut Markup, runs: &[&Value]) {
     let mut seen: BTreeMap<[String; 5], u64> = BTreeMap::new();
     let mut see = |stage: &Value| {
         let words = |name| text(stage, name).to_owned();
-        let grants = stage
-            .get("grants")
-            .map(Value::to_string)
-            .unwrap_or_default();
+        let grants = match stage.get("grants") {
+            Some(grants) if *grants != json!(Grants::none()) => grants.to_string(),
+            _ => "nothing but the file".to_owned(),
+        };
         let plugin = format!("{} {}", text(stage, "plugin"), text(stage, "version"));
         let key = [
             plugin,
