@@ -82,6 +82,12 @@ impl Plugins {
         Ok(plugin)
     }
 
+    /// Loads a bundled plugin, whatever the lock and the current folder hold. For forebay's own use.
+    pub(crate) async fn load_bundled(&self, name: &str) -> Result<Plugin> {
+        let component = forebay_bundled::find(name).context("a bundled plugin")?;
+        Ok(self.host.load(name, component).await?)
+    }
+
     /// Whether a workflow may run a bundled plugin that the user did not name. With a lock, only if the plugin is in
     /// it.
     pub(crate) fn may_lend(&self, name: &str) -> bool {

@@ -14,6 +14,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::html_report;
+
 /// Most links that are followed before they are taken for a loop. Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
@@ -23,6 +25,8 @@ pub(crate) struct ReportFile {
     /// As the command line named it.
     shown: String,
     target: Target,
+    /// Whether it is a page, by its name.
+    is_html: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +44,15 @@ impl ReportFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let target = target(path).with_context(|| format!("--report {shown}"))?;
-        Ok(Self { shown, target })
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let is_html = extension.is_some_and(|extension| {
+            extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm")
+        });
+        Ok(Self {
+            shown,
+            target,
+            is_html,
+        })
     }
 
     /// Whether the report is written to standard output. Then nothing else may be written there.
@@ -52,9 +64,12 @@ impl ReportFile {
     pub(crate) async fn write(self, mut report: Map<String, Value>) -> Result<()> {
         report.insert("version".into(), 1.into());
         report.insert("forebay".into(), env!("CARGO_PKG_VERSION").into());
-        let mut text = serde_json::to_string_pretty(&report)?;
-        text.push('\n');
-        let Self { shown, target } = self;
+        let text = if self.is_html {
+            html_report::page(&report).await
+        } else {
+            serde_json::to_string_pretty(&report)? + "\n"
+        };
+        let Self { shown, target, .. } = self;
         // The reader of a pipe may be slow. Meanwhile this thread must react to an interrupt.
         let written = tokio::task::spawn_blocking(move || target.write(text.as_bytes()));
         written.await?.with_context(|| format!("report {shown}"))
@@ -132,7 +147,7 @@ fn is_stream(_: &Metadata, _: impl io::IsTerminal) -> Result<bool> {
 
 /// Opens a file that is written to instead of replaced. Does not block, even on a pipe without a reader.
 #[cfg(unix)]
-fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
+pub(crate) fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
     use rustix::fs::OFlags;
     use rustix::io::Errno;
     use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -167,7 +182,7 @@ fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
 }
 
 #[cfg(not(unix))]
-fn open_handle(path: &Path, _: &Metadata) -> Result<File> {
+pub(crate) fn open_handle(path: &Path, _: &Metadata) -> Result<File> {
     Ok(File::options().append(true).open(path)?)
 }
 
@@ -260,9 +275,13 @@ fn is_report(content: impl Read) -> bool {
     }
     let mut content = BufReader::new(content);
     // serde would also accept an array of the two values.
-    let is_object = content
-        .fill_buf()
-        .is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{'));
+    let Ok(start) = content.fill_buf() else {
+        return false;
+    };
+    if start.starts_with(html_report::START.as_bytes()) {
+        return true;
+    }
+    let is_object = start.trim_ascii_start().first() == Some(&b'{');
     is_object && serde_json::from_reader::<_, Report>(content).is_ok()
 }
 

@@ -2,21 +2,30 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "tests"
 )]
 
+mod assets;
 mod commands;
 mod compiler;
+mod failures;
 mod folders;
+mod manuals;
 #[cfg(target_os = "linux")]
 mod measurements;
 mod media_types;
+mod messages;
 mod pipelines;
+mod plans;
 mod refusals;
 #[cfg(unix)]
 mod report_files;
+mod report_pages;
 mod secrets;
+mod selection;
+mod settings;
 mod trust;
 mod uploads;
 mod workflows;
@@ -41,6 +50,8 @@ fn forebay(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("HEYGEN_API_KEY")
         .env_remove("HEYGEN_BASE_URL");
+    // No settings but those of the test.
+    command.env("XDG_CONFIG_HOME", folder.join("config-home"));
     command.env(
         "XDG_CACHE_HOME",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),

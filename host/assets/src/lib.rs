@@ -26,6 +26,7 @@
 //! | `send`, `incoming` | uploads a file that can be read again, or only once, by the flow that its size calls for |
 //! | `journal` | what a run records about its uploads, for the next run |
 //! | `watch` | reports about an upload in flight |
+//! | `download` | reads the bytes of an asset back |
 //! | `batch`, `manage`, `requests`, `file_input` | the other endpoints, and how requests name files |
 //! | `error` | the errors of the service, its storage and the network |
 
@@ -36,6 +37,7 @@ mod builder;
 mod client;
 mod delete_on_drop;
 mod direct;
+mod download;
 mod error;
 mod file_input;
 mod gate;
@@ -55,6 +57,7 @@ pub use builder::AssetsBuilder;
 pub use client::Assets;
 pub use delete_on_drop::{DeleteOnDrop, Uploaded};
 pub use direct::{DirectUpload, NewUpload};
+pub use download::Download;
 pub use error::{AssetsError, ServiceError};
 pub use file_input::{FileInput, inline_type};
 pub use incoming::Incoming;
