@@ -54,7 +54,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             args.upload,
             "a workflow uploads what it makes itself: give -u in place of -o"
         );
-        let assets = service::connect(&args.common.service, Some(last.name()))?;
+        let assets = service::connect_to_upload(&args.common, Some(last.name()))?;
         let common = &args.common;
         return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
     }
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             }
         }
         None => {
-            let assets = service::connect(&args.common.service, Some(pipeline.name()))?;
+            let assets = service::connect_to_upload(&args.common, Some(pipeline.name()))?;
             Target::Assets(assets)
         }
     };
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
     let report_file = report_file(&args.common, false)?;
-    let target = Target::Assets(service::connect(&args.common.service, None)?);
+    let target = Target::Assets(service::connect_to_upload(&args.common, None)?);
     let host = Plugins::new()?.host;
     jobs(
         &host,

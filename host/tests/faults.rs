@@ -171,10 +171,13 @@ impl std::fmt::Debug for Cell {
 fn describe(error: &AssetsError) -> String {
     match error {
         AssetsError::Service(error) => format!("service {} {}", error.status, error.code),
-        AssetsError::Storage { status, code } => {
-            format!("storage {status} {}", code.as_deref().unwrap_or_default())
+        AssetsError::Storage(error) => {
+            let code = error.code.as_deref().unwrap_or_default();
+            format!("storage {} {code}", error.status)
         }
-        AssetsError::Transport { operation, .. } => format!("transport, {operation}"),
+        AssetsError::Transport {
+            operation, kind, ..
+        } => format!("{kind:?}, {operation}"),
         other => panic!("{other:?}"),
     }
 }
