@@ -179,7 +179,7 @@ pub(crate) struct Transfer {
     ///
     /// Once all bytes of a file are sent, the service has five times as long to answer. An upload that moves may take
     /// any time.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
     pub(crate) timeout: Duration,
 
     /// How often a request is sent again after it failed for now
@@ -389,6 +389,14 @@ pub(crate) struct DemoArgs {
     /// Keep the demo's inputs in this folder, so that you can try other commands with them
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(1) {
+        return Err("the time is at least 1s".into());
+    }
+    Ok(time)
 }
 
 fn bandwidth(text: &str) -> Result<bytesize::ByteSize, String> {

@@ -9,12 +9,13 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use crate::args::{AssetsArgs, AssetsCommand, FileInputArgs};
+use crate::plain::one_line;
 use crate::{Outcome, service};
 
 pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut failed = |id: &str, error: forebay::AssetsError| {
-        complain!("forebay: {id}: {error}");
+        complain!("forebay: {}", one_line(&format!("{id}: {error}")));
         outcome = Outcome::SomeFailed;
     };
     match args.command {
@@ -69,10 +70,11 @@ fn show(asset: &AssetInfo, json: bool) {
         say!("{}", json!(asset));
         return;
     }
-    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    // Whoever named the asset must not be able to write other lines, or to the terminal itself.
+    let word = |text: &Option<String>| one_line(text.as_deref().unwrap_or("-")).to_string();
     say!(
         "{}\t{}\t{}\t{}",
-        asset.id,
+        one_line(&asset.id),
         word(&asset.kind),
         word(&asset.name),
         word(&asset.url)

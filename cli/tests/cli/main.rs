@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod bad_days;
 mod commands;
 mod folders;
 #[cfg(target_os = "linux")]

@@ -257,6 +257,8 @@ impl AssetsBuilder {
             .tcp_keepalive(Duration::from_secs(30))
             // Ends a connection whose peer takes nothing. The default of 30 seconds would cut what `stall_timeout` allows.
             .tcp_user_timeout(self.stall_timeout.saturating_add(USER_TIMEOUT_MARGIN))
+            // A header that nobody needs must not hide what the answer says.
+            .http1_ignore_invalid_headers_in_responses(true)
             .default_headers(default_headers)
             // A redirect would send the key or the bytes to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none());

@@ -1,11 +1,13 @@
 //! The client: sends requests to the service and its storage, and reads their answers.
 
 use std::fmt;
+use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -217,18 +219,50 @@ impl Assets {
             }
             return Err(error.into());
         }
-        match read {
-            Ok(()) => {}
+        let body = match read {
+            Ok(()) => plain_body(operation, &headers, body)?,
             Err(Unread::Broken(error)) => return Err(failure(error)),
             Err(Unread::Endless) => {
                 let kind = TransportKind::Unreadable;
                 let reason = format!("the answer has more than {MAX_ANSWER} bytes");
                 return Err(AssetsError::transport(operation, kind, reason));
             }
-        }
+        };
         self.0.gate.well();
         Ok((headers, body))
     }
+}
+
+/// The bytes of an answer. Some gateways compress them although the client asks for plain bytes.
+fn plain_body(
+    operation: &'static str,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, AssetsError> {
+    let coding = headers.get(CONTENT_ENCODING);
+    let coding = coding
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("identity");
+    let mut plain = Vec::new();
+    let limit = MAX_ANSWER as u64;
+    let read = match coding.trim().to_ascii_lowercase().as_str() {
+        "identity" | "" => return Ok(body),
+        "gzip" | "x-gzip" => MultiGzDecoder::new(body.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        "deflate" => ZlibDecoder::new(body.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        other => Err(std::io::Error::other(format!(
+            "it is compressed as {other}"
+        ))),
+    };
+    let unreadable = |error| {
+        let reason = format!("the answer cannot be read: {error}");
+        AssetsError::transport(operation, TransportKind::Unreadable, reason)
+    };
+    read.map_err(unreadable)?;
+    Ok(plain)
 }
 
 /// Reads the service's JSON.
@@ -241,14 +275,18 @@ fn read_answer<T: DeserializeOwned>(
     let json = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(json).map_err(|error| {
         let kind = TransportKind::Unreadable;
-        let problem = match serde_json::from_slice::<serde_json::Value>(json) {
-            // It is JSON; the error says what is missing.
-            Ok(_) => error.to_string(),
-            Err(_) => words::describe(headers, body),
+        let reason = match serde_json::from_slice::<serde_json::Value>(json) {
+            Ok(_) => {
+                // The position is of no use to anyone who does not see the answer.
+                let problem = error.to_string();
+                let problem = problem.split(" at line ").next().unwrap_or_default();
+                format!("the service's answer cannot be used: {problem}")
+            }
+            Err(_) => format!(
+                "the answer is not the service's ({}); something on the way may have answered in its place",
+                words::describe(headers, body)
+            ),
         };
-        let reason = format!(
-            "the answer cannot be read ({problem}); something between here and the service may have answered in its place"
-        );
         AssetsError::transport(operation, kind, reason)
     })
 }

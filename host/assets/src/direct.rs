@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use crate::wire::{Slot, WireAsset};
 use crate::words;
 use forebay_core::FileInfo;
 use forebay_core::channel::Content;
+use forebay_core::mutex::lock;
 use forebay_core::replay::{Reading, ReplayableFile, fault};
 
 /// What a direct upload announces to the service.
@@ -219,13 +220,19 @@ impl DirectUpload {
     }
 
     /// Like [`put_replayable`](Self::put_replayable), and completes the asset if the answer of the storage was lost but
-    /// the storage has the bytes: the service knows.
+    /// the storage has the bytes: the service knows. `first` is the error of a first attempt, which counts as one.
     pub(crate) async fn put_or_find(
         &self,
         file: &Arc<ReplayableFile>,
+        first: Option<AssetsError>,
         watch: &Watch,
     ) -> Result<(String, Option<Asset>), AssetsError> {
+        let first = Mutex::new(first);
         let attempt = || async {
+            let before = lock(&first).take();
+            if let Some(error) = before {
+                return Err(error);
+            }
             match self.put_once(file, watch).await? {
                 PutEnd::Stored(sha256) => Ok((sha256, None)),
                 PutEnd::AnswerLost(error, sha256) => match self.find(&sha256, watch).await {

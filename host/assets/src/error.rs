@@ -6,6 +6,8 @@ use forebay_core::channel::Interrupted;
 use forebay_core::disk::WriteError;
 use forebay_core::text::tidy;
 
+use crate::retry::LONGEST_WAIT;
+
 /// Why an upload failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -119,9 +121,10 @@ impl From<WriteError> for AssetsError {
 /// message is what its answer says.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{operation}: {message} ({status}{}{})",
+    "{operation}: {message} ({status}{}{}{})",
     said(self.known_code()),
-    request_id.as_deref().map(|id| format!(", request {id}")).unwrap_or_default()
+    request_id.as_deref().map(|id| format!(", request {id}")).unwrap_or_default(),
+    asks(*retry_after)
 )]
 #[non_exhaustive]
 pub struct ServiceError {
@@ -153,9 +156,10 @@ impl ServiceError {
 /// An error as the storage behind a presigned URL describes it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "put: the storage {host} answered {status}{}{}",
+    "put: the storage {host} answered {status}{}{}{}",
     said(code.as_deref()),
-    message.as_deref().map(|message| format!(": {message}")).unwrap_or_default()
+    message.as_deref().map(|message| format!(": {message}")).unwrap_or_default(),
+    asks(*retry_after)
 )]
 #[non_exhaustive]
 pub struct StorageError {
@@ -185,6 +189,15 @@ impl StorageError {
 
 fn said(code: Option<&str>) -> String {
     code.map(|code| format!(" {code}")).unwrap_or_default()
+}
+
+/// A wait that is longer than any that is kept.
+fn asks(wait: Option<Duration>) -> String {
+    let too_long = wait.filter(|&wait| wait > LONGEST_WAIT);
+    too_long
+        .map(|wait| Duration::from_secs(wait.as_secs()))
+        .map(|wait| format!("; try again in {}", humantime::format_duration(wait)))
+        .unwrap_or_default()
 }
 
 impl From<ServiceError> for AssetsError {

@@ -83,7 +83,8 @@ impl Gate {
     pub(crate) fn too_many(&self, wait: Option<Duration>) {
         let mut state = self.lock();
         state.places = (state.places / 2.0).max(1.0);
-        let wait = wait.map(|wait| wait.min(LONGEST_WAIT));
+        // Nothing waits longer. A request that is asked to fails at once, and so does the next one.
+        let wait = wait.filter(|&wait| wait <= LONGEST_WAIT);
         if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
             state.closed_until = Some(state.closed_until.map_or(until, |other| other.max(until)));
         }

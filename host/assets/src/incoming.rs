@@ -206,7 +206,7 @@ impl Assets {
             size,
             sha256: None,
         };
-        let upload = self.create(new.clone(), journal, watch).await?;
+        let upload = self.create(new, journal, watch).await?;
         let (spool, held) = match file.replay {
             Some(replay) => (None, replay),
             None => {
@@ -218,46 +218,31 @@ impl Assets {
                 (Some(spool), Arc::new(ReplayableFile::scratch(info, stored)))
             }
         };
-        let sent = match upload.put_and_tee(file.content, spool, watch).await {
-            Ok((sha256, Err(error))) if error.is_answer_lost() => {
-                if let Some(asset) = upload.find(&sha256, watch).await {
-                    return Ok(self.uploaded(asset, Flow::DirectUpload, sha256, journal));
-                }
-                Err(error)
-            }
-            Ok((sha256, sent)) => sent.map(|()| sha256),
+        let (sha256, sent) = match upload.put_and_tee(file.content, spool, watch).await {
+            Ok(ended) => ended,
             Err(error) => {
                 upload.abandon().await;
                 return Err(error);
             }
         };
-        match sent {
-            Ok(sha256) => {
-                let ended = self.finish_direct(&upload, sha256, journal, watch).await;
-                if ended.is_err() {
-                    upload.abandon().await;
-                }
-                ended
-            }
-            Err(error) if error.is_transient() || error.is_expired() => {
-                let upload = if error.is_expired() {
-                    self.renew(upload, &error, new.clone(), journal, watch)
-                        .await?
-                } else {
-                    watch.retry(&error, Duration::ZERO);
-                    upload
-                };
-                let sending = Sending {
-                    info: &file.info,
-                    file: &held,
-                    sha256: None,
-                };
-                self.put_and_complete(upload, sending, journal, watch).await
-            }
-            Err(error) => {
+        let Err(error) = sent else {
+            let ended = self.finish_direct(&upload, sha256, journal, watch).await;
+            if ended.is_err() {
                 upload.abandon().await;
-                Err(error)
             }
+            return ended;
+        };
+        if error.is_answer_lost()
+            && let Some(asset) = upload.find(&sha256, watch).await
+        {
+            return Ok(self.uploaded(asset, Flow::DirectUpload, sha256, journal));
         }
+        let sending = Sending {
+            info: &file.info,
+            file: &held,
+            sha256: Some(&sha256),
+        };
+        self.put_and_complete(upload, Some(error), sending, journal, watch)
+            .await
     }
 }

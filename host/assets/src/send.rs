@@ -132,7 +132,8 @@ impl Assets {
             }
         }
         let upload = self.create(sending.new_upload(), journal, watch).await?;
-        self.put_and_complete(upload, sending, journal, watch).await
+        self.put_and_complete(upload, None, sending, journal, watch)
+            .await
     }
 
     /// Largest file that is uploaded by multipart, as far as is known.
@@ -141,16 +142,17 @@ impl Assets {
     }
 
     /// The second and third step, with bytes that can be read again. If the URL has expired, or the asset no longer
-    /// exists, the upload is abandoned and a new one starts, once.
+    /// exists, the upload is abandoned and a new one starts, once. `first` is the error of a first attempt.
     pub(crate) async fn put_and_complete(
         &self,
         upload: DirectUpload,
+        first: Option<AssetsError>,
         sending: Sending<'_>,
         journal: &UploadJournal,
         watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
-        let steps = async |upload: &DirectUpload| {
-            let (sha256, found) = upload.put_or_find(sending.file, watch).await?;
+        let steps = async |upload: &DirectUpload, first: Option<AssetsError>| {
+            let (sha256, found) = upload.put_or_find(sending.file, first, watch).await?;
             match found {
                 Some(asset) => {
                     let uploaded = self.uploaded(asset, Flow::DirectUpload, sha256, journal);
@@ -164,13 +166,13 @@ impl Assets {
             }
         };
         let mut upload = upload;
-        let mut ended = steps(&upload).await;
+        let mut ended = steps(&upload, first).await;
         if let Err(error) = &ended
             && error.is_expired()
         {
             let new = sending.new_upload();
             upload = self.renew(upload, error, new, journal, watch).await?;
-            ended = steps(&upload).await;
+            ended = steps(&upload, None).await;
         }
         if ended.is_err() {
             upload.abandon().await;
@@ -179,7 +181,7 @@ impl Assets {
     }
 
     /// Abandons an upload for this reason, and starts a new one.
-    pub(crate) async fn renew(
+    async fn renew(
         &self,
         upload: DirectUpload,
         reason: &AssetsError,

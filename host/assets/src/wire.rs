@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for UploadUrl {
             Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => Ok(Self(url)),
             // The text may be a secret.
             _ => Err(serde::de::Error::custom(
-                "its upload_url is not a full http or https address",
+                "the upload_url is not a full http or https address",
             )),
         }
     }

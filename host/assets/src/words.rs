@@ -77,11 +77,13 @@ pub(crate) fn storage_error(
 
 /// What stands in an answer that should have been the service's JSON, as a part of a message.
 pub(crate) fn describe(headers: &HeaderMap, body: &[u8]) -> String {
-    let kind = header(headers, CONTENT_TYPE.as_str()).unwrap_or_else(|| "no type".into());
-    match Words::of(body).message {
-        Some(message) => format!("{kind}: {message}"),
-        None if body.is_empty() => "it is empty".to_owned(),
-        None => kind,
+    let kind = header(headers, CONTENT_TYPE.as_str());
+    match (kind, Words::of(body).message) {
+        (Some(kind), Some(message)) => format!("{kind}: {message}"),
+        (None, Some(message)) => message,
+        _ if body.is_empty() => "it is empty".to_owned(),
+        (Some(kind), None) => kind,
+        (None, None) => "it is no text".to_owned(),
     }
 }
 
