@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{AssetsError, TransportKind};
@@ -78,6 +79,8 @@ pub(crate) struct BodyStatus(Arc<Progress>);
 #[derive(Default)]
 struct Progress {
     end: OnceLock<Result<(), Stopped>>,
+    /// Notified when all of the body has been passed on.
+    through: Notify,
     /// Number of chunks that were requested. It does not grow while the other side takes nothing.
     asked: AtomicU64,
     /// Number of bytes that were passed on.
@@ -159,7 +162,7 @@ impl Stream for Outbound {
         loop {
             if !self.out.is_empty() {
                 let piece = ready!(self.poll_out(cx));
-                if self.out.is_empty() && self.is_last && self.status.0.end.set(Ok(())).is_err() {
+                if self.out.is_empty() && self.is_last && !self.status.finish() {
                     return self.stop(Stopped::Interrupted);
                 }
                 let length = piece.len() as u64;
@@ -187,7 +190,7 @@ impl Stream for Outbound {
                     self.is_last = true;
                     let last = self.held.take();
                     if last.is_none() {
-                        if self.status.0.end.set(Ok(())).is_err() {
+                        if !self.status.finish() {
                             return self.stop(Stopped::Interrupted);
                         }
                         return Poll::Ready(None);
@@ -202,6 +205,15 @@ impl Stream for Outbound {
 }
 
 impl BodyStatus {
+    /// Records that all of the body has been passed on. Returns false if it was stopped before.
+    fn finish(&self) -> bool {
+        let finished = self.0.end.set(Ok(())).is_ok();
+        if finished {
+            self.0.through.notify_one();
+        }
+        finished
+    }
+
     /// Stops a body before its last chunk is sent, and returns whether it did. If not, the other side may have all
     /// bytes.
     pub(crate) fn stop(&self) -> bool {
@@ -234,7 +246,13 @@ impl BodyStatus {
             };
             let passed = self.0.passed.load(Ordering::Relaxed);
             let limit = base.saturating_add(patience.in_buffers(passed, start.elapsed()));
-            match tokio::time::timeout(limit, &mut request).await {
+            let ended = tokio::select! {
+                biased;
+                ended = tokio::time::timeout(limit, &mut request) => ended,
+                // The answer has its own time, from now on.
+                () = self.0.through.notified(), if !through => continue,
+            };
+            match ended {
                 Ok(ended) => return ended.map_err(|error| self.after_the_body(error)),
                 Err(_) if self.0.asked.load(Ordering::Relaxed) != before => {}
                 Err(_) if waiting && self.0.waiting.load(Ordering::Relaxed) => {}
@@ -424,6 +442,25 @@ mod tests {
         let halfway = passed(100, false).await;
         halfway.run("upload", unanswered, answer()).await.unwrap();
         assert_eq!(end(&halfway, stalls).await, TransportKind::Stalled);
+    }
+
+    #[tokio::test]
+    async fn the_time_of_the_answer_begins_when_the_body_ends() {
+        let (mut sender, content) = channel(1 << 20);
+        sender.send(Bytes::from_static(b"abc")).await.unwrap();
+        sender.finish();
+        let (mut body, status) = Outbound::new(content, 3, None, |_| {});
+        let request = async {
+            while body.next().await.is_some() {}
+            std::future::pending::<Result<(), AssetsError>>().await
+        };
+        let patience = Patience {
+            stall: HOUR,
+            answer: Duration::from_millis(5),
+            slowest: FAST,
+        };
+        let error = status.run("upload", patience, request).await.unwrap_err();
+        assert!(error.is_unanswered(), "{error}");
     }
 
     #[tokio::test]
