@@ -453,7 +453,8 @@ async fn fields_of_an_answer_are_replaced() {
     }))
     .unwrap();
     f.emulator.inject(fault);
-    let data = f.upload("a.png", PNG).await.data();
+    let answer = f.upload("a.png", PNG).await;
+    let data = answer.data();
     assert_eq!(
         (&data["size_bytes"], &data["more"]),
         (&Value::Null, &json!([1]))
