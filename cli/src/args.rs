@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
@@ -215,6 +216,28 @@ pub(crate) struct Common {
 
     #[command(flatten)]
     pub(crate) service: Service,
+
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+}
+
+/// How uploads use the network.
+#[derive(Debug, Clone, Copy, Parser)]
+pub(crate) struct Transfer {
+    /// How long an upload may stand still before it is tried again, such as `90s` or `5m`
+    ///
+    /// Once all bytes of a file are sent, the service has five times as long to answer. An upload that moves may take
+    /// any time.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
+    pub(crate) timeout: Duration,
+
+    /// How often a request is sent again after it failed for now
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub(crate) retries: u16,
+
+    /// Send at most this many bytes per second, over all uploads together, such as `500kB` or `2MiB`
+    #[arg(long, value_name = "SIZE", value_parser = bandwidth)]
+    pub(crate) bwlimit: Option<bytesize::ByteSize>,
 }
 
 impl Common {
@@ -403,6 +426,23 @@ pub(crate) struct ManArgs {
     /// Write the pages of all commands into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(1) {
+        return Err("the time is at least 1s".into());
+    }
+    Ok(time)
+}
+
+fn bandwidth(text: &str) -> Result<bytesize::ByteSize, String> {
+    let rate: bytesize::ByteSize = text.parse()?;
+    // One chunk of a thousand bytes a second keeps an upload from standing still.
+    if rate.as_u64() < 1000 {
+        return Err("the limit is at least 1kB per second".into());
+    }
+    Ok(rate)
 }
 
 fn fault(text: &str) -> Result<forebay_emulator::Fault, String> {

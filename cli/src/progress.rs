@@ -133,10 +133,15 @@ impl Progress {
                     "{name}: changed since the journal noted it, and is sent anew"
                 ));
             }
-            Event::Retry(_, retry) if retry.pause.is_zero() => self.note(&retry.reason),
+            Event::Retry(_, retry) if retry.pause.is_zero() => {
+                self.note(&format!("{}: {}; again now", retry.file, retry.reason));
+            }
             Event::Retry(_, retry) => {
                 let pause = retry.pause.as_secs_f64();
-                self.note(&format!("{}; again in {pause:.1} s", retry.reason));
+                self.note(&format!(
+                    "{}: {}; again in {pause:.1} s",
+                    retry.file, retry.reason
+                ));
             }
             Event::Sent(_, bytes) => advance(&self.sent, *bytes),
             _ => {}

@@ -88,7 +88,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         return plan.show(&args.common);
     }
     if let Some(last) = last {
-        let assets = service::connect(&args.common.service, Some(last.name()))?;
+        let assets = service::connect_to_upload(&args.common, Some(last.name()))?;
         let common = &args.common;
         return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
     }
@@ -102,7 +102,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             }
         }
         None => {
-            let assets = service::connect(&args.common.service, Some(pipeline.name()))?;
+            let assets = service::connect_to_upload(&args.common, Some(pipeline.name()))?;
             Target::Assets(assets)
         }
     };
@@ -122,7 +122,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
         return plan.show(&args.common);
     }
     let report_file = report_file(&args.common, false)?;
-    let target = Target::Assets(service::connect(&args.common.service, None)?);
+    let target = Target::Assets(service::connect_to_upload(&args.common, None)?);
     let host = Plugins::new()?.host;
     jobs(
         &host,

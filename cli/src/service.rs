@@ -5,16 +5,44 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay::Assets;
+use forebay::assets::AssetsBuilder;
 
-use crate::args::Service;
+use crate::args::{Common, Service};
 use crate::key;
+
+/// The first pause before a request is sent again.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 static CLIENT: OnceLock<Assets> = OnceLock::new();
 
 /// A client with the key from the environment or from where the settings say, and with the pipeline's name if it is for a pipeline.
 pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Assets> {
+    connect_with(service, pipeline, |assets| assets)
+}
+
+/// Like [`connect`], for commands that upload.
+pub(crate) fn connect_to_upload(common: &Common, pipeline: Option<&str>) -> Result<Assets> {
+    let transfer = common.transfer;
+    connect_with(&common.service, pipeline, |assets| {
+        let assets = assets
+            .stall_timeout(transfer.timeout)
+            .answer_timeout(transfer.timeout)
+            .processing_timeout(transfer.timeout.saturating_mul(5))
+            .retries(transfer.retries.into(), FIRST_PAUSE);
+        match transfer.bwlimit {
+            Some(rate) => assets.bandwidth(rate.as_u64()),
+            None => assets,
+        }
+    })
+}
+
+fn connect_with(
+    service: &Service,
+    pipeline: Option<&str>,
+    options: impl FnOnce(AssetsBuilder) -> AssetsBuilder,
+) -> Result<Assets> {
     let key = key::find(service.key.as_ref())?;
-    let mut assets = Assets::builder().api_key(key).base_url(service.base_url());
+    let mut assets = options(Assets::builder().api_key(key).base_url(service.base_url()));
     if let Some(name) = pipeline {
         assets = assets.pipeline(name);
     }

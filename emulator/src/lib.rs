@@ -47,8 +47,9 @@
 //!
 //! | fault | what the client sees |
 //! |---|---|
-//! | `latency`, `slow-reader` | a delay before the request is handled, or a body that is read slowly |
+//! | `latency`, `slow-reader`, `pause` | a delay before the request is handled, a body that is read slowly, or with a pause |
 //! | `rate-limited`, `status` | 429 with `Retry-After`, or any other error |
+//! | `answer`, `changed-answer` | an answer of a gateway, or the service's answer with other fields |
 //! | `reset-before`, `reset-during`, `reset-after` | the connection is reset before, within or after the body |
 //! | `lost-answer`, `cut-short` | the request is handled, but the answer does not arrive, or only half of it does |
 //! | `expired-url`, `checksum-mismatch`, `settles-late` | errors of presigned URLs and of storage |

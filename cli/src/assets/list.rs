@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde_json::json;
 
 use super::args::{Choice, ListArgs};
-use crate::plain::one_line;
+use crate::plain::{json as json_text, one_line};
 use crate::{Outcome, service};
 
 /// Assets on one page, the most that the service gives.
@@ -95,16 +95,16 @@ pub(super) fn line(asset: &AssetInfo, size: Option<u64>, as_json: bool) -> Strin
         if let (Some(size), Some(value)) = (size, value.as_object_mut()) {
             value.insert("size_bytes".into(), size.into());
         }
-        return value.to_string();
+        return json_text(&value.to_string()).into_owned();
     }
-    let word = |text: &Option<String>| text.as_deref().map_or_else(|| "-".into(), one_line);
+    let word = |text: &Option<String>| one_line(text.as_deref().unwrap_or("-")).into_owned();
     let time = asset.uploaded_at.map_or_else(|| "-".into(), time);
     let size = size.map_or_else(
         || "-".into(),
         |size| ByteSize(size).display().si().to_string(),
     );
     [
-        one_line(&asset.id),
+        one_line(&asset.id).into_owned(),
         time,
         size,
         word(&asset.kind),
@@ -137,7 +137,7 @@ mod tests {
         }));
         assert_eq!(
             line(&odd, Some(1_500_000), false),
-            "ast_1\t18446744073709551615\t1.5 MB\t-\ta b\u{fffd}\u{fffd}[31m\t-"
+            "ast_1\t18446744073709551615\t1.5 MB\t-\ta\\tb\\n\\u{1b}[31m\t-"
         );
         let plain = asset(json!({ "id": "ast_2", "type": "image", "uploaded_at": 1_764_000_000 }));
         assert_eq!(

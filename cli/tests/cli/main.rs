@@ -8,6 +8,7 @@
 )]
 
 mod assets;
+mod bad_days;
 mod commands;
 mod compiler;
 mod failures;

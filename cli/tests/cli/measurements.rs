@@ -37,7 +37,12 @@ fn many_files_and_large_ones_take_bounded_memory_and_connections() {
     let emulator = runtime
         .block_on(forebay_emulator::Emulator::builder().start())
         .unwrap();
-    for (count, size, most) in [(1000, 20_000, 120 << 20), (20, 64 << 20, 120 << 20)] {
+    for (count, size, most) in [
+        (1000, 20_000, 120 << 20),
+        // In one request each, read from disk.
+        (20, 30_000_000, 120 << 20),
+        (20, 64 << 20, 120 << 20),
+    ] {
         let folder = TempDir::new().unwrap();
         let media = folder.path().join("media");
         fs::create_dir(&media).unwrap();

@@ -412,3 +412,52 @@ async fn a_fault_that_cannot_be_is_refused_with_all_of_its_list() {
     }
     assert!(f.emulator.faults().is_empty());
 }
+
+#[tokio::test]
+async fn a_pause_in_the_body_changes_nothing_but_the_time() {
+    let f = Fixture::start().await;
+    let pause = FaultKind::Pause {
+        after_bytes: 0,
+        milliseconds: 300,
+    };
+    f.emulator.inject(Fault::new(Route::Upload, pause));
+    let start = Instant::now();
+    f.upload("a.png", PNG).await.data();
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    assert_eq!(f.emulator.assets().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_given_in_place_of_the_services() {
+    let f = Fixture::start().await;
+    let fault: Fault = serde_json::from_value(json!({
+        "route": "upload", "fault": "answer", "status": 413, "headers": { "retry-after": "3.5", "server": "nginx" },
+        "body": "<h1>413</h1>",
+    }))
+    .unwrap();
+    f.emulator.inject(fault);
+    let answer = outcome(&f, &upload()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(
+        answer.contains("retry-after: 3.5\r\n") && answer.ends_with("\r\n\r\n<h1>413</h1>"),
+        "{answer}"
+    );
+    assert!(f.emulator.assets().is_empty());
+}
+
+#[tokio::test]
+async fn fields_of_an_answer_are_replaced() {
+    let f = Fixture::start().await;
+    let fault: Fault = serde_json::from_value(json!({
+        "route": "upload", "fault": "changed-answer", "data": { "size_bytes": null, "more": [1] },
+    }))
+    .unwrap();
+    f.emulator.inject(fault);
+    let answer = f.upload("a.png", PNG).await;
+    let data = answer.data();
+    assert_eq!(
+        (&data["size_bytes"], &data["more"]),
+        (&Value::Null, &json!([1]))
+    );
+    assert_eq!(data["asset_id"], f.emulator.assets()[0].id.as_str());
+}

@@ -9,11 +9,12 @@ use serde_json::json;
 
 use crate::asset::check_type;
 use crate::client::{Assets, IDEMPOTENCY_KEY};
-use crate::direct::{DirectUpload, NewUpload, Slot};
-use crate::error::AssetsError;
+use crate::direct::{DirectUpload, NewUpload};
+use crate::error::{AssetsError, TransportKind};
 use crate::journal::{UploadJournal, fresh_idempotency_key};
 use crate::manage::Status;
 use crate::watch::Watch;
+use crate::wire::Slot;
 
 /// Most files in one batch.
 const MOST_FILES: usize = 100;
@@ -98,26 +99,32 @@ impl Assets {
                     .header(IDEMPOTENCY_KEY, &key)
                     .json(&body)
             };
-            let Created { batch_id, items } = this.call("create batch", request).await?;
+            let journal = UploadJournal::default();
+            let attempt = || {
+                let request = request().timeout(this.0.answer_timeout);
+                this.answer_made("create batch", request, &journal)
+            };
+            let created = this.0.retries.run(&Watch::none(), attempt).await;
+            let Created { batch_id, items } = created?;
             let count = items.len();
-            let uploads: Result<Vec<_>, _> = items
+            // All of them, also after a failure and beyond the announced ones: what is not kept is deleted.
+            let mut announced_next = announced.iter().cloned();
+            let uploads: Vec<Result<DirectUpload, AssetsError>> = items
                 .into_iter()
-                .zip(&announced)
-                .map(|(slot, (media_type, size))| {
-                    let journal = UploadJournal::default();
-                    DirectUpload::reserved(&this, slot, media_type.clone(), *size, &journal)
+                .map(|slot| {
+                    let (media_type, size) = announced_next.next().unwrap_or_default();
+                    DirectUpload::reserved(&this, slot, media_type, size, &journal)
                 })
                 .collect();
             if count != announced.len() {
-                return Err(AssetsError::Transport {
-                    operation: "create batch",
-                    reason: format!("{count} uploads for {} files", announced.len()),
-                });
+                let reason = format!("{count} uploads for {} files", announced.len());
+                let kind = TransportKind::Unreadable;
+                return Err(AssetsError::transport("create batch", kind, reason));
             }
             Ok(Batch {
                 assets: this.clone(),
                 batch_id,
-                uploads: uploads?,
+                uploads: uploads.into_iter().collect::<Result<_, _>>()?,
             })
         })
         .await

@@ -2,21 +2,30 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Proxy};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::asset::DEFAULT_BASE_URL;
+use crate::asset::{DEFAULT_BASE_URL, MULTIPART_MAX};
+use crate::body::Patience;
 use crate::client::{Assets, Inner};
 use crate::error::AssetsError;
 use crate::gate::Gate;
+use crate::network::Route;
+use crate::outage::Outage;
+use crate::pace::Pace;
 use crate::retry::Retries;
 
 /// Most characters of a pipeline's name that are sent to the service.
 const MAX_PIPELINE: usize = 120;
+
+/// How much longer than `stall_timeout` the system waits for a peer that takes nothing. The client's own clock, which
+/// knows more, comes first.
+const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 
 /// Sets up an [`Assets`].
 ///
@@ -40,6 +49,9 @@ pub struct AssetsBuilder {
     connect_timeout: Duration,
     answer_timeout: Duration,
     stall_timeout: Duration,
+    processing_timeout: Duration,
+    slowest_line: u64,
+    bandwidth: Option<u64>,
     retries: Retries,
     proxy: ProxyChoice,
     pipeline: Option<String>,
@@ -74,6 +86,10 @@ impl Default for AssetsBuilder {
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(60),
+            processing_timeout: Duration::from_secs(5 * 60),
+            // Less than any mobile network that carries files.
+            slowest_line: 10_000,
+            bandwidth: None,
             retries: Retries::default(),
             proxy: ProxyChoice::System,
             pipeline: None,
@@ -134,16 +150,45 @@ impl AssetsBuilder {
         self
     }
 
-    /// Sets how long an upload may stall, with no bytes taken and no answer received. The default is one minute. The
+    /// Sets how long an upload may stall while the other side takes none of its bytes. The default is one minute. The
     /// total time of an upload has no limit.
+    ///
+    /// Bytes that were passed to the network may lie in buffers on the way. Time for them is added: see
+    /// [`slowest_line`](Self::slowest_line).
     #[must_use]
     pub fn stall_timeout(mut self, time: Duration) -> Self {
         self.stall_timeout = time;
         self
     }
 
+    /// Sets how long the service and its storage may take to answer once they have all bytes of a file. The default is
+    /// five minutes. If no answer comes, the file is sent once more, with the same Idempotency-Key.
+    #[must_use]
+    pub fn processing_timeout(mut self, time: Duration) -> Self {
+        self.processing_timeout = time;
+        self
+    }
+
+    /// Sets the rate of the slowest line that is supported, in bytes per second. The default is 10 000. Up to 10 MiB of
+    /// an upload may lie in buffers between here and the other side, where the client cannot see them move. The client
+    /// waits for as long as the slowest line needs for them before it takes an upload for stalled or its answer for
+    /// lost. A higher rate finds failures sooner.
+    #[must_use]
+    pub fn slowest_line(mut self, bytes_per_second: u64) -> Self {
+        self.slowest_line = bytes_per_second.max(1);
+        self
+    }
+
+    /// Limits the rate of all uploads together, in bytes per second. By default there is no limit.
+    #[must_use]
+    pub fn bandwidth(mut self, bytes_per_second: u64) -> Self {
+        self.bandwidth = Some(bytes_per_second);
+        self
+    }
+
     /// Sets how often a request is retried after a temporary failure, and the length of the first pause. The default is
-    /// 4 retries and half a second. Pauses double, with jitter, up to 30 seconds. The service may ask for other pauses.
+    /// 4 retries and half a second. Pauses double, with jitter, up to 30 seconds. If the service or the storage asks for
+    /// a longer pause, it gets it, up to ten minutes. If it asks for more, the request fails.
     #[must_use]
     pub fn retries(mut self, times: usize, first_pause: Duration) -> Self {
         self.retries = Retries { times, first_pause };
@@ -199,6 +244,9 @@ impl AssetsBuilder {
                 "base URL `{text}`: not an http or https address"
             )));
         }
+        // A service that is not told otherwise may compress its answers.
+        let mut default_headers = HeaderMap::new();
+        default_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let tls = crate::tls::config().map_err(|error| setup(&format!("TLS: {error}")))?;
         let mut http = Client::builder()
             .tls_backend_preconfigured(tls)
@@ -207,16 +255,25 @@ impl AssetsBuilder {
             .pool_max_idle_per_host(self.connections)
             // A body may take long, but a peer that no longer answers is detected.
             .tcp_keepalive(Duration::from_secs(30))
+            // Ends a connection whose peer takes nothing. The default of 30 seconds would cut what `stall_timeout` allows.
+            .tcp_user_timeout(self.stall_timeout.saturating_add(USER_TIMEOUT_MARGIN))
+            // A header that nobody needs must not hide what the answer says.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .default_headers(default_headers)
             // A redirect would send the key or the bytes to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none());
-        match self.proxy {
-            ProxyChoice::System => {}
-            ProxyChoice::None => http = http.no_proxy(),
+        let route = match self.proxy {
+            ProxyChoice::System => Route::System,
+            ProxyChoice::None => {
+                http = http.no_proxy();
+                Route::Direct
+            }
             ProxyChoice::Url(url) => {
                 // The error may contain the URL, and the URL a password.
-                http = http.proxy(Proxy::all(url).map_err(|_| setup("the proxy is no URL"))?);
+                http = http.proxy(Proxy::all(&url).map_err(|_| setup("the proxy is no URL"))?);
+                Route::proxy(&url)
             }
-        }
+        };
         let http = http.build().map_err(|error| setup(&error.to_string()))?;
         let tasks = TaskTracker::new();
         // A closed tracker still accepts tasks. `wait` can return only after the tracker was closed.
@@ -229,7 +286,15 @@ impl AssetsBuilder {
             gate: Gate::new(self.connections),
             retries: self.retries,
             answer_timeout: self.answer_timeout,
-            stall_timeout: self.stall_timeout,
+            patience: Patience {
+                stall: self.stall_timeout,
+                answer: self.processing_timeout,
+                slowest: self.slowest_line,
+            },
+            route,
+            outage: Outage::default(),
+            pace: self.bandwidth.map(|rate| Arc::new(Pace::new(rate))),
+            multipart_max: AtomicU64::new(MULTIPART_MAX),
         })))
     }
 }

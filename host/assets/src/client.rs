@@ -1,10 +1,13 @@
 //! The client: sends requests to the service and its storage, and reads their answers.
 
 use std::fmt;
+use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +16,17 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
 
-use crate::error::{AssetsError, Envelope};
+use crate::body::Patience;
+use crate::delete_on_drop::DeleteOnDrop;
+use crate::error::{AssetsError, TransportKind};
 use crate::gate::Gate;
+use crate::journal::UploadJournal;
+use crate::network::Route;
+use crate::outage::Outage;
+use crate::pace::Pace;
 use crate::retry::Retries;
 use crate::watch::Watch;
+use crate::{wire, words};
 
 /// Longest answer of the service that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -37,7 +47,15 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     pub(crate) retries: Retries,
     pub(crate) answer_timeout: Duration,
-    pub(crate) stall_timeout: Duration,
+    /// How long a request with a file may stand still.
+    pub(crate) patience: Patience,
+    pub(crate) route: Route,
+    pub(crate) outage: Outage,
+    /// The bandwidth limit of all uploads together.
+    pub(crate) pace: Option<Arc<Pace>>,
+    /// Largest file that is uploaded by multipart. It is lower than the service's limit if a gateway refused a smaller
+    /// file.
+    pub(crate) multipart_max: AtomicU64,
 }
 
 impl fmt::Debug for Assets {
@@ -137,32 +155,140 @@ impl Assets {
         self.exchange(operation, request).await
     }
 
+    /// Like [`answer`](Self::answer), for a request that makes assets. If its answer cannot be read, the assets whose ids
+    /// can be found in it are deleted.
+    pub(crate) async fn answer_made<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        journal: &UploadJournal,
+    ) -> Result<T, AssetsError> {
+        let _pass = self.0.gate.pass().await;
+        self.exchange_made(operation, request, journal).await
+    }
+
+    /// Like [`answer_made`](Self::answer_made), for a caller that has a permit.
+    pub(crate) async fn exchange_made<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        journal: &UploadJournal,
+    ) -> Result<T, AssetsError> {
+        let (headers, body) = self.success(operation, request).await?;
+        let read = read_answer::<Answer<T>>(operation, &headers, &body);
+        read.map(|answer| answer.data).inspect_err(|_| {
+            for asset_id in wire::asset_ids(&body) {
+                // Deleted when dropped.
+                drop(DeleteOnDrop::new(self, &asset_id, journal));
+            }
+        })
+    }
+
     /// Like [`answer`](Self::answer), for a caller that has a permit.
-    pub(crate) async fn exchange<T: DeserializeOwned>(
+    async fn exchange<T: DeserializeOwned>(
         &self,
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<T, AssetsError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|error| AssetsError::transport(operation, error))?;
+        let (headers, body) = self.success(operation, request).await?;
+        read_answer(operation, &headers, &body)
+    }
+
+    /// Sends a request once and returns its answer, if the service did as it was asked.
+    async fn success(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<(HeaderMap, Vec<u8>), AssetsError> {
+        let failure = |error| {
+            let url = Some(&self.0.base_url);
+            self.0.route.failure(operation, url, error)
+        };
+        let response = request.send().await.map_err(failure)?;
         let status = response.status();
         let headers = response.headers().clone();
-        let body = read_body(operation, response).await?;
+        let (body, read) = read_body(response).await;
+        if !matches!(status.as_u16(), 401 | 402) {
+            self.0.outage.answered();
+        }
         if !status.is_success() {
-            let error = Envelope::parse(operation, status.as_u16(), &headers, &body);
+            // The status says enough, even if the connection broke within the rest.
+            let error = words::service_error(operation, status.as_u16(), &headers, &body);
             if error.status == 429 {
                 self.0.gate.too_many(error.retry_after);
             }
             return Err(error.into());
         }
+        let body = match read {
+            Ok(()) => plain_body(operation, &headers, body)?,
+            Err(Unread::Broken(error)) => return Err(failure(error)),
+            Err(Unread::Endless) => {
+                let kind = TransportKind::Unreadable;
+                let reason = format!("the answer has more than {MAX_ANSWER} bytes");
+                return Err(AssetsError::transport(operation, kind, reason));
+            }
+        };
         self.0.gate.well();
-        serde_json::from_slice(&body).map_err(|error| AssetsError::Transport {
-            operation,
-            reason: format!("an answer that cannot be read: {error}"),
-        })
+        Ok((headers, body))
     }
+}
+
+/// The bytes of an answer. Some gateways compress them although the client asks for plain bytes.
+fn plain_body(
+    operation: &'static str,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, AssetsError> {
+    let coding = headers.get(CONTENT_ENCODING);
+    let coding = coding
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("identity");
+    let mut plain = Vec::new();
+    let limit = MAX_ANSWER as u64;
+    let read = match coding.trim().to_ascii_lowercase().as_str() {
+        "identity" | "" => return Ok(body),
+        "gzip" | "x-gzip" => MultiGzDecoder::new(body.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        "deflate" => ZlibDecoder::new(body.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        other => Err(std::io::Error::other(format!(
+            "it is compressed as {other}"
+        ))),
+    };
+    let unreadable = |error| {
+        let reason = format!("the answer cannot be read: {error}");
+        AssetsError::transport(operation, TransportKind::Unreadable, reason)
+    };
+    read.map_err(unreadable)?;
+    Ok(plain)
+}
+
+/// Reads the service's JSON.
+fn read_answer<T: DeserializeOwned>(
+    operation: &'static str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, AssetsError> {
+    // Some gateways put a byte order mark in front.
+    let json = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::from_slice(json).map_err(|error| {
+        let kind = TransportKind::Unreadable;
+        let reason = match serde_json::from_slice::<serde_json::Value>(json) {
+            Ok(_) => {
+                // The position is of no use to anyone who does not see the answer.
+                let problem = error.to_string();
+                let problem = problem.split(" at line ").next().unwrap_or_default();
+                format!("the service's answer cannot be used: {problem}")
+            }
+            Err(_) => format!(
+                "the answer is not the service's ({}); something on the way may have answered in its place",
+                words::describe(headers, body)
+            ),
+        };
+        AssetsError::transport(operation, kind, reason)
+    })
 }
 
 /// `{"data": …}`
@@ -171,24 +297,24 @@ pub(crate) struct Answer<T> {
     pub(crate) data: T,
 }
 
-/// Reads an answer up to a length that no valid answer has.
-pub(crate) async fn read_body(
-    operation: &'static str,
-    mut response: Response,
-) -> Result<Vec<u8>, AssetsError> {
+/// Why an answer was not read to its end.
+pub(crate) enum Unread {
+    Broken(reqwest::Error),
+    /// It is longer than any valid answer.
+    Endless,
+}
+
+/// Reads an answer up to a length that no valid answer has. Also returns what was read before a failure.
+pub(crate) async fn read_body(mut response: Response) -> (Vec<u8>, Result<(), Unread>) {
     let mut body = Vec::new();
-    while let Some(piece) = response
-        .chunk()
-        .await
-        .map_err(|error| AssetsError::transport(operation, error))?
-    {
-        if body.len() + piece.len() > MAX_ANSWER {
-            return Err(AssetsError::Transport {
-                operation,
-                reason: "an answer without end".into(),
-            });
+    loop {
+        match response.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() > MAX_ANSWER => {
+                return (body, Err(Unread::Endless));
+            }
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Ok(None) => return (body, Ok(())),
+            Err(error) => return (body, Err(Unread::Broken(error))),
         }
-        body.extend_from_slice(&piece);
     }
-    Ok(body)
 }

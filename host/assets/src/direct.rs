@@ -2,24 +2,27 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Method};
-use serde::Deserialize;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
+use reqwest::{Body, Method, RequestBuilder};
 use serde_json::json;
 
 use crate::asset::{Asset, check_type};
 use crate::body::Outbound;
-use crate::client::{Assets, IDEMPOTENCY_KEY, read_body};
+use crate::client::{Answer, Assets, IDEMPOTENCY_KEY, read_body};
 use crate::delete_on_drop::DeleteOnDrop;
-use crate::error::AssetsError;
+use crate::error::{AssetsError, TransportKind};
 use crate::journal::UploadJournal;
+use crate::network::host_and_port;
 use crate::watch::{Phase, Watch};
+use crate::wire::{Slot, WireAsset};
+use crate::words;
 use forebay_core::FileInfo;
 use forebay_core::channel::Content;
+use forebay_core::mutex::lock;
 use forebay_core::replay::{Reading, ReplayableFile, fault};
 
 /// What a direct upload announces to the service.
@@ -46,21 +49,10 @@ pub struct DirectUpload {
     reservation: DeleteOnDrop,
 }
 
-/// Where and how to send the bytes.
-#[derive(Deserialize)]
-pub(crate) struct Slot {
-    asset_id: String,
-    upload_url: String,
-    #[serde(default)]
-    upload_headers: std::collections::BTreeMap<String, String>,
-    expires_in_seconds: u64,
-    max_bytes: u64,
-}
-
 impl fmt::Debug for DirectUpload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DirectUpload")
-            .field("asset_id", &self.slot.asset_id)
+            .field("asset_id", &self.asset_id())
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
@@ -109,8 +101,14 @@ impl Assets {
                 .header(IDEMPOTENCY_KEY, &key)
                 .json(&body)
         };
-        let created = self.call_when("create", AssetsError::is_transient, watch, request);
-        let slot = created.await.inspect_err(|error| journal.refused(error))?;
+        let attempt = || {
+            let request = request().timeout(self.0.answer_timeout);
+            self.answer_made("create", request, journal)
+        };
+        self.0.outage.check()?;
+        let created = self.0.retries.run(watch, attempt).await;
+        self.0.outage.ended(&created);
+        let slot = created.inspect_err(|error| journal.refused(error))?;
         DirectUpload::reserved(self, slot, media_type, size, journal)
     }
 }
@@ -134,24 +132,15 @@ impl DirectUpload {
         size: u64,
         journal: &UploadJournal,
     ) -> Result<Self, AssetsError> {
-        let reservation = DeleteOnDrop::new(assets, &slot.asset_id, journal);
-        if size > slot.max_bytes {
-            return Err(AssetsError::TooLarge {
-                size,
-                most: slot.max_bytes,
-            });
+        // Deletes the asset if this returns an error.
+        let reservation = DeleteOnDrop::new(assets, &slot.asset_id.0, journal);
+        if let Some(most) = slot.max_bytes.filter(|&most| size > most) {
+            return Err(AssetsError::TooLarge { size, most });
         }
-        let mut headers = HeaderMap::new();
-        for (name, value) in &slot.upload_headers {
-            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value))
-            else {
-                return Err(AssetsError::Transport {
-                    operation: "create",
-                    reason: "upload headers that cannot be sent".into(),
-                });
-            };
-            headers.insert(name, value);
-        }
+        let headers = slot.headers().ok_or_else(|| {
+            let kind = TransportKind::Unreadable;
+            AssetsError::transport("create", kind, "the upload headers cannot be sent")
+        })?;
         Ok(Self {
             assets: assets.clone(),
             slot,
@@ -164,17 +153,17 @@ impl DirectUpload {
 
     /// The asset's id.
     pub fn asset_id(&self) -> &str {
-        &self.slot.asset_id
+        &self.slot.asset_id.0
     }
 
-    /// Most bytes that this flow takes.
+    /// Most bytes that this flow takes, if the service says it; otherwise the announced size.
     pub fn max_bytes(&self) -> u64 {
-        self.slot.max_bytes
+        self.slot.max_bytes.unwrap_or(self.size)
     }
 
-    /// How long the URL is valid, from its creation.
+    /// How long the URL is valid, from its creation, if the service says it; otherwise zero.
     pub fn expires_in(&self) -> Duration {
-        Duration::from_secs(self.slot.expires_in_seconds)
+        self.slot.expires_in().unwrap_or_default()
     }
 
     /// The size that was announced, in bytes.
@@ -199,7 +188,7 @@ impl DirectUpload {
     /// Like [`put_bytes`](Self::put_bytes), for a file on disk. The file is read again for each attempt, and is never
     /// held in memory as a whole. Returns its SHA-256 in hex, for [`complete`](Self::complete).
     ///
-    /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is read.
+    /// # Errors
     /// As for `put_bytes`; [`AssetsError::Source`] when the file cannot be read, or changes while it is.
     pub async fn put_file(&self, path: impl Into<PathBuf>) -> Result<String, AssetsError> {
         let path = path.into();
@@ -222,36 +211,104 @@ impl DirectUpload {
         watch: &Watch,
     ) -> Result<String, AssetsError> {
         let attempt = || async {
-            let Reading { content, reader } = file.read_and_hash();
-            match self.put(content, watch).await {
-                Ok(()) => hashed(file, reader.await).await,
-                Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
-                Err(error) => Err(error),
+            match self.put_once(file, watch).await? {
+                PutEnd::Stored(sha256) => Ok(sha256),
+                PutEnd::AnswerLost(error, _) => Err(error),
             }
         };
         self.assets.0.retries.run(watch, attempt).await
+    }
+
+    /// Like [`put_replayable`](Self::put_replayable), and completes the asset if the answer of the storage was lost but
+    /// the storage has the bytes: the service knows. `first` is the error of a first attempt, which counts as one.
+    pub(crate) async fn put_or_find(
+        &self,
+        file: &Arc<ReplayableFile>,
+        first: Option<AssetsError>,
+        watch: &Watch,
+    ) -> Result<(String, Option<Asset>), AssetsError> {
+        let first = Mutex::new(first);
+        let attempt = || async {
+            let before = lock(&first).take();
+            if let Some(error) = before {
+                return Err(error);
+            }
+            match self.put_once(file, watch).await? {
+                PutEnd::Stored(sha256) => Ok((sha256, None)),
+                PutEnd::AnswerLost(error, sha256) => match self.find(&sha256, watch).await {
+                    Some(asset) => Ok((sha256, Some(asset))),
+                    None => Err(error),
+                },
+            }
+        };
+        self.assets.0.retries.run(watch, attempt).await
+    }
+
+    /// Sends a file once.
+    async fn put_once(
+        &self,
+        file: &Arc<ReplayableFile>,
+        watch: &Watch,
+    ) -> Result<PutEnd, AssetsError> {
+        let Reading { content, reader } = file.read_and_hash();
+        match self.put(content, watch).await {
+            Ok(()) => hashed(file, reader.await).await.map(PutEnd::Stored),
+            Err(AssetsError::Interrupted(_)) => Err(AssetsError::Source(fault(reader.await))),
+            Err(error) if error.is_answer_lost() => {
+                let sha256 = hashed(file, reader.await).await?;
+                Ok(PutEnd::AnswerLost(error, sha256))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the service whether the storage has bytes of this SHA-256, after the storage's answer was lost. Completing
+    /// is idempotent, and is refused while the bytes are not there.
+    pub(crate) async fn find(&self, sha256: &str, watch: &Watch) -> Option<Asset> {
+        watch.phase(Phase::Complete);
+        let assets = &self.assets;
+        let request = assets.completion(self.asset_id(), Some(sha256));
+        let request = request.timeout(assets.0.patience.answer);
+        let answer = assets.answer::<Answer<WireAsset>>("complete", request);
+        let asset = self.completed(answer.await.ok()?.data).ok();
+        if asset.is_none() {
+            watch.phase(Phase::Put);
+        }
+        asset
+    }
+
+    /// Checks the asset that the service completed, and keeps it.
+    fn completed(&self, asset: WireAsset) -> Result<Asset, AssetsError> {
+        let asset = asset.or_sent(&self.media_type, self.size);
+        if asset.size_bytes != self.size {
+            return Err(AssetsError::Mismatch {
+                held: asset.size_bytes,
+                sent: self.size,
+            });
+        }
+        self.reservation.keep();
+        Ok(asset)
     }
 
     /// Sends a content once: it cannot be rewound. Its last chunk is sent only after the content has ended. So if
     /// producing the object failed, it is never stored.
     pub(crate) async fn put(&self, content: Content, watch: &Watch) -> Result<(), AssetsError> {
         // No permit from the gate: a body may have to wait for its plugin, and the plugin for another upload.
-        let patience = self.assets.0.stall_timeout;
         watch.phase(Phase::Put);
-        let (body, status) = Outbound::new(content, self.size, watch.attempt());
+        let pace = self.assets.0.pace.clone();
+        let (body, status) = Outbound::new(content, self.size, pace, watch.attempt());
         let put = self.put_body(Body::wrap_stream(body));
-        let put = status.unless_stalled(patience, put).await;
+        let put = status.run("put", self.assets.0.patience, put).await;
         if let Some(fault) = status.fault(self.size) {
             return Err(fault);
         }
-        put.unwrap_or_else(|| Err(AssetsError::stalled("put", patience)))?;
+        put?;
         if status.is_through() {
             return Ok(());
         }
-        Err(AssetsError::Transport {
-            operation: "put",
-            reason: "the storage answered before it had the bytes".into(),
-        })
+        let reason = "the storage answered before it had the bytes";
+        let kind = TransportKind::Broken;
+        Err(AssetsError::transport("put", kind, reason))
     }
 
     async fn put_body(&self, body: Body) -> Result<(), AssetsError> {
@@ -260,23 +317,20 @@ impl DirectUpload {
         // Replaces the length that may have been signed: the storage would refuse two of them.
         headers.insert(CONTENT_LENGTH, self.size.into());
         let client = &self.assets.0.http;
-        let request = client
-            .put(&self.slot.upload_url)
-            .headers(headers)
-            .body(body);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| AssetsError::transport("put", error))?;
+        let url = &self.slot.upload_url.0;
+        let request = client.put(url.clone()).headers(headers).body(body);
+        let failure = |error| self.assets.0.route.failure("put", Some(url), error);
+        let response = request.send().await.map_err(failure)?;
         let status = response.status();
-        if status.is_success() {
+        let headers = response.headers().clone();
+        // The status says enough, even if the connection breaks within the rest.
+        let (body, _) = read_body(response).await;
+        // S3 may notice an error after it has sent status 200.
+        if status.is_success() && !String::from_utf8_lossy(&body).contains("<Error>") {
             return Ok(());
         }
-        let body = read_body("put", response).await.unwrap_or_default();
-        Err(AssetsError::Storage {
-            status: status.as_u16(),
-            code: xml_code(&String::from_utf8_lossy(&body)),
-        })
+        let host = host_and_port(url);
+        Err(words::storage_error(host, status.as_u16(), &headers, &body).into())
     }
 
     /// Makes the asset usable. May be called more than once.
@@ -297,14 +351,7 @@ impl DirectUpload {
             .assets
             .complete_asset(self.asset_id(), sha256, watch)
             .await?;
-        if asset.size_bytes != self.size {
-            return Err(AssetsError::Mismatch {
-                held: asset.size_bytes,
-                sent: self.size,
-            });
-        }
-        self.reservation.keep();
-        Ok(asset)
+        self.completed(asset)
     }
 
     /// Keeps the asset, because it was completed by other means.
@@ -325,15 +372,31 @@ impl Assets {
         asset_id: &str,
         sha256: Option<&str>,
         watch: &Watch,
-    ) -> Result<Asset, AssetsError> {
-        let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
-        let request = || {
-            self.request(Method::POST, &["v3", "assets", asset_id, "complete"])
-                .json(&body)
+    ) -> Result<WireAsset, AssetsError> {
+        let attempt = || {
+            let request = self.completion(asset_id, sha256);
+            self.answer("complete", request.timeout(self.0.patience.answer))
         };
-        self.call_when("complete", AssetsError::may_settle, watch, request)
-            .await
+        let completed = self
+            .0
+            .retries
+            .run_when(AssetsError::may_settle, watch, attempt);
+        let answer: Answer<WireAsset> = completed.await?;
+        Ok(answer.data)
     }
+
+    fn completion(&self, asset_id: &str, sha256: Option<&str>) -> RequestBuilder {
+        let body = sha256.map_or_else(|| json!({}), |sha256| json!({ "checksum_sha256": sha256 }));
+        self.request(Method::POST, &["v3", "assets", asset_id, "complete"])
+            .json(&body)
+    }
+}
+
+/// How one PUT ended, if the storage may have the bytes. With the SHA-256 of what was sent, in hex.
+enum PutEnd {
+    Stored(String),
+    /// All bytes were sent, and no answer came.
+    AnswerLost(AssetsError, String),
 }
 
 /// The SHA-256 that a reader computed during the upload. If the other side did not take all bytes, the file is read
@@ -347,11 +410,4 @@ pub(crate) async fn hashed(
         Ok(Ok(None)) => file.sha256().await.map_err(AssetsError::Source),
         ended => Err(AssetsError::Source(fault(ended))),
     }
-}
-
-/// The `<Code>…</Code>` of the storage's XML. Nothing else of it is needed.
-fn xml_code(body: &str) -> Option<String> {
-    let (_, rest) = body.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    (code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| code.to_owned())
 }

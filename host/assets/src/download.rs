@@ -167,7 +167,7 @@ fn pieces(state: State) -> impl Stream<Item = io::Result<Bytes>> + Send {
                     state.response.insert(next)
                 }
             };
-            let patience = state.assets.0.stall_timeout;
+            let patience = state.assets.0.patience.stall;
             let error = match tokio::time::timeout(patience, response.chunk()).await {
                 Ok(Ok(Some(piece))) => {
                     state.read += piece.len() as u64;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use serde::Deserialize;
-
 use forebay_core::channel::Interrupted;
 use forebay_core::disk::WriteError;
+use forebay_core::text::tidy;
+
+use crate::retry::LONGEST_WAIT;
 
 /// Why an upload failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,19 +38,22 @@ pub enum AssetsError {
     #[error(transparent)]
     Service(Box<ServiceError>),
     /// The storage behind a presigned URL refused.
-    #[error("put: the storage answered {status}{}", code.as_deref().map(|code| format!(" {code}")).unwrap_or_default())]
-    Storage {
-        /// HTTP status.
-        status: u16,
-        /// The storage's own code, such as `AccessDenied`.
-        code: Option<String>,
-    },
-    /// No answer came, or the answer made no sense.
+    #[error(transparent)]
+    Storage(Box<StorageError>),
+    /// No answer came, or the answer cannot be used.
     #[error("{operation}: {reason}")]
     Transport {
         /// The operation that failed.
         operation: &'static str,
-        /// What happened. It contains no URL.
+        /// The kind of failure.
+        kind: TransportKind,
+        /// What happened, and with which host. It contains no URL.
+        reason: String,
+    },
+    /// Nothing was sent, because an earlier upload of this client failed for a reason that holds for every upload.
+    #[error("not tried, because an earlier upload failed and this one would fail too: {reason}")]
+    NotTried {
+        /// The earlier error.
         reason: String,
     },
     /// The content has more or fewer bytes than were announced.
@@ -80,6 +83,31 @@ pub enum AssetsError {
     Source(#[source] std::io::Error),
 }
 
+/// How a request failed without an answer that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// There is no connection: it was refused, or connecting took too long.
+    Unreachable,
+    /// No host has this name.
+    UnknownHost,
+    /// The two sides could not agree on TLS, or the certificate is not trusted.
+    Tls,
+    /// The request cannot be sent to this address at all.
+    BadAddress,
+    /// The connection broke before all bytes were sent.
+    Broken,
+    /// Nothing moved for too long.
+    Stalled,
+    /// All bytes were sent, and the connection broke before the answer. The other side may have them.
+    AnswerLost,
+    /// All bytes were sent, and no answer came in time. The other side may have them.
+    Unanswered,
+    /// An answer came, but it cannot be read.
+    Unreadable,
+}
+
 impl From<WriteError> for AssetsError {
     fn from(error: WriteError) -> Self {
         match error {
@@ -89,11 +117,14 @@ impl From<WriteError> for AssetsError {
     }
 }
 
-/// An error as the service describes it.
+/// An error as the service describes it. If something between here and the service answered in a form of its own, the
+/// message is what its answer says.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{operation}: {message} ({status} {code}{})",
-    request_id.as_deref().map(|id| format!(", request {id}")).unwrap_or_default()
+    "{operation}: {message} ({status}{}{}{})",
+    said(self.known_code()),
+    request_id.as_deref().map(|id| format!(", request {id}")).unwrap_or_default(),
+    asks(*retry_after)
 )]
 #[non_exhaustive]
 pub struct ServiceError {
@@ -101,9 +132,9 @@ pub struct ServiceError {
     pub operation: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// The service's code, such as `rate_limit_exceeded`.
+    /// The service's code, such as `rate_limit_exceeded`; `unknown` if the answer has none.
     pub code: String,
-    /// The service's message.
+    /// The service's message, on one line.
     pub message: String,
     /// The parameter that is wrong, if the error is about one.
     pub param: Option<String>,
@@ -113,56 +144,132 @@ pub struct ServiceError {
     pub retry_after: Option<Duration>,
 }
 
+impl ServiceError {
+    /// The code of an answer that has none.
+    pub(crate) const UNKNOWN: &'static str = "unknown";
+
+    fn known_code(&self) -> Option<&str> {
+        Some(self.code.as_str()).filter(|&code| code != Self::UNKNOWN)
+    }
+}
+
+/// An error as the storage behind a presigned URL describes it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "put: the storage {host} answered {status}{}{}{}",
+    said(code.as_deref()),
+    message.as_deref().map(|message| format!(": {message}")).unwrap_or_default(),
+    asks(*retry_after)
+)]
+#[non_exhaustive]
+pub struct StorageError {
+    /// The storage's host. Nothing else of the URL may be told.
+    pub host: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The storage's own code, such as `AccessDenied`.
+    pub code: Option<String>,
+    /// The storage's message, on one line.
+    pub message: Option<String>,
+    /// How long the storage asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl StorageError {
+    /// Whether the storage refuses the URL only because it has expired. S3 says so in the message (`AccessDenied`,
+    /// "Request has expired"), others in the code (`ExpiredToken`, `RequestExpired`).
+    fn is_expired(&self) -> bool {
+        let said = |text: &Option<String>| {
+            text.as_deref()
+                .is_some_and(|text| text.to_ascii_lowercase().contains("expired"))
+        };
+        matches!(self.status, 400 | 401 | 403) && (said(&self.code) || said(&self.message))
+    }
+}
+
+fn said(code: Option<&str>) -> String {
+    code.map(|code| format!(" {code}")).unwrap_or_default()
+}
+
+/// A wait that is longer than any that is kept.
+fn asks(wait: Option<Duration>) -> String {
+    let too_long = wait.filter(|&wait| wait > LONGEST_WAIT);
+    too_long
+        .map(|wait| Duration::from_secs(wait.as_secs()))
+        .map(|wait| format!("; try again in {}", humantime::format_duration(wait)))
+        .unwrap_or_default()
+}
+
 impl From<ServiceError> for AssetsError {
     fn from(error: ServiceError) -> Self {
         Self::Service(Box::new(error))
     }
 }
 
-impl AssetsError {
-    /// An error of the HTTP client, without the URL.
-    pub(crate) fn transport(operation: &'static str, error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut reason = if error.is_connect() {
-            "no connection".to_owned()
-        } else if error.is_timeout() {
-            "timed out".to_owned()
-        } else {
-            error.to_string()
-        };
-        // The innermost cause says what happened.
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            if inner.source().is_none() {
-                reason = format!("{reason}: {inner}");
-            }
-            cause = inner.source();
-        }
-        Self::Transport { operation, reason }
+impl From<StorageError> for AssetsError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Box::new(error))
     }
+}
 
-    pub(crate) fn stalled(operation: &'static str, patience: Duration) -> Self {
+impl AssetsError {
+    pub(crate) fn transport(
+        operation: &'static str,
+        kind: TransportKind,
+        reason: impl AsRef<str>,
+    ) -> Self {
         Self::Transport {
             operation,
-            reason: format!("nothing moved for {}", humantime::format_duration(patience)),
+            kind,
+            // The text of another side may be part of it.
+            reason: tidy(reason.as_ref(), 500),
         }
     }
 
-    /// How long the service asks to wait, if it asks.
+    /// How long the service or the storage asks to wait. Zero is no wish: the client pauses as after any failure.
     pub(crate) fn asked_wait(&self) -> Option<Duration> {
-        match self {
+        let asked = match self {
             Self::Service(error) => error.retry_after,
+            Self::Storage(error) => error.retry_after,
             _ => None,
-        }
+        };
+        asked.filter(|asked| !asked.is_zero())
     }
 
-    /// Whether the storage refuses the URL itself, or the reservation no longer exists.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Whether the presigned URL has expired, or the reservation no longer exists. A new reservation may succeed.
+    pub(crate) fn is_expired(&self) -> bool {
         match self {
-            Self::Storage { status, .. } => *status == 403,
+            Self::Storage(error) => error.is_expired(),
             Self::Service(error) => error.status == 404,
             _ => false,
         }
+    }
+
+    /// Whether the request was too large for the service or for a gateway in front of it.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Service(error) if error.status == 413)
+    }
+
+    /// Whether all bytes were sent and the answer to them did not come.
+    pub(crate) fn is_answer_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport {
+                kind: TransportKind::AnswerLost | TransportKind::Unanswered,
+                ..
+            }
+        )
+    }
+
+    /// Whether the answer to all bytes did not come, although the connection stood.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport {
+                kind: TransportKind::Unanswered,
+                ..
+            }
+        )
     }
 
     /// Whether the same request may succeed if it is sent again.
@@ -173,15 +280,31 @@ impl AssetsError {
                     // The answer to the first attempt was lost, and the service still works on it.
                     || error.code == "request_in_progress"
             }
-            // These codes mean that a body was damaged or cut off on the way.
-            Self::Storage { status, code } => {
-                matches!(status, 408 | 429 | 500..=599)
+            // The first three codes mean that a body was damaged or cut off on the way. The others may come with
+            // status 200.
+            Self::Storage(error) => {
+                // 501 means that the storage will never take such a request.
+                matches!(error.status, 408 | 429 | 500 | 502..=599)
                     || matches!(
-                        code.as_deref(),
-                        Some("IncompleteBody" | "BadDigest" | "RequestTimeout")
+                        error.code.as_deref(),
+                        Some(
+                            "IncompleteBody"
+                                | "BadDigest"
+                                | "RequestTimeout"
+                                | "InternalError"
+                                | "ServiceUnavailable"
+                                | "SlowDown"
+                        )
                     )
             }
-            Self::Transport { .. } => true,
+            Self::Transport { kind, .. } => matches!(
+                kind,
+                TransportKind::Unreachable
+                    | TransportKind::Broken
+                    | TransportKind::Stalled
+                    | TransportKind::AnswerLost
+                    | TransportKind::Unanswered
+            ),
             _ => false,
         }
     }
@@ -191,57 +314,88 @@ impl AssetsError {
     pub(crate) fn may_settle(&self) -> bool {
         self.is_transient() || matches!(self, Self::Service(error) if error.status == 409)
     }
+
+    /// Whether every other upload with the same client would fail for the same reason: the key is not accepted, the
+    /// credit is used up, or the service cannot be reached at all. A program that uploads many files may stop here.
+    pub fn concerns_every_upload(&self) -> bool {
+        match self {
+            Self::Setup(_) | Self::NotTried { .. } => true,
+            Self::Service(error) => matches!(error.status, 401 | 402),
+            Self::Transport {
+                operation, kind, ..
+            } => {
+                // A presigned URL may name another host for each file.
+                *operation != "put"
+                    && matches!(
+                        kind,
+                        TransportKind::UnknownHost
+                            | TransportKind::Tls
+                            | TransportKind::BadAddress
+                            | TransportKind::Unreachable
+                    )
+            }
+            _ => false,
+        }
+    }
 }
 
-/// `{"error": {"code", "message", "param"?}}`
-#[derive(Deserialize)]
-pub(crate) struct Envelope {
-    error: EnvelopeError,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[derive(Deserialize)]
-struct EnvelopeError {
-    code: String,
-    message: String,
-    param: Option<String>,
-}
-
-impl Envelope {
-    pub(crate) fn parse(
-        operation: &'static str,
-        status: u16,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> ServiceError {
-        let header = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let (code, message, param) = match serde_json::from_slice::<Self>(body) {
-            Ok(Self { error }) => (error.code, error.message, error.param),
-            // A gateway in between answers in a format of its own.
-            Err(_) => (
-                "unknown".into(),
-                "an answer without the service's envelope".into(),
-                None,
-            ),
-        };
-        ServiceError {
-            operation,
+    fn storage(status: u16, code: &str, message: &str) -> AssetsError {
+        StorageError {
+            host: "bucket.example".into(),
             status,
-            code,
-            message: message
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .take(500)
-                .collect(),
-            param,
-            request_id: header("x-request-id"),
-            retry_after: header(RETRY_AFTER.as_str())
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs),
+            code: Some(code.into()),
+            message: Some(message.into()),
+            retry_after: None,
+        }
+        .into()
+    }
+
+    #[test]
+    fn a_new_url_is_asked_for_only_where_the_old_one_has_expired() {
+        assert!(storage(403, "AccessDenied", "Request has expired").is_expired());
+        assert!(storage(400, "ExpiredToken", "The provided token has expired.").is_expired());
+        for refused in [
+            storage(
+                403,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match",
+            ),
+            storage(403, "AccessDenied", "Access Denied"),
+            storage(501, "NotImplemented", "A header you provided"),
+        ] {
+            assert!(
+                !refused.is_expired() && !refused.is_transient(),
+                "{refused}"
+            );
+        }
+        assert_eq!(
+            storage(403, "AccessDenied", "Request has expired").to_string(),
+            "put: the storage bucket.example answered 403 AccessDenied: Request has expired"
+        );
+    }
+
+    #[test]
+    fn what_concerns_one_upload_and_what_concerns_all() {
+        let transport = |operation, kind| AssetsError::transport(operation, kind, "r");
+        for (kind, transient, all) in [
+            (TransportKind::Unreachable, true, true),
+            (TransportKind::UnknownHost, false, true),
+            (TransportKind::Tls, false, true),
+            (TransportKind::BadAddress, false, true),
+            (TransportKind::Broken, true, false),
+            (TransportKind::Stalled, true, false),
+            (TransportKind::AnswerLost, true, false),
+            (TransportKind::Unanswered, true, false),
+            (TransportKind::Unreadable, false, false),
+        ] {
+            let error = transport("upload", kind);
+            assert_eq!(error.is_transient(), transient, "{kind:?}");
+            assert_eq!(error.concerns_every_upload(), all, "{kind:?}");
+            assert!(!transport("put", kind).concerns_every_upload(), "{kind:?}");
         }
     }
 }

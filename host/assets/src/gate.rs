@@ -6,11 +6,12 @@
 //! does).
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::retry::LONGEST_PAUSE;
+use crate::retry::LONGEST_WAIT;
 use forebay_core::mutex::lock;
 
 /// Gives permits to requests.
@@ -72,7 +73,7 @@ impl Gate {
                 }
             };
             match closed {
-                Some(until) => tokio::time::sleep_until(until.into()).await,
+                Some(until) => tokio::time::sleep_until(until).await,
                 None => changed.await,
             }
         }
@@ -82,7 +83,8 @@ impl Gate {
     pub(crate) fn too_many(&self, wait: Option<Duration>) {
         let mut state = self.lock();
         state.places = (state.places / 2.0).max(1.0);
-        let wait = wait.map(|wait| wait.min(LONGEST_PAUSE));
+        // Nothing waits longer. A request that is asked to fails at once, and so does the next one.
+        let wait = wait.filter(|&wait| wait <= LONGEST_WAIT);
         if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
             state.closed_until = Some(state.closed_until.map_or(until, |other| other.max(until)));
         }

@@ -16,6 +16,7 @@ use crate::delete_on_drop::{DeleteOnDrop, Uploaded};
 use crate::direct::NewUpload;
 use crate::error::AssetsError;
 use crate::journal::{Known, UploadJournal};
+use crate::send::Sending;
 use crate::watch::Watch;
 
 /// Chunks of fewer bytes are joined while they are held, because each chunk has a fixed overhead.
@@ -37,8 +38,9 @@ pub struct Incoming {
 impl Assets {
     /// Uploads a file whose bytes can be read only once.
     ///
-    /// A file of up to [`MULTIPART_MAX`] bytes is uploaded by multipart. It is held in memory until it is known to be
-    /// that small. A larger file of known size streams into a direct upload. If it cannot be read again, it is also
+    /// A file of up to [`MULTIPART_MAX`] bytes is uploaded by multipart. It is read to its end first, because the
+    /// service must not get a part of a file. If it lies on disk, it is then read again from there; otherwise it is held
+    /// in memory until it is known to be that small. A larger file of known size streams into a direct upload. If it cannot be read again, it is also
     /// written to scratch at the same time. A larger file of unknown size is written to scratch first.
     ///
     /// The returned asset is kept: dropping the claim does not delete it.
@@ -54,6 +56,7 @@ impl Assets {
     ) -> Result<Uploaded, AssetsError> {
         // Dropped last: `settle` waits until then.
         let _token = self.under_way();
+        let watch = &watch.clone().about(&file.info.name);
         check_type(&file.info.media_type)?;
         // An earlier run was about to delete these assets, and may not have done so.
         for asset_id in journal.doomed() {
@@ -62,7 +65,7 @@ impl Assets {
         }
         let uploaded = match (journal.known(), file.info.size) {
             (Some(known), _) => self.resume(file, known, journal, watch).await?,
-            (None, Some(size)) if size > MULTIPART_MAX => {
+            (None, Some(size)) if size > self.multipart_max() => {
                 self.stream(file, size, journal, watch).await?
             }
             (None, _) => self.gather(file, journal, watch).await?,
@@ -116,6 +119,7 @@ impl Assets {
                 if sha256 == before && held.size() == size {
                     match self.complete_asset(&asset_id, Some(&sha256), watch).await {
                         Ok(asset) => {
+                            let asset = asset.or_sent(&held.info.media_type, size);
                             let flow = Flow::DirectUpload;
                             return Ok(self.uploaded(asset, flow, sha256, journal));
                         }
@@ -132,13 +136,14 @@ impl Assets {
         self.send(&Arc::new(held), journal, watch).await
     }
 
-    /// Holds the file in memory until it is known whether it fits into one request.
+    /// Reads the file until it is known whether it fits into one request. Holds it in memory, unless it lies on disk.
     async fn gather(
         &self,
         mut file: Incoming,
         journal: &UploadJournal,
         watch: &Watch,
     ) -> Result<Uploaded, AssetsError> {
+        let on_disk = file.replay.take().filter(|file| file.on_disk().is_some());
         let mut pieces = Vec::new();
         let mut small = BytesMut::new();
         let mut size = 0;
@@ -146,6 +151,9 @@ impl Assets {
         while let Some(piece) = file.content.next().await? {
             size += piece.len() as u64;
             hash.update(&piece);
+            if on_disk.is_some() {
+                continue;
+            }
             // Small chunks are joined, because the overhead of each would exceed its bytes.
             if piece.len() < SMALL {
                 small.extend_from_slice(&piece);
@@ -164,10 +172,22 @@ impl Assets {
                 return self.send(&Arc::new(held), journal, watch).await;
             }
         }
-        pieces.push(small.freeze());
-        let mut held = ReplayableFile::memory(file.info, pieces);
-        held.sha256 = Some(hex::encode(hash.finalize()));
-        self.send(&Arc::new(held), journal, watch).await
+        let sha256 = hex::encode(hash.finalize());
+        let (info, held) = match on_disk {
+            Some(held) => (file.info, held),
+            None => {
+                pieces.push(small.freeze());
+                let mut held = ReplayableFile::memory(file.info.clone(), pieces);
+                held.sha256 = Some(sha256.clone());
+                (file.info, Arc::new(held))
+            }
+        };
+        let file = Sending {
+            info: &info,
+            file: &held,
+            sha256: Some(&sha256),
+        };
+        self.send_file(file, journal, watch).await
     }
 
     /// Sends the file as it arrives, and its checksum afterwards. If the error is transient, or the storage refuses the
@@ -186,7 +206,7 @@ impl Assets {
             size,
             sha256: None,
         };
-        let upload = self.create(new.clone(), journal, watch).await?;
+        let upload = self.create(new, journal, watch).await?;
         let (spool, held) = match file.replay {
             Some(replay) => (None, replay),
             None => {
@@ -198,29 +218,31 @@ impl Assets {
                 (Some(spool), Arc::new(ReplayableFile::scratch(info, stored)))
             }
         };
-        match upload.put_and_tee(file.content, spool, watch).await {
-            Ok(sha256) => {
-                let ended = self.finish_direct(&upload, sha256, journal, watch).await;
-                if ended.is_err() {
-                    upload.abandon().await;
-                }
-                ended
-            }
-            Err(error) if error.is_transient() || error.is_refusal() => {
-                let upload = if error.is_refusal() {
-                    self.renew(upload, &error, new.clone(), journal, watch)
-                        .await?
-                } else {
-                    watch.retry(&error, Duration::ZERO);
-                    upload
-                };
-                self.put_and_complete(upload, new, &held, journal, watch)
-                    .await
-            }
+        let (sha256, sent) = match upload.put_and_tee(file.content, spool, watch).await {
+            Ok(ended) => ended,
             Err(error) => {
                 upload.abandon().await;
-                Err(error)
+                return Err(error);
             }
+        };
+        let Err(error) = sent else {
+            let ended = self.finish_direct(&upload, sha256, journal, watch).await;
+            if ended.is_err() {
+                upload.abandon().await;
+            }
+            return ended;
+        };
+        if error.is_answer_lost()
+            && let Some(asset) = upload.find(&sha256, watch).await
+        {
+            return Ok(self.uploaded(asset, Flow::DirectUpload, sha256, journal));
         }
+        let sending = Sending {
+            info: &file.info,
+            file: &held,
+            sha256: Some(&sha256),
+        };
+        self.put_and_complete(upload, Some(error), sending, journal, watch)
+            .await
     }
 }

@@ -20,7 +20,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `builder`, `client` | [`Assets`]: options, requests and their answers |
-//! | `retry`, `gate` | when a request is sent again; how many requests are in flight at a time |
+//! | `retry`, `gate`, `pace`, `outage` | when a request is sent again; how many requests are in flight at a time; the bandwidth limit; when uploads are not tried at all |
 //! | `direct`, `body`, `tee` | the three steps of a direct upload; bodies with a known length |
 //! | `delete_on_drop` | an asset that is deleted unless it is kept |
 //! | `send`, `incoming` | uploads a file that can be read again, or only once, by the flow that its size calls for |
@@ -28,7 +28,8 @@
 //! | `watch` | reports about an upload in flight |
 //! | `download` | reads the bytes of an asset back |
 //! | `batch`, `manage`, `requests`, `file_input` | the other endpoints, and how requests name files |
-//! | `error` | the errors of the service, its storage and the network |
+//! | `wire`, `words` | answers as they are sent: what is read from them, and what errors say |
+//! | `error`, `network` | the errors of the service, its storage and the network |
 
 mod asset;
 mod batch;
@@ -44,12 +45,17 @@ mod gate;
 mod incoming;
 pub mod journal;
 mod manage;
+mod network;
+mod outage;
+mod pace;
 mod requests;
 mod retry;
 mod send;
 mod tee;
 mod tls;
 mod watch;
+mod wire;
+mod words;
 
 pub use asset::{Asset, DEFAULT_BASE_URL, Flow, MULTIPART_MAX, SUPPORTED_TYPES};
 pub use batch::{Batch, BatchItem, BatchStatus};
@@ -58,7 +64,7 @@ pub use client::Assets;
 pub use delete_on_drop::{DeleteOnDrop, Uploaded};
 pub use direct::{DirectUpload, NewUpload};
 pub use download::Download;
-pub use error::{AssetsError, ServiceError};
+pub use error::{AssetsError, ServiceError, StorageError, TransportKind};
 pub use file_input::{FileInput, inline_type};
 pub use incoming::Incoming;
 pub use manage::{AssetInfo, ListQuery, Page, Status};

@@ -29,15 +29,17 @@ impl DirectUpload {
         Ok(sha256)
     }
 
-    /// Like [`put_and_hash`](Self::put_and_hash), and writes the whole content to `copy`. If the content is not
-    /// complete or could not be copied, that error is returned: only if sending alone failed can the copy be sent
-    /// instead.
+    /// Like [`put_and_hash`](Self::put_and_hash), and writes the whole content to `copy`. Returns how sending ended,
+    /// beside the SHA-256: only if sending alone failed can the copy be sent instead.
+    ///
+    /// # Errors
+    /// When the content is not complete or could not be copied.
     pub(crate) async fn put_and_tee(
         &self,
         content: Content,
         copy: Option<Spool>,
         watch: &Watch,
-    ) -> Result<String, AssetsError> {
+    ) -> Result<(String, Result<(), AssetsError>), AssetsError> {
         let (sender, passing) = channel(BUDGET);
         // A stalled connection may keep its body, so the end of sending is signalled separately.
         let (sending, sent) = oneshot::channel::<()>();
@@ -48,8 +50,7 @@ impl DirectUpload {
         };
         let over = async { drop(sent.await) };
         let (put, whole) = futures::join!(put, tee(content, copy, sender, over));
-        let sha256 = whole?;
-        put.map(|()| sha256)
+        Ok((whole?, put))
     }
 }
 

@@ -37,6 +37,8 @@ impl fmt::Display for Phase {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Retry {
+    /// Name of the file, if it is known.
+    pub file: String,
     /// Why it failed.
     pub reason: String,
     /// Pause before the next attempt.
@@ -60,6 +62,7 @@ type Listener = dyn Fn(UploadEvent<'_>) + Send + Sync;
 /// Reports the progress of an upload to a listener. Clones share the listener.
 #[derive(Clone)]
 pub struct Watch {
+    file: Arc<str>,
     most: Arc<AtomicU64>,
     listener: Arc<Listener>,
 }
@@ -74,9 +77,17 @@ impl Watch {
     /// Reports to `listener`, on the thread on which the event happens. The listener must not block.
     pub fn new(listener: impl Fn(UploadEvent<'_>) + Send + Sync + 'static) -> Self {
         Self {
+            file: Arc::default(),
             most: Arc::default(),
             listener: Arc::new(listener),
         }
+    }
+
+    /// The same listener, told that its events are about the file of this name.
+    #[must_use]
+    pub fn about(mut self, file: &str) -> Self {
+        self.file = file.into();
+        self
     }
 
     /// Reports nothing.
@@ -90,8 +101,13 @@ impl Watch {
 
     pub(crate) fn retry(&self, error: &AssetsError, pause: Duration) {
         let reason = error.to_string();
-        tracing::info!("{reason}; again in {pause:?}");
-        (self.listener)(UploadEvent::Retry(&Retry { reason, pause }));
+        let file = self.file.to_string();
+        tracing::info!("{file}: {reason}; again in {pause:?}");
+        (self.listener)(UploadEvent::Retry(&Retry {
+            file,
+            reason,
+            pause,
+        }));
     }
 
     /// Counts the bytes of one attempt, from zero.

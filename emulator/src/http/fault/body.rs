@@ -1,17 +1,22 @@
 //! Bodies for faults: read in part, read slowly, or sent in part.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use serde_json::{Map, Value};
 
 /// How long the server waits after the first half of an answer before it breaks the connection, so that the half is
 /// sent. Loopback takes microseconds; the rest is for a busy machine.
 const FLUSH: Duration = Duration::from_millis(50);
+
+/// Most bytes of an answer's JSON.
+const MOST_JSON: usize = 1 << 20;
 
 /// Reads and drops at least `most` bytes, or the whole body if it is shorter. Stops if nothing arrives for
 /// `idle_timeout`.
@@ -50,6 +55,52 @@ pub(super) fn slow(body: Body, bytes_per_second: u64) -> Body {
             Some((Ok(chunk), (source, rest)))
         },
     ))
+}
+
+/// The same body, with a pause once `after_bytes` have been passed on.
+pub(super) fn paused(body: Body, after_bytes: u64, pause: Duration) -> Body {
+    let source = (body.into_data_stream(), 0u64, false);
+    Body::from_stream(stream::unfold(
+        source,
+        move |(mut source, count, has_paused)| async move {
+            let pauses = !has_paused && count >= after_bytes;
+            if pauses {
+                tokio::time::sleep(pause).await;
+            }
+            let chunk = source.next().await?;
+            let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+            Some((chunk, (source, count + length, has_paused || pauses)))
+        },
+    ))
+}
+
+/// An answer of these parts. Parts that cannot be sent are left out.
+pub(super) fn given(status: u16, headers: &BTreeMap<String, String>, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// The same answer with other fields in its `data`. An answer without JSON stays as it is.
+pub(super) async fn changed(response: Response, fields: Map<String, Value>) -> Response {
+    let (mut head, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, MOST_JSON)
+        .await
+        .unwrap_or_default();
+    let Ok(mut json) = serde_json::from_slice::<Value>(&bytes) else {
+        return Response::from_parts(head, Body::from(bytes));
+    };
+    if let Some(data) = json.get_mut("data").and_then(Value::as_object_mut) {
+        data.extend(fields);
+    }
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(json.to_string()))
 }
 
 /// Announces the length of the whole answer and sends half of it.

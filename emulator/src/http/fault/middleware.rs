@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::body::{cut_short, read, slow};
+use super::body::{changed, cut_short, given, paused, read, slow};
 use super::plan::{FaultKind, Faults, Route};
 use crate::base::api_error::ApiError;
 use crate::base::config::Config;
@@ -74,6 +74,23 @@ pub(crate) async fn apply(
             next.run(request.map(|body| slow(body, bytes_per_second)))
                 .await
         }
+        FaultKind::Pause {
+            after_bytes,
+            milliseconds,
+        } => {
+            let pause = Duration::from_millis(milliseconds);
+            next.run(request.map(|body| paused(body, after_bytes, pause)))
+                .await
+        }
+        FaultKind::Answer {
+            status,
+            headers,
+            body,
+        } => {
+            read(request.into_body(), u64::MAX, idle_timeout).await;
+            given(status, &headers, body)
+        }
+        FaultKind::ChangedAnswer { data } => changed(next.run(request).await, data).await,
         FaultKind::LostAnswer => {
             next.run(request).await;
             connection.reset().await

@@ -1,10 +1,11 @@
 //! Faults on demand: errors and delays of the network and of the service, which a test injects.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::http::Method;
+use axum::http::{HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What goes wrong, for which requests, and how often.
 ///
@@ -110,6 +111,30 @@ pub enum FaultKind {
         /// The rate in bytes per second; at 0 nothing is read.
         bytes_per_second: u64,
     },
+    /// A part of the body is read, then nothing for a while; then the request is handled as usual.
+    Pause {
+        /// The length of that part in bytes.
+        after_bytes: u64,
+        /// The pause in milliseconds.
+        milliseconds: u64,
+    },
+    /// The body is read, and the answer is this one, as a gateway in front of the service might give it. The request is
+    /// not handled.
+    Answer {
+        /// The status, from 200 to 599.
+        status: u16,
+        /// Headers by name.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        /// The body.
+        #[serde(default)]
+        body: String,
+    },
+    /// The request is handled, and fields of `data` in its answer are replaced by these.
+    ChangedAnswer {
+        /// The fields.
+        data: Map<String, Value>,
+    },
     /// The request is handled, then the connection is reset without an answer.
     LostAnswer,
     /// The body is read, and the answer is the error of a wrong checksum: S3's 400 `BadDigest` on [`Put`](Route::Put),
@@ -149,9 +174,19 @@ impl Fault {
 
     /// Why this fault can never act as described; `None` if it can.
     pub(crate) fn objection(&self) -> Option<&'static str> {
-        match self.kind {
-            FaultKind::Status { status } if !(400..=599).contains(&status) => {
+        match &self.kind {
+            FaultKind::Status { status } if !(400..=599).contains(status) => {
                 Some("the status of a fault is from 400 to 599")
+            }
+            FaultKind::Answer { status, .. } if !(200..=599).contains(status) => {
+                Some("the status of an answer is from 200 to 599")
+            }
+            FaultKind::Answer { headers, .. }
+                if headers.iter().any(|(name, value)| {
+                    name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err()
+                }) =>
+            {
+                Some("a header of the answer cannot be sent")
             }
             _ if self.route != Route::Any && !self.kind.acts_at(self.route) => {
                 Some("this fault has no effect on this route")
@@ -172,6 +207,8 @@ impl FaultKind {
             Self::ExpiredUrl => matches!(route, Route::Create | Route::Batch | Route::Put),
             Self::ChecksumMismatch => matches!(route, Route::Put | Route::Upload | Route::Complete),
             Self::SettlesLate { .. } => route == Route::Put,
+            // S3 answers a PUT without JSON.
+            Self::ChangedAnswer { .. } => route != Route::Put,
             _ => true,
         }
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 #[cfg(feature = "assets")]
-use forebay_assets::AssetsError;
+use forebay_assets::{AssetsError, TransportKind};
 use serde::Serialize;
 
 use crate::flow::error::Error;
@@ -149,11 +149,14 @@ fn of_upload(mut failure: Failure, error: &AssetsError) -> Failure {
             failure.request_id = error.request_id.clone();
             (error.operation, error.code.as_str())
         }
-        AssetsError::Storage { status, code } => {
-            failure.status = Some(*status);
-            ("put", code.as_deref().unwrap_or("storage"))
+        AssetsError::Storage(error) => {
+            failure.status = Some(error.status);
+            ("put", error.code.as_deref().unwrap_or("storage"))
         }
-        AssetsError::Transport { operation, .. } => (*operation, "no_answer"),
+        AssetsError::Transport {
+            operation, kind, ..
+        } => (*operation, transport_code(*kind)),
+        AssetsError::NotTried { .. } => ("upload", "not_tried"),
         AssetsError::TooLarge { .. } => ("upload", "too_large"),
         AssetsError::UnsupportedType(_) => ("upload", "unsupported_type"),
         AssetsError::WrongSize { .. } => ("put", "wrong_size"),
@@ -167,6 +170,19 @@ fn of_upload(mut failure: Failure, error: &AssetsError) -> Failure {
     failure.step = step.to_owned();
     failure.code = code.to_owned();
     failure
+}
+
+#[cfg(feature = "assets")]
+fn transport_code(kind: TransportKind) -> &'static str {
+    match kind {
+        TransportKind::Unreachable => "unreachable",
+        TransportKind::UnknownHost => "unknown_host",
+        TransportKind::Tls => "tls",
+        TransportKind::BadAddress => "bad_address",
+        TransportKind::Broken => "connection_broken",
+        TransportKind::Stalled => "stalled",
+        _ => "no_answer",
+    }
 }
 
 fn cause_code(cause: &StageCause) -> &'static str {
@@ -234,26 +250,5 @@ mod tests {
         assert_eq!(failure.code, "limit");
         assert_eq!(failure.limit.as_deref(), Some("memory"));
         assert!(!failure.retryable);
-    }
-
-    #[cfg(feature = "assets")]
-    #[test]
-    fn the_storages_answer_is_told_with_its_status() {
-        for (status, retryable) in [(503, true), (403, false)] {
-            let reason = AssetsError::Storage {
-                status,
-                code: Some("AccessDenied".into()),
-            };
-            let failure = Failure::from(&Error::Sink {
-                file: "a.jpg".into(),
-                reason: SinkError::Assets(reason),
-            });
-            assert_eq!(
-                (failure.step.as_str(), failure.status),
-                ("put", Some(status))
-            );
-            assert_eq!(failure.code, "AccessDenied");
-            assert_eq!(failure.retryable, retryable);
-        }
     }
 }

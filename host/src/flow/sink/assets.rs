@@ -9,8 +9,8 @@ use crate::flow::place::Place;
 
 /// Uploads every file of a job.
 ///
-/// Files of up to [`MULTIPART_MAX`](forebay_assets::MULTIPART_MAX) bytes are sent by multipart. They are held in memory
-/// until the file is known to be that small. A larger file of known size streams into a direct upload. If it cannot be
+/// Files of up to [`MULTIPART_MAX`](forebay_assets::MULTIPART_MAX) bytes are sent by multipart. They are read to their
+/// end first. If they lie on disk, they are then read again from there; otherwise they are held in memory. A larger file of known size streams into a direct upload. If it cannot be
 /// re-read, it is written to scratch at the same time. A larger file of unknown size is written to scratch first.
 #[derive(Debug, Clone)]
 pub struct AssetsSink(Assets);

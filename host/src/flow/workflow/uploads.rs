@@ -342,10 +342,10 @@ fn in_guest_words(error: AssetsError) -> UploadError {
             message: error.message.clone(),
             request_id: error.request_id.clone(),
         }),
-        AssetsError::Storage { status, code } => UploadError::Service(ServiceError {
-            status,
-            code: code.unwrap_or_default(),
-            message: "the storage did not take the bytes".into(),
+        AssetsError::Storage(error) => UploadError::Service(ServiceError {
+            status: error.status,
+            code: error.code.clone().unwrap_or_default(),
+            message: format!("the storage did not take the bytes: {error}"),
             request_id: None,
         }),
         error => UploadError::Transport(error.to_string()),
