@@ -1,7 +1,7 @@
 //! Sets up a client.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -230,6 +230,7 @@ impl AssetsBuilder {
             retries: self.retries,
             answer_timeout: self.answer_timeout,
             stall_timeout: self.stall_timeout,
+            unfinished: Mutex::default(),
         })))
     }
 }

@@ -110,7 +110,13 @@ impl Assets {
                 .json(&body)
         };
         let created = self.call_when("create", AssetsError::is_transient, watch, request);
-        let slot = created.await.inspect_err(|error| journal.refused(error))?;
+        let slot = match created.await {
+            Ok(slot) => slot,
+            Err(error) => {
+                journal.refused(&error).await;
+                return Err(error);
+            }
+        };
         DirectUpload::reserved(self, slot, media_type, size, journal)
     }
 }

@@ -237,7 +237,13 @@ impl Assets {
             }
         };
         let posted = self.0.retries.run(watch, attempt).await;
-        let (asset, reader) = posted.inspect_err(|error| journal.refused(error))?;
+        let (asset, reader) = match posted {
+            Ok(posted) => posted,
+            Err(error) => {
+                journal.refused(&error).await;
+                return Err(error);
+            }
+        };
         let claim = DeleteOnDrop::new(self, &asset.asset_id, journal);
         if asset.size_bytes != size {
             return Err(AssetsError::Mismatch {
