@@ -5,7 +5,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
+use crate::help;
+use crate::key::KeySource;
 use crate::name_template::NameTemplate;
+use crate::output::Verbosity;
+use crate::select::Selection;
+use crate::settings::MAX_JOBS;
 
 /// Runs sandboxed plugins over files before they are uploaded.
 ///
@@ -13,23 +18,21 @@ use crate::name_template::NameTemplate;
 /// output.
 #[derive(Debug, Parser)]
 #[command(
+    name = "forebay",
     version,
     max_term_width = 100,
-    after_help = "\
-Examples:
-  forebay run -s strip-metadata -s image-resize:max_width=1024,format=jpeg -o out photos/*.jpg
-  forebay run -s pdf-split:ranges='1-3,5,9-' -u document.pdf
-  cat video.mp4 | forebay run -s identity -o out -
-  forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER
-  forebay run -s strip-metadata --name '{stem}-{n}.{ext}' -o out 2023/ 2024/
-  forebay run -p pipelines.toml#photos --locked --report report.json -o out photos/
-
-Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong;
-128 and the number of the signal (130 for Ctrl-C) if one ended it."
+    after_help = help::FOREBAY
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Read settings from this file alone, and not from your config.toml and the forebay.toml of the current folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,22 +57,48 @@ pub(crate) enum Command {
     Emulator(EmulatorArgs),
     /// Run the whole process, from files to assets, against an emulator within this process
     Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(ManArgs),
+}
+
+impl Command {
+    /// The command's name on the command line.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Upload(_) => "upload",
+            Self::Plugins(_) => "plugins",
+            Self::Inspect(_) => "inspect",
+            Self::Lock(_) => "lock",
+            Self::Verify(_) => "verify",
+            Self::Assets(_) => "assets",
+            Self::FileInput(_) => "file-input",
+            Self::Emulator(_) => "emulator",
+            Self::Demo(_) => "demo",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
 }
 
 #[derive(Debug, Parser)]
 #[command(
     group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "stages", "workflow"])),
     group(ArgGroup::new("where").required(true).args(["out", "upload"])),
+    after_help = help::RUN,
 )]
 pub(crate) struct RunArgs {
-    /// A pipeline from a TOML file, by name if the file holds several
-    #[arg(short, long, value_name = "FILE[#NAME]", conflicts_with_all = ["stages", "workflow"])]
+    /// A pipeline from a TOML file, by name if the file holds several; or one from forebay.toml or your config.toml, by name
+    /// alone
+    #[arg(short, long, value_name = "FILE[#NAME]|NAME", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
-    /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. If a value
-    /// contains a comma, put it in single quotes or escape the comma: `pdf-split:ranges='1-3,5'`.
+    /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. A comma
+    /// that `key=` does not follow belongs to the value: `pdf-split:ranges=1-3,5`. Escape any other with a backslash.
     #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
     pub(crate) stages: Vec<String>,
 
@@ -108,16 +137,8 @@ pub(crate) struct RunArgs {
     #[arg(short, long, requires = "out")]
     pub(crate) force: bool,
 
-    /// Name each result in DIR by this template, such as `{stem}-{n}.{ext}`
-    ///
-    /// {name} is the name of the result after the last stage, {stem} is that name without the extension, and {ext} is
-    /// the extension without the dot. {n} is the number of the input, from 1: inputs are counted in the order in which
-    /// they are named, and the files of a folder in the order of their names. {m} is the number of the result among the
-    /// results of its input, from 1; after several stages there is one number for each stage, as in `1-3`. {input} is
-    /// the input's name without the extension. `{{` and `}}` stand for braces.
-    ///
-    /// A result keeps the extension of its type: the extension is appended if the template does not end in it.
-    #[arg(long, value_name = "TEMPLATE", requires = "out")]
+    // The help is not in this comment, because clap takes `{n}` in a comment for a line break.
+    #[arg(long, value_name = "TEMPLATE", requires = "out", help = help::NAME, long_help = help::NAME_LONG)]
     pub(crate) name: Option<NameTemplate>,
 
     #[command(flatten)]
@@ -125,6 +146,7 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::UPLOAD)]
 pub(crate) struct UploadArgs {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -134,7 +156,7 @@ pub(crate) struct UploadArgs {
 #[derive(Debug, Parser)]
 pub(crate) struct Common {
     /// Files, folders (with all files in them and in their subfolders), or `-` for standard input
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "files_from", value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// The name of the file that comes from standard input
@@ -156,35 +178,69 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Print one JSON object for each input when the input is done
+    /// Print what would be done with each file, and do nothing
+    ///
+    /// The plan shows the stages with what they are granted, the type and size of each file, how it would be uploaded, and
+    /// what would be refused and why. No request is sent, and nothing is written. With --json it is printed as JSON. The
+    /// exit status is 1 if a file would be refused.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Print one JSON object for each input when the input is done, and the totals at the end
+    ///
+    /// `failures` has what failed as text, and `errors` has the same in parts: stage, step, status, code, request_id and
+    /// retryable. The last line is `{"totals": {…}}`.
     #[arg(long)]
     pub(crate) json: bool,
 
     /// How many inputs are processed at a time
-    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: u16,
+    ///
+    /// Without it, `jobs` in forebay.toml or your config.toml, or else 4.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
+    pub(crate) jobs: Option<u16>,
 
     #[command(flatten)]
     pub(crate) service: Service,
 }
 
 impl Common {
+    pub(crate) fn jobs(&self) -> usize {
+        usize::from(self.jobs.unwrap_or(4))
+    }
+
     /// Whether anyone reads the reports. If so, they contain the SHA-256 of every file between two stages.
     pub(crate) fn reports(&self) -> bool {
         self.json || self.report.is_some()
     }
 }
 
-/// The service. Its key is read only from the environment, because a flag would be visible in the list of processes.
+/// The service. Its key is no flag, because a flag would be visible in the list of processes.
 #[derive(Debug, Parser)]
-#[command(after_help = "The API key is read from HEYGEN_API_KEY.")]
 pub(crate) struct Service {
     /// Base URL of the Assets API
-    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL", default_value = forebay::assets::DEFAULT_BASE_URL)]
-    pub(crate) base_url: String,
+    ///
+    /// Without it, `base_url` in your config.toml, or else https://api.heygen.com.
+    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
+    pub(crate) base_url: Option<String>,
+
+    /// From the settings.
+    #[arg(skip)]
+    pub(crate) key: Option<KeySource>,
+}
+
+impl Service {
+    pub(crate) fn base_url(&self) -> &str {
+        self.base_url
+            .as_deref()
+            .unwrap_or(forebay::assets::DEFAULT_BASE_URL)
+    }
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::ASSETS)]
 pub(crate) struct AssetsArgs {
     #[command(subcommand)]
     pub(crate) command: AssetsCommand,
@@ -242,11 +298,7 @@ pub(crate) enum AssetsCommand {
 }
 
 #[derive(Debug, Parser)]
-#[command(after_help = "\
-Examples:
-  forebay file-input photo.jpg                       the bytes themselves, up to 32 MB
-  forebay file-input https://example.com/photo.jpg   an address that the service fetches
-  forebay file-input ast_0123456789abcdef            an asset")]
+#[command(after_help = help::FILE_INPUT)]
 pub(crate) struct FileInputArgs {
     /// A file, an https URL, or the id of an asset; if a file of this name exists, it is taken as a file
     #[arg(value_name = "PATH|URL|ID")]
@@ -258,6 +310,7 @@ pub(crate) struct FileInputArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::PLUGINS)]
 pub(crate) struct PluginsArgs {
     /// Print JSON
     #[arg(long)]
@@ -265,6 +318,7 @@ pub(crate) struct PluginsArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::INSPECT)]
 pub(crate) struct InspectArgs {
     /// A bundled plugin, or the path of a component
     pub(crate) plugin: String,
@@ -281,9 +335,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Parser)]
 #[command(
     group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "plugins"])),
-    after_help = "\
-The lock names each plugin, where it comes from, and the SHA-256 of its component. Keep it with the pipeline file, and look
-at its changes as at those of code: `forebay run --locked` runs nothing else."
+    after_help = help::LOCK
 )]
 pub(crate) struct LockArgs {
     /// The plugins of this file: those of one pipeline, or of all
@@ -296,9 +348,7 @@ pub(crate) struct LockArgs {
 }
 
 #[derive(Debug, Parser)]
-#[command(after_help = "\
-A file is found by its bytes, whatever it is called now: as a result, as a source, or on the way between two stages. A report
-is a statement, not a proof: who can change it can change what it says. Exit status: 0 all found; 1 some were not.")]
+#[command(after_help = help::VERIFY)]
 pub(crate) struct VerifyArgs {
     /// The report that `forebay run --report FILE` wrote
     #[arg(value_name = "REPORT")]
@@ -314,6 +364,7 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::EMULATOR)]
 pub(crate) struct EmulatorArgs {
     /// Address to listen on; with port 0 a free port is chosen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -362,10 +413,31 @@ pub(crate) struct EmulatorArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(after_help = help::DEMO)]
 pub(crate) struct DemoArgs {
     /// Keep the demo's inputs in this folder, so that you can try other commands with them
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = help::COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = help::MAN)]
+pub(crate) struct ManArgs {
+    /// The command whose page is printed, such as `run` or `assets list`; without it the page of forebay itself
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 fn fault(text: &str) -> Result<forebay_emulator::Fault, String> {

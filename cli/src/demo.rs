@@ -89,7 +89,7 @@ async fn pipeline(plugins: &mut Plugins, stages: &[&str]) -> Result<Pipeline> {
         let config = arg.config(plugin.descriptor().config_schema.as_ref());
         pipeline = pipeline.stage(
             forebay::Stage::new(&plugin)
-                .config(config)
+                .config(config?)
                 .limits(Limits::default()),
         );
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+use crate::select::Filter;
+
 /// An input as the command line named it.
 pub(crate) struct Input {
     pub(crate) shown: String,
@@ -15,7 +17,7 @@ pub(crate) struct Input {
 /// Returns files as they are, all files in folders and their subfolders, and the paths that cannot be read.
 ///
 /// Files that forebay itself left in a folder when it was killed are not inputs.
-pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
+pub(crate) fn expand(named: &[PathBuf], filter: &Filter) -> Result<(Vec<Input>, Vec<String>)> {
     let mut inputs = Vec::new();
     let mut problems = Vec::new();
     for path in named {
@@ -29,7 +31,11 @@ pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
         }
         let walk = walkdir::WalkDir::new(path).sort_by_file_name();
         let is_input = |entry: &walkdir::DirEntry| {
-            entry.depth() == 0 || !forebay::is_work_in_progress(entry.path())
+            let is_left_out = || {
+                let beneath = entry.path().strip_prefix(path).unwrap_or(entry.path());
+                entry.file_type().is_dir() && !filter.enters(beneath)
+            };
+            entry.depth() == 0 || !(forebay::is_work_in_progress(entry.path()) || is_left_out())
         };
         for entry in walk.into_iter().filter_entry(is_input) {
             let entry = match entry {
@@ -55,7 +61,7 @@ pub(crate) fn expand(named: &[PathBuf]) -> Result<(Vec<Input>, Vec<String>)> {
         }
     }
     ensure!(
-        !inputs.is_empty() || !problems.is_empty(),
+        !inputs.is_empty() || !problems.is_empty() || filter.has_left_out(),
         "there are no files in what was named"
     );
     Ok((inputs, problems))

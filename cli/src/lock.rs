@@ -1,7 +1,9 @@
 //! `forebay lock`.
 
+use std::path::Path;
+
 use anyhow::Result;
-use forebay::{PipelineFile, PipelineSpec};
+use forebay::PipelineSpec;
 
 use crate::Outcome;
 use crate::args::LockArgs;
@@ -9,6 +11,7 @@ use crate::lock_file::{Lock, place};
 use crate::pipeline_reference;
 use crate::plain::plain;
 use crate::plugins::Plugins;
+use crate::settings;
 
 /// Writes the lock for the plugins of a pipeline file, or for the plugins that are named.
 pub(crate) async fn lock(args: &LockArgs) -> Result<Outcome> {
@@ -16,7 +19,7 @@ pub(crate) async fn lock(args: &LockArgs) -> Result<Outcome> {
         None => args.plugins.clone(),
         Some(reference) => {
             let (path, name) = pipeline_reference::split(reference);
-            let file = PipelineFile::read(path)?;
+            let file = settings::read_pipelines(Path::new(path))?;
             let names: Vec<&str> = match name {
                 Some(name) => vec![name],
                 None => file.names().collect(),

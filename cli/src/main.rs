@@ -13,6 +13,7 @@ macro_rules! complain {
     ($($words:tt)*) => {{
         use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), $($words)*);
+        crate::output::log_line(format_args!($($words)*));
     }};
 }
 
@@ -21,20 +22,29 @@ mod assets;
 mod config;
 mod demo;
 mod emulator;
+mod failures;
+mod help;
 mod inputs;
 mod inspect;
+mod key;
 mod lock;
 mod lock_file;
+mod manual;
 mod name_template;
+mod output;
 mod pipeline_reference;
 mod plain;
+mod plan;
 mod plugins;
 mod progress;
 mod report_file;
 mod run;
+mod select;
 mod service;
+mod settings;
 mod signals;
 mod stage_arg;
+mod summary;
 mod usage_in_pipeline;
 mod verify;
 mod workflow;
@@ -58,11 +68,11 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+                .with_default_directive(args.verbosity.log_filter().into())
                 .with_env_var("FOREBAY_LOG")
                 .from_env_lossy(),
         )
@@ -72,6 +82,12 @@ fn main() -> ExitCode {
         // Logging such an error to the same standard error would panic.
         .log_internal_errors(false)
         .init();
+    let ready = output::init(&args.verbosity, args.command.name())
+        .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
+    if let Err(error) = ready {
+        complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+        return ExitCode::from(2);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -116,5 +132,7 @@ async fn command(args: Args) -> anyhow::Result<Outcome> {
         Command::FileInput(args) => assets::file_input(&args),
         Command::Emulator(args) => emulator::serve(args).await,
         Command::Demo(args) => demo::demo(&args).await,
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }

@@ -6,29 +6,47 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::inputs::Input;
+use crate::output::{self, Weight};
 use crate::plain::one_line;
 use bytesize::ByteSize;
-use forebay::{Event, FileReport, Place};
+use forebay::{Event, FileReport, Place, StageReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar with the time that is left.
+const WITH_ETA: &str = "{prefix:>9} [{bar:32}] {decimal_bytes}/{decimal_total_bytes}, \
+                        {decimal_bytes_per_sec}, ETA {eta}  {msg}";
+
+/// The bar of bytes whose total is not known before the end.
+const WITHOUT_ETA: &str = "{prefix:>9} [{bar:32}] {decimal_bytes}/{decimal_total_bytes}, \
+                           {decimal_bytes_per_sec}  {msg}";
 
 /// The bars of a run. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bars: MultiProgress,
-    /// Bytes read from the sources, out of all their bytes.
-    read: ProgressBar,
+    /// Bytes read from the sources, out of all their bytes. Absent if they are sent as they are: then the other bar says
+    /// the same.
+    read: Option<ProgressBar>,
     /// Bytes that were sent to the sink.
     sent: ProgressBar,
     /// Files that the sink has accepted.
     files: Arc<AtomicU64>,
     live: bool,
-    quiet: bool,
+}
+
+/// What a run does with its inputs, for the labels of the bars.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    /// What the sink does: `upload` or `write`.
+    pub(crate) verb: &'static str,
+    /// Whether stages make other bytes of the inputs.
+    pub(crate) transforms: bool,
 }
 
 impl Progress {
-    /// `verb` names what the sink does: `upload` or `write`.
-    pub(crate) fn new(verb: &'static str, total: u64, quiet: bool) -> Self {
-        let live = std::io::stderr().is_terminal() && !quiet;
+    /// `total` is the number of bytes of all inputs whose length is known.
+    pub(crate) fn new(work: Work, total: u64, json: bool) -> Self {
+        let live = std::io::stderr().is_terminal() && !json && output::prints(Weight::Note);
         let target = if live {
             ProgressDrawTarget::stderr()
         } else {
@@ -44,23 +62,18 @@ impl Progress {
                     .with_prefix(prefix),
             )
         };
-        let read = bar(
-            "transform",
-            "{prefix:>9} [{bar:32}] {bytes}/{total_bytes}, {bytes_per_sec}",
-            total,
-        );
-        let sent = bar(
-            verb,
-            "{prefix:>9} [{bar:32}] {bytes}/{total_bytes}, {bytes_per_sec}  {msg}",
-            0,
-        );
+        let (read, sent) = if work.transforms {
+            let read = bar("transform", WITH_ETA, total);
+            (Some(read), bar(work.verb, WITHOUT_ETA, 0))
+        } else {
+            (None, bar(work.verb, WITH_ETA, total))
+        };
         Self {
             bars,
             read,
             sent,
             files: Arc::default(),
             live,
-            quiet,
         }
     }
 
@@ -73,22 +86,31 @@ impl Progress {
             .sum()
     }
 
-    /// Takes in what happens in a job.
-    pub(crate) fn on(&self, event: &Event<'_>) {
+    /// Takes in what happens in the job of this input.
+    pub(crate) fn on(&self, input: &str, event: &Event<'_>) {
         match event {
             Event::Read(bytes) => {
-                self.read.inc(*bytes);
-                // Standard input has no length: the bar grows with it.
-                if self.read.length().unwrap_or(0) < self.read.position() {
-                    self.read.set_length(self.read.position());
+                if let Some(read) = &self.read {
+                    advance(read, *bytes);
                 }
             }
+            Event::Opened(info) => {
+                let size = info.size.map_or_else(String::new, |size| {
+                    format!(", {}", ByteSize(size).display().si())
+                });
+                self.detail(&format!("{input}: opened, {}{size}", info.media_type));
+            }
+            Event::Transformed(stage) => self.detail(&format!("{input}: {}", used(stage))),
             Event::Delivering(_, info) => {
-                self.sent.inc_length(info.size.unwrap_or(0));
+                // Without stages the total is known from the start.
+                if self.read.is_some() {
+                    self.sent.inc_length(info.size.unwrap_or(0));
+                }
                 let files = self.files.load(Ordering::Relaxed);
                 self.sent
-                    .set_message(format!("{files} done, now {}", info.name));
+                    .set_message(format!("{files} done, now {}", one_line(&info.name)));
             }
+            Event::Phase(_, phase) => self.detail(&format!("{input}: {phase}")),
             Event::Delivered(..) => {
                 let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
                 self.sent.set_message(format!("{files} done"));
@@ -96,6 +118,9 @@ impl Progress {
             Event::Known(report) => {
                 let files = report.files.len() as u64;
                 self.files.fetch_add(files, Ordering::Relaxed);
+                let first = self.read.as_ref().unwrap_or(&self.sent);
+                // Nothing of it is read or sent.
+                first.dec_length(report.source.size.unwrap_or(0));
                 self.note(&format!(
                     "{}: done already, says the journal",
                     report.source.name
@@ -111,27 +136,37 @@ impl Progress {
                 let pause = retry.pause.as_secs_f64();
                 self.note(&format!("{}; again in {pause:.1} s", retry.reason));
             }
-            Event::Sent(_, bytes) => {
-                self.sent.inc(*bytes);
-                if self.sent.length().unwrap_or(0) < self.sent.position() {
-                    self.sent.set_length(self.sent.position());
-                }
-            }
+            Event::Sent(_, bytes) => advance(&self.sent, *bytes),
             _ => {}
         }
     }
 
     /// Reports a file that is done, if no bar shows it.
     pub(crate) fn done(&self, input: &str, file: &FileReport) {
-        if !self.live {
-            complain!("{}", one_line(&format!("{input}: {}", describe(file))));
-        }
+        let weight = if self.live {
+            Weight::Detail
+        } else {
+            Weight::Note
+        };
+        self.tell(weight, &format!("{input}: {}", describe(file)));
     }
 
     /// Reports something that is not a failure, above the bars.
-    fn note(&self, line: &str) {
-        if !self.quiet {
-            self.bars.suspend(|| complain!("{}", one_line(line)));
+    pub(crate) fn note(&self, line: &str) {
+        self.tell(Weight::Note, line);
+    }
+
+    /// Reports a step of a file.
+    fn detail(&self, line: &str) {
+        self.tell(Weight::Detail, line);
+    }
+
+    fn tell(&self, weight: Weight, line: &str) {
+        let line = one_line(line);
+        if output::prints(weight) {
+            self.bars.suspend(|| complain!("{line}"));
+        } else {
+            output::log_line(format_args!("{line}"));
         }
     }
 
@@ -148,9 +183,32 @@ impl Progress {
 
     /// Removes the bars.
     pub(crate) fn finish(&self) {
-        self.read.finish_and_clear();
+        if let Some(read) = &self.read {
+            read.finish_and_clear();
+        }
         self.sent.finish_and_clear();
     }
+}
+
+/// Adds bytes to a bar. If their total was not known, the bar grows with them.
+fn advance(bar: &ProgressBar, bytes: u64) {
+    bar.inc(bytes);
+    if bar.length().unwrap_or(0) < bar.position() {
+        bar.set_length(bar.position());
+    }
+}
+
+/// What a stage did with a file.
+fn used(stage: &StageReport) -> String {
+    let size = |bytes| ByteSize(bytes).display().si();
+    format!(
+        "stage {}: {} -> {}, {:.0} ms, {} of memory",
+        stage.stage,
+        size(stage.usage.bytes_in),
+        size(stage.usage.bytes_out),
+        stage.usage.wall_clock.as_secs_f64() * 1000.0,
+        size(stage.usage.peak_memory)
+    )
 }
 
 /// A short description of a delivered file.

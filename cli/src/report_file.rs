@@ -132,7 +132,7 @@ fn is_stream(_: &Metadata, _: impl io::IsTerminal) -> Result<bool> {
 
 /// Opens a file that is written to instead of replaced. Does not block, even on a pipe without a reader.
 #[cfg(unix)]
-fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
+pub(crate) fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
     use rustix::fs::OFlags;
     use rustix::io::Errno;
     use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -167,7 +167,7 @@ fn open_handle(path: &Path, expected: &Metadata) -> Result<File> {
 }
 
 #[cfg(not(unix))]
-fn open_handle(path: &Path, _: &Metadata) -> Result<File> {
+pub(crate) fn open_handle(path: &Path, _: &Metadata) -> Result<File> {
     Ok(File::options().append(true).open(path)?)
 }
 

@@ -6,24 +6,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
-    Assets, AssetsExt as _, Delivered, Error, FileReport, Folder, Grants, Host, Journal,
-    JournalError, Outgoing, Pipeline, PipelineFile, Place, Report, Sink, SinkError, Source,
-    StageSpec, Workflow,
+    Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
+    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, Source, StageSpec,
+    Workflow,
 };
 use futures::StreamExt as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
-use crate::inputs::{Input, expand};
+use crate::inputs::Input;
 use crate::lock_file::{self, Lock};
 use crate::name_template::{NameTemplate, Named};
+use crate::plan::{Plan, To};
 use crate::plugins::Plugins;
-use crate::progress::Progress;
+use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
+use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
-use crate::{pipeline_reference, service, workflow};
+use crate::summary::{End, Totals};
+use crate::{failures, pipeline_reference, service, settings, workflow};
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
@@ -49,15 +52,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             (pipeline, Some(workflow))
         }
     };
-    if let Some(last) = last {
-        ensure!(
-            args.upload,
-            "a workflow uploads what it makes itself: give -u in place of -o"
-        );
-        let assets = service::connect(&args.common.service, Some(last.name()))?;
-        let common = &args.common;
-        return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
-    }
+    ensure!(
+        args.upload || last.is_none(),
+        "a workflow uploads what it makes itself: give -u in place of -o"
+    );
     ensure!(
         args.upload || args.common.journal.is_none(),
         "--journal notes uploads: give -u in place of -o"
@@ -70,6 +68,29 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         !(to_stdout && args.name.is_some()),
         "--name names files in a folder: give `-o DIR` in place of `-o -`"
     );
+    if args.common.dry_run {
+        let plan = Plan {
+            pipeline: &pipeline,
+            workflow: last.as_ref(),
+            to: match &args.out {
+                None => To::Assets {
+                    base_url: args.common.service.base_url().to_owned(),
+                },
+                Some(_) if to_stdout => To::Stdout,
+                Some(path) => To::Folder {
+                    path: path.clone(),
+                    force: args.force,
+                    named: args.name.is_some(),
+                },
+            },
+        };
+        return plan.show(&args.common);
+    }
+    if let Some(last) = last {
+        let assets = service::connect(&args.common.service, Some(last.name()))?;
+        let common = &args.common;
+        return workflow::run(&plugins, &pipeline, &last, &assets, common, report_file).await;
+    }
     let target = match args.out {
         Some(_) if to_stdout => Target::Stdout(Arc::new(Stdout::default())),
         Some(out) => {
@@ -88,6 +109,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
+    if args.common.dry_run {
+        let plan = Plan {
+            pipeline: &Pipeline::builder("upload").build()?,
+            workflow: None,
+            to: To::Assets {
+                base_url: args.common.service.base_url().to_owned(),
+            },
+        };
+        return plan.show(&args.common);
+    }
     let report_file = report_file(&args.common, false)?;
     let target = Target::Assets(service::connect(&args.common.service, None)?);
     let host = Plugins::new()?.host;
@@ -108,7 +139,7 @@ async fn from_file(
     deterministic: bool,
 ) -> Result<(Pipeline, Option<Workflow>)> {
     let (path, name) = pipeline_reference::split(reference);
-    let file = PipelineFile::read(path)?;
+    let file = settings::read_pipelines(Path::new(path))?;
     let spec = file.pipeline(name);
     let mut spec = spec.with_context(|| path.to_owned())?.clone();
     let path = format!("{path}: pipeline {}", spec.name);
@@ -143,7 +174,7 @@ async fn from_stages(
         let arg = StageArg::parse(text)?;
         let plugin = plugins.load(&arg.plugin).await?;
         let mut spec = StageSpec::new(&arg.plugin);
-        spec.config = arg.config(plugin.descriptor().config_schema.as_ref());
+        spec.config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         spec.grants = grants.clone();
         pipeline = pipeline.stage(spec.stage(&plugin));
     }
@@ -241,15 +272,33 @@ async fn jobs(
     common: &Common,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
-    let (inputs, problems) = expand(&common.inputs)?;
+    let Selected {
+        inputs,
+        problems,
+        left_out,
+    } = select::select(common)?;
     let journal = common.journal.as_deref().map(open_journal).transpose()?;
     // A report on standard output must be the only content. It contains what the lines would say.
     let prints = !matches!(target, Target::Stdout(_))
         && !report_file.as_ref().is_some_and(ReportFile::is_stdout);
-    let mut all_done = problems.is_empty();
     let target = target.sparing(&inputs);
-    let progress = Progress::new(target.verb(), Progress::total(&inputs), common.json);
-    problems.iter().for_each(|problem| progress.failed(problem));
+    let work = Work {
+        verb: target.verb(),
+        transforms: !pipeline.stages().is_empty(),
+    };
+    let progress = Progress::new(work, Progress::total(&inputs), common.json);
+    left_out.iter().for_each(|words| progress.note(words));
+    let mut totals = Totals::start();
+    let mut entries: Vec<Value> = Vec::new();
+    for problem in &problems {
+        progress.failed(problem);
+        totals.count(End::Failed, &[]);
+        let entry = failures::not_started("", &Failure::new(problem, "read", "io"));
+        if common.json {
+            progress.print(&entry.to_string());
+        }
+        entries.push(entry);
+    }
     let work = (1..).zip(inputs).map(|(number, input)| {
         let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
         async move {
@@ -262,14 +311,26 @@ async fn jobs(
             let sink = match target.sink(number, &input, &name) {
                 Ok(sink) => sink,
                 Err(error) => {
+                    let failure = Failure::new(format!("{error:#}"), "write", "io");
                     progress.failed(&format!("{}: {error:#}", input.shown));
-                    return (None, false);
+                    let entry = failures::not_started(&input.shown, &failure);
+                    if common.json {
+                        progress.print(&entry.to_string());
+                    }
+                    return (entry, End::Failed, Vec::new());
                 }
             };
-            let observer = progress.clone();
+            let known = Arc::new(AtomicBool::new(false));
+            let (observer, is_known) = (progress.clone(), known.clone());
+            let shown = input.shown.clone();
             let mut job = host
                 .job(pipeline, source, sink)
-                .observe(move |event| observer.on(&event))
+                .observe(move |event| {
+                    if matches!(event, Event::Known(_)) {
+                        is_known.store(true, Ordering::Relaxed);
+                    }
+                    observer.on(&shown, &event);
+                })
                 .hash_files(common.reports());
             if let Some(journal) = journal {
                 job = job.journal(journal);
@@ -286,7 +347,7 @@ async fn jobs(
             for file in &report.files {
                 progress.done(&input.shown, file);
             }
-            let entry = entry(&input.shown, &report);
+            let entry = failures::entry(&input.shown, &report, &errors);
             if common.json {
                 progress.print(&entry.to_string());
             } else if prints {
@@ -295,25 +356,32 @@ async fn jobs(
                     .iter()
                     .for_each(|file| progress.print(&result_line(file)));
             }
-            (Some(entry), errors.is_empty())
+            let end = match errors.as_slice() {
+                [] if known.load(Ordering::Relaxed) => End::Known,
+                [] => End::Done,
+                _ => End::Failed,
+            };
+            (entry, end, report.files)
         }
     });
-    let mut entries: Vec<Value> = Vec::new();
-    let mut running = futures::stream::iter(work).buffer_unordered(usize::from(common.jobs));
-    while let Some(job) = running.next().await {
-        entries.extend(job.0);
-        all_done &= job.1;
+    let mut running = futures::stream::iter(work).buffer_unordered(common.jobs());
+    while let Some((entry, end, files)) = running.next().await {
+        entries.push(entry);
+        totals.count(end, &files);
     }
     progress.finish();
+    progress.note(&totals.to_string());
+    if common.json {
+        progress.print(&json!({ "totals": totals.to_json() }).to_string());
+    }
     if let Some(file) = report_file {
-        let report = Map::from_iter([("jobs".into(), entries.into())]);
+        let report = Map::from_iter([
+            ("jobs".into(), entries.into()),
+            ("totals".into(), totals.to_json()),
+        ]);
         file.write(report).await?;
     }
-    Ok(if all_done {
-        Outcome::Done
-    } else {
-        Outcome::SomeFailed
-    })
+    Ok(totals.outcome())
 }
 
 /// A failure in one line. The line starts with the input as it was named.
@@ -334,18 +402,9 @@ fn result_line(file: &FileReport) -> String {
     }
 }
 
-/// A job's report, with the input as it was named.
-fn entry(shown: &str, report: &Report) -> Value {
-    let mut entry = serde_json::to_value(report).unwrap_or_default();
-    if let Some(entry) = entry.as_object_mut() {
-        entry.insert("input".into(), shown.into());
-    }
-    entry
-}
-
 /// The destination of the report, if one was requested. It is checked before the first byte is read.
 fn report_file(common: &Common, out_is_stdout: bool) -> Result<Option<ReportFile>> {
-    let Some(path) = &common.report else {
+    let Some(path) = common.report.as_ref().filter(|_| !common.dry_run) else {
         return Ok(None);
     };
     let shown = path.display();

@@ -3,21 +3,18 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use forebay::Assets;
 
 use crate::args::Service;
+use crate::key;
 
 static CLIENT: OnceLock<Assets> = OnceLock::new();
 
-/// A client with the key from the environment, and with the pipeline's name if it is for a pipeline.
+/// A client with the key from the environment or from where the settings say, and with the pipeline's name if it is for a pipeline.
 pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Assets> {
-    let key = std::env::var("HEYGEN_API_KEY").unwrap_or_default();
-    ensure!(
-        !key.trim().is_empty(),
-        "set HEYGEN_API_KEY to your API key (any will do for an emulator, with HEYGEN_BASE_URL set to its address)"
-    );
-    let mut assets = Assets::builder().api_key(key).base_url(&service.base_url);
+    let key = key::find(service.key.as_ref())?;
+    let mut assets = Assets::builder().api_key(key).base_url(service.base_url());
     if let Some(name) = pipeline {
         assets = assets.pipeline(name);
     }

@@ -1,7 +1,9 @@
 //! A stage in the notation of the command line: `PLUGIN[:key=value,…]`.
 //!
-//! Values stay text here. The plugin's schema decides which of them are numbers. A comma or a colon within a value is
-//! quoted with single quotes or escaped with a backslash.
+//! Values stay text here. The plugin's schema decides which of them are numbers.
+//!
+//! A comma that is not followed by `key=` belongs to the value before it: `pdf-split:ranges=1-3,5`. A comma before such a
+//! text is quoted with single quotes or escaped with a backslash. A shell removes quotes of its own before.
 
 use anyhow::{Result, bail, ensure};
 use forebay::ConfigSchema;
@@ -12,6 +14,8 @@ use serde_json::{Map, Value};
 pub(crate) struct StageArg {
     pub(crate) plugin: String,
     pub(crate) options: Vec<(String, String)>,
+    /// The texts after a comma that were taken as a part of the value before them, each with that value's key.
+    continued: Vec<(String, String)>,
 }
 
 impl StageArg {
@@ -23,9 +27,16 @@ impl StageArg {
         };
         ensure!(!plugin.is_empty(), "stage `{text}`: the plugin is missing");
         let mut parsed: Vec<(String, String)> = Vec::new();
+        let mut continued = Vec::new();
         for option in split(options)? {
             let Some((key, value)) = option.split_once('=') else {
-                bail!("stage `{text}`: `{option}` is not of the form key=value");
+                let Some((key, value)) = parsed.last_mut() else {
+                    bail!("stage `{text}`: `{option}` is not of the form key=value");
+                };
+                value.push(',');
+                value.push_str(&option);
+                continued.push((key.clone(), option));
+                continue;
             };
             ensure!(
                 !parsed.iter().any(|(known, _)| known == key),
@@ -36,17 +47,63 @@ impl StageArg {
         Ok(Self {
             plugin: plugin.to_owned(),
             options: parsed,
+            continued,
         })
     }
 
     /// Returns the config, with numbers and booleans where the schema requires them.
-    pub(crate) fn config(&self, schema: Option<&ConfigSchema>) -> Value {
+    ///
+    /// # Errors
+    /// If a text without `=` is the name of a field, which was meant to be set, or if a field is unknown because a comma
+    /// before it was meant as a part of a value.
+    pub(crate) fn config(&self, schema: Option<&ConfigSchema>) -> Result<Value> {
+        let plugin = &self.plugin;
         let properties = schema.and_then(|schema| schema.as_json().get("properties"));
+        let is_field = |name: &str| properties.is_some_and(|all| all.get(name).is_some());
+        for (key, text) in &self.continued {
+            ensure!(
+                !is_field(text.trim()),
+                "stage {plugin}: the field `{text}` has no value: write `{text}=VALUE`; as a part of the value of `{key}` it is \
+                 written '{key}=…\\,{text}', in quotes"
+            );
+        }
+        let mut before: Option<&str> = None;
+        for (key, value) in &self.options {
+            if let (Some(before), Some(_)) = (before, properties)
+                && !is_field(key)
+            {
+                bail!(
+                    "stage {plugin}: there is no field `{key}`{}; as a part of the value of `{before}` it is written \
+                     '{before}=…\\,{key}={value}', in quotes",
+                    known(properties)
+                );
+            }
+            before = Some(key);
+        }
+        Ok(self.typed(properties))
+    }
+
+    fn typed(&self, properties: Option<&Value>) -> Value {
         let typed = self.options.iter().map(|(key, text)| {
             let property = properties.and_then(|properties| properties.get(key));
             (key.clone(), typed(text, property))
         });
         Value::Object(typed.collect::<Map<_, _>>())
+    }
+}
+
+/// The names of the fields, for a message.
+fn known(properties: Option<&Value>) -> String {
+    let names = properties.and_then(Value::as_object);
+    let names: Vec<&str> = names
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if names.is_empty() {
+        "; it takes no config".to_owned()
+    } else {
+        format!("; it takes {}", names.join(", "))
     }
 }
 
@@ -68,11 +125,17 @@ fn typed(text: &str, property: Option<&Value>) -> Value {
         Some(switch @ Value::Bool(_)) if wanted.contains(&"boolean") => switch,
         Some(list @ (Value::Array(_) | Value::Object(_))) if !wanted.contains(&"string") => list,
         Some(null @ Value::Null) if wanted.contains(&"null") => null,
+        // `sizes=1,2` is a list as well as `sizes=[1,2]`.
+        _ if wanted.contains(&"array") && !wanted.contains(&"string") => {
+            let items = property.and_then(|property| property.get("items"));
+            text.split(',').map(|item| typed(item, items)).collect()
+        }
         _ => Value::String(text.to_owned()),
     }
 }
 
-/// Splits at commas that are neither quoted nor escaped, and removes quotes and escapes.
+/// Splits at commas that are neither quoted nor escaped, and removes quotes and escapes. Empty parts at the end are left
+/// out.
 fn split(text: &str) -> Result<Vec<String>> {
     let mut parts = Vec::new();
     let mut part = String::new();
@@ -91,7 +154,9 @@ fn split(text: &str) -> Result<Vec<String>> {
     }
     ensure!(!quoted, "`{text}`: a quote is not closed");
     parts.push(part);
-    parts.retain(|part| !part.is_empty());
+    while parts.last().is_some_and(String::is_empty) {
+        parts.pop();
+    }
     Ok(parts)
 }
 
@@ -117,19 +182,45 @@ mod tests {
                 .unwrap();
         assert_eq!(stage.plugin, "image-resize");
         assert_eq!(
-            stage.config(Some(&schema)),
+            stage.config(Some(&schema)).unwrap(),
             json!({ "max_width": 640, "format": "jpeg", "enlarge": true, "ranges": "1-3,5" })
         );
-        let stage = StageArg::parse(r"p:max_width=null,sizes=[1\,2],unknown=7").unwrap();
-        assert_eq!(
-            stage.config(Some(&schema)),
-            json!({ "max_width": null, "sizes": [1, 2], "unknown": "7" })
-        );
-        let digits = StageArg::parse("p:ranges=7,max_width=wide").unwrap();
-        assert_eq!(
-            digits.config(Some(&schema)),
-            json!({ "ranges": "7", "max_width": "wide" })
-        );
+        for (text, config) in [
+            (
+                r"p:max_width=null,sizes=[1\,2]",
+                json!({ "max_width": null, "sizes": [1, 2] }),
+            ),
+            ("p:unknown=7", json!({ "unknown": "7" })),
+            (
+                "p:ranges=7,max_width=wide",
+                json!({ "ranges": "7", "max_width": "wide" }),
+            ),
+            // As a shell passes `ranges='1-3,5,9-'`, without the quotes.
+            (
+                "p:ranges=1-3,5,9-,max_width=7",
+                json!({ "ranges": "1-3,5,9-", "max_width": 7 }),
+            ),
+            ("p:ranges=1,,3,", json!({ "ranges": "1,,3" })),
+            ("p:sizes=[1,2]", json!({ "sizes": [1, 2] })),
+            ("p:sizes=1,2", json!({ "sizes": [1, 2] })),
+            ("p:sizes=1", json!({ "sizes": [1] })),
+        ] {
+            let stage = StageArg::parse(text).unwrap();
+            assert_eq!(stage.config(Some(&schema)).unwrap(), config, "{text}");
+        }
+        for (text, problem) in [
+            (
+                "p:ranges=1-3,enlarge",
+                r"stage p: the field `enlarge` has no value: write `enlarge=VALUE`; as a part of the value of `ranges` it is written 'ranges=…\,enlarge', in quotes",
+            ),
+            (
+                "p:ranges=a,b=c",
+                r"stage p: there is no field `b`; it takes max_width, format, enlarge, ranges, sizes; as a part of the value of `ranges` it is written 'ranges=…\,b=c', in quotes",
+            ),
+        ] {
+            let error = StageArg::parse(text).unwrap().config(Some(&schema));
+            assert_eq!(error.unwrap_err().to_string(), problem);
+        }
     }
 
     #[test]
@@ -144,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for text in ["", ":a=1", "p:a", "p:a=1,a=2", "p:a='1", r"p:a=1\"] {
+        for text in ["", ":a=1", "p:a", "p:,5", "p:a=1,a=2", "p:a='1", r"p:a=1\"] {
             assert!(StageArg::parse(text).is_err(), "{text}");
         }
     }

@@ -1,14 +1,15 @@
 //! What a plugin is granted and may use in each place where a pipeline runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use forebay::{Clock, Grants, JobLimits, Limits, PipelineFile, Random};
+use forebay::{Clock, Grants, JobLimits, Limits, Random};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::pipeline_reference::split;
+use crate::settings;
 use crate::wrap::wrap;
 
 /// What one plugin is granted and may use in one pipeline.
@@ -35,7 +36,7 @@ impl UsageInPipeline {
     /// Looks the plugin up in `FILE[#NAME]`.
     pub(crate) fn read(reference: &str, plugin: &str) -> Result<Self> {
         let (path, name) = split(reference);
-        let file = PipelineFile::read(path)?;
+        let file = settings::read_pipelines(Path::new(path))?;
         let spec = file.pipeline(name)?;
         let stages = spec.stages.iter().enumerate().map(|(at, stage)| {
             let name = stage.name.as_ref().unwrap_or(&stage.plugin);
@@ -121,7 +122,7 @@ fn same_plugin(one: &str, other: &str) -> bool {
 }
 
 /// Describes grants in plain words.
-fn grants_in_words(grants: &Grants) -> Vec<String> {
+pub(crate) fn grants_in_words(grants: &Grants) -> Vec<String> {
     let folder = |verb: &'static str| {
         move |(path, host): (&String, &PathBuf)| format!("{verb} {}, as {path}", host.display())
     };
@@ -161,7 +162,7 @@ fn grants_in_words(grants: &Grants) -> Vec<String> {
 }
 
 /// Limits in the notation of a pipeline file.
-fn limits_in_words(limits: &Limits) -> String {
+pub(crate) fn limits_in_words(limits: &Limits) -> String {
     let Limits {
         memory,
         cpu_time,

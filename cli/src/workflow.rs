@@ -7,15 +7,17 @@ use forebay::{
     Assets, Grants, JobLimits, Pipeline, Source, Stage, Workflow, WorkflowReport, WorkflowSpec,
     World,
 };
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use crate::Outcome;
 use crate::args::Common;
-use crate::inputs::expand;
+use crate::failures;
 use crate::plugins::Plugins;
-use crate::progress::Progress;
+use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
+use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
+use crate::summary::Totals;
 
 /// A workflow from a pipeline file.
 pub(crate) async fn from_spec(
@@ -43,7 +45,7 @@ pub(crate) async fn from_arg(
     let arg = StageArg::parse(text)?;
     let plugin = plugins.load(&arg.plugin).await?;
     let mut workflow = Workflow::builder(plugin.name(), &plugin)
-        .config(arg.config(plugin.descriptor().config_schema.as_ref()))
+        .config(arg.config(plugin.descriptor().config_schema.as_ref())?)
         .grants(grants.clone().upload().direct_upload().file_inputs());
     for (name, _) in forebay_bundled::PLUGINS {
         if !plugins.may_lend(name) {
@@ -62,7 +64,7 @@ pub(crate) async fn from_arg(
         ensure!(!name.is_empty(), "--lend `{text}`: the name is missing");
         let arg = StageArg::parse(stage)?;
         let plugin = plugins.load(&arg.plugin).await?;
-        let config = arg.config(plugin.descriptor().config_schema.as_ref());
+        let config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         let stage = Stage::new(&plugin).config(config).name(name);
         workflow = workflow.lend(name, stage.grants(grants.clone()));
     }
@@ -82,8 +84,19 @@ pub(crate) async fn run(
         common.journal.is_none(),
         "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
     );
-    let (inputs, problems) = expand(&common.inputs)?;
-    let progress = Progress::new("upload", Progress::total(&inputs), common.json);
+    let Selected {
+        inputs,
+        problems,
+        left_out,
+    } = select::select(common)?;
+    let work = Work {
+        verb: "upload",
+        transforms: true,
+    };
+    let progress = Progress::new(work, Progress::total(&inputs), common.json);
+    left_out.iter().for_each(|words| progress.note(words));
+    let mut totals = Totals::start();
+    let count = inputs.len();
     problems.iter().for_each(|problem| progress.failed(problem));
     if !problems.is_empty() {
         // The workflow has one result, for all inputs or for none.
@@ -101,11 +114,11 @@ pub(crate) async fn run(
     } else {
         pipeline.then(workflow)
     };
-    let observer = progress.clone();
+    let (observer, name) = (progress.clone(), workflow.name().to_owned());
     let ended = plugins
         .host
         .workflow_job(&workflow, sources, assets)
-        .observe(move |event| observer.on(&event))
+        .observe(move |event| observer.on(&name, &event))
         .hash_files(common.reports())
         .run()
         .await;
@@ -120,30 +133,41 @@ pub(crate) async fn run(
     for error in &errors {
         progress.failed(&error.to_string());
     }
+    totals.count_all(
+        count,
+        errors.is_empty(),
+        report.as_ref().map_or(&[], |report| &report.files),
+    );
     let failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let parts = failures::parts(&errors);
     if common.json {
-        let entry = match &report {
+        let mut entry = match &report {
             Some(report) => serde_json::to_value(report)?,
-            None => serde_json::json!({ "failures": failures }),
+            None => json!({ "failures": failures }),
         };
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("errors".into(), parts.clone());
+        }
         say!("{entry}");
+        say!("{}", json!({ "totals": totals.to_json() }));
     } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
         // The report is the only content of standard output, and it contains the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
         say!("{}", serde_json::to_string_pretty(&report.result)?);
     }
+    progress.note(&totals.to_string());
     if let Some(file) = report_file {
-        let mut entries = Map::from_iter([("failures".into(), failures.into())]);
+        let mut entries = Map::from_iter([
+            ("failures".into(), failures.into()),
+            ("errors".into(), parts),
+            ("totals".into(), totals.to_json()),
+        ]);
         if let Some(report) = &report {
             entries.insert("workflow".into(), serde_json::to_value(report)?);
         }
         file.write(entries).await?;
     }
-    Ok(if errors.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::SomeFailed
-    })
+    Ok(totals.outcome())
 }
 
 /// Prints the workflow's files and messages for a person.
@@ -152,6 +176,6 @@ fn tell(report: &WorkflowReport, progress: &Progress) {
         progress.done(&report.workflow, file);
     }
     for message in &report.messages {
-        complain!("{}: {message}", report.workflow);
+        progress.note(&format!("{}: {message}", report.workflow));
     }
 }

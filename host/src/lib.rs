@@ -66,7 +66,7 @@ pub mod assets {
 
 /// Media types from bytes, and names that fit them.
 pub mod media {
-    pub use forebay_core::media::{plain_name, sniff};
+    pub use forebay_core::media::{SNIFF_LEN, fit_name, plain_name, sniff};
 }
 
 #[cfg(feature = "journal")]
@@ -87,7 +87,7 @@ pub use flow::event::{Event, Progress};
 pub use flow::job::{Job, JobError};
 pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
 pub use flow::place::Place;
-pub use flow::report::{FileReport, Report, StageReport};
+pub use flow::report::{Failure, FileReport, Report, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
 pub use flow::source::Source;
 pub use forebay_config_schema::ConfigSchema;

@@ -2,19 +2,26 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "tests"
 )]
 
 mod commands;
+mod failures;
 mod folders;
+mod manuals;
 #[cfg(target_os = "linux")]
 mod measurements;
+mod messages;
 mod pipelines;
+mod plans;
 mod refusals;
 #[cfg(unix)]
 mod report_files;
 mod secrets;
+mod selection;
+mod settings;
 mod trust;
 mod uploads;
 mod workflows;
@@ -39,6 +46,8 @@ fn forebay(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("HEYGEN_API_KEY")
         .env_remove("HEYGEN_BASE_URL");
+    // No settings but those of the test.
+    command.env("XDG_CONFIG_HOME", folder.join("config-home"));
     command.env(
         "XDG_CACHE_HOME",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),

@@ -68,15 +68,20 @@ fn a_document_becomes_its_pages() {
 }
 
 #[test]
-fn ranges_are_quoted() {
+fn ranges_are_quoted_or_not() {
     let folder = TempDir::new().unwrap();
-    let output = forebay(folder.path())
-        .args(["run", "-s", "pdf-split:ranges='1-2,4-'", "-o", "out"])
-        .arg(demo("document.pdf"))
-        .output()
-        .unwrap();
-    assert_success(&output);
-    assert_eq!(names(&folder.path().join("out")).len(), 2);
+    for ranges in ["'1-2,4-'", "1-2,4-", r"1-2\,4-"] {
+        let stage = format!("pdf-split:ranges={ranges}");
+        let output = forebay(folder.path())
+            .args(["run", "-f", "-s", &stage, "-o", "out"])
+            .arg(demo("document.pdf"))
+            .output()
+            .unwrap();
+        assert_success(&output);
+        let out = folder.path().join("out");
+        assert_eq!(names(&out), ["document-001-002.pdf", "document-004.pdf"]);
+        fs::remove_dir_all(out).unwrap();
+    }
 }
 
 #[test]

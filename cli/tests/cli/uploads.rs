@@ -32,20 +32,27 @@ fn uploads_go_by_the_flow_that_their_size_calls_for() {
     ] {
         let output = upload("right", args);
         assert_success(&output);
-        let flows: Vec<Value> = text(&output.stdout)
-            .lines()
-            .map(|line| json(line.as_bytes())["files"][0]["flow"].take())
+        let lines = text(&output.stdout);
+        let objects = lines.lines().map(|line| json(line.as_bytes()));
+        let flows: Vec<Value> = objects
+            .map(|object| object["files"][0]["flow"].clone())
             .collect();
-        assert_eq!(flows, ["upload", "direct-upload"]);
+        // The last object has the totals.
+        assert_eq!(
+            flows,
+            [Value::from("upload"), "direct-upload".into(), Value::Null]
+        );
     }
     let output = upload("sesame", &["upload", "--jobs", "1"]);
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
-    assert_eq!(error.lines().count(), 2, "{error}");
+    let failed: Vec<&str> = error
+        .lines()
+        .filter(|line| line.starts_with("forebay: "))
+        .collect();
+    assert_eq!(failed.len(), 2, "{error}");
     assert!(
-        error
-            .lines()
-            .all(|line| line.contains("401 unauthorized") && !line.contains("sesame")),
+        failed.iter().all(|line| line.contains("401 unauthorized")) && !error.contains("sesame"),
         "{error}"
     );
 }

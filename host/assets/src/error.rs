@@ -166,7 +166,7 @@ impl AssetsError {
     }
 
     /// Whether the same request may succeed if it is sent again.
-    pub(crate) fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Service(error) => {
                 matches!(error.status, 408 | 429 | 500..=599)

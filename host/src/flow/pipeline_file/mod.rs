@@ -139,11 +139,18 @@ impl PipelineFile {
         let path = path.as_ref();
         let at = |problem: String| PipelineError::Toml(format!("{}: {problem}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| at(error.to_string()))?;
-        let mut file = Self::parse(&text).map_err(|error| at(error.to_string()))?;
-        if let Some(folder) = path.parent() {
-            for spec in file.0.values_mut() {
-                spec.rebase(folder);
-            }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse_in(&text, folder).map_err(|error| at(error.to_string()))
+    }
+
+    /// Like [`parse`](Self::parse). Relative paths in the text start at this folder.
+    ///
+    /// # Errors
+    /// [`PipelineError::Toml`] with the place and the problem.
+    pub fn parse_in(text: &str, folder: &Path) -> Result<Self, PipelineError> {
+        let mut file = Self::parse(text)?;
+        for spec in file.0.values_mut() {
+            spec.rebase(folder);
         }
         Ok(file)
     }

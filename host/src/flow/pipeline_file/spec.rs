@@ -127,6 +127,19 @@ impl StageSpec {
     }
 }
 
+/// The settings of a stage, with its plugin's own name.
+impl From<&Stage> for StageSpec {
+    fn from(stage: &Stage) -> Self {
+        Self {
+            name: Some(stage.name.clone()),
+            plugin: stage.plugin.name().to_owned(),
+            config: stage.config.clone(),
+            limits: stage.limits.clone(),
+            grants: stage.grants.clone(),
+        }
+    }
+}
+
 #[cfg(feature = "workflow")]
 impl WorkflowSpec {
     /// Returns the workflow with its loaded plugin. The stages in [`lend`](Self::lend) are not lent yet.

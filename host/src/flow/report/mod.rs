@@ -1,5 +1,6 @@
 //! What a job did, file by file. It serializes to JSON: times are in seconds, sizes in bytes.
 
+mod failure;
 #[cfg(feature = "workflow")]
 mod workflow;
 
@@ -15,6 +16,7 @@ use crate::sandbox::limits::Limits;
 use crate::sandbox::stage::Stage;
 use crate::sandbox::usage::Usage;
 
+pub use failure::Failure;
 #[cfg(feature = "workflow")]
 pub use workflow::{InputReport, WorkflowReport};
 

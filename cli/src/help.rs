@@ -1,0 +1,147 @@
+//! Examples and notes at the end of each command's `--help` and manual page.
+
+/// `{n}` in help. clap replaces these three characters by a line break, so there is an empty style within them.
+macro_rules! n {
+    () => {
+        "{\u{1b}[0mn}"
+    };
+}
+
+pub(crate) const FOREBAY: &str = concat!(
+    "\
+Examples:
+  forebay run -s strip-metadata -s image-resize:max_width=1024,format=jpeg -o out photos/*.jpg
+  forebay run -s pdf-split:ranges=1-3,5,9- -u document.pdf
+  cat video.mp4 | forebay run -s identity -o out -
+  forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER
+  forebay run -s strip-metadata --name '{stem}-",
+    n!(),
+    ".{ext}' -o out 2023/ 2024/
+  forebay run -p pipelines.toml#photos --locked --report report.json -o out photos/
+
+`forebay COMMAND --help` has more examples.
+
+Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong;
+128 and the number of the signal (130 for Ctrl-C) if one ended it."
+);
+
+pub(crate) const RUN: &str = "\
+Examples:
+  forebay plugins                                                    which plugins there are
+  forebay run -s strip-metadata -o out photos/                       photos without metadata, in `out`
+  forebay run -s image-resize:max_width=1024,format=jpeg -u a.png    a smaller one, uploaded
+  forebay run -s pdf-split:ranges=1-3,5 -o pages document.pdf        two parts of a document
+  forebay run -s strip-metadata -s image-resize:max_width=800 -o - - < a.jpg > small.jpg
+  forebay run -p pipelines.toml#photos --report report.json -o out photos/
+  forebay run -p photos -o out DCIM/                                 a pipeline of your config.toml or of forebay.toml
+  forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER > body.json
+  forebay run -s strip-metadata -o out --dry-run photos/             what would be done and what refused
+  forebay run -s strip-metadata -o out --include '*.jpg' --exclude old photos/
+  find . -newer last -print0 | forebay run -s strip-metadata -o out --files-from - -0
+
+Results are written to standard output, one line for each file: its path, or the asset's id and the file's name.
+Messages are written to standard error, with a summary at the end.
+
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
+
+pub(crate) const UPLOAD: &str = "\
+Examples:
+  forebay upload photo.jpg                               prints the asset's id and the file's name
+  forebay upload --journal trip.journal photos/          if it is interrupted, start it again: it uploads the rest
+  forebay upload --dry-run photos/                       what would be sent and what refused; needs no key
+  forebay upload --include '*.{mp4,webm}' clips/
+  forebay upload --files-from list.txt
+  forebay upload --json photos/ | jq -r 'select(.files) | .files[].asset.asset_id'
+
+Files of up to 32 MB are sent in one request. Larger ones are sent to the service's storage (direct upload).
+
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
+
+pub(crate) const PLUGINS: &str = "\
+Examples:
+  forebay plugins
+  forebay plugins --json | jq -r '.[].name'
+  forebay inspect image-resize                           what one takes, gives and can be told";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  forebay inspect image-resize                           a bundled plugin
+  forebay inspect ./watermark.wasm                       somebody else's, before it is run
+  forebay inspect ./watermark.wasm -p pipelines.toml     and what that pipeline grants it";
+
+pub(crate) const LOCK: &str = "\
+Examples:
+  forebay lock -p pipelines.toml                         the plugins of all pipelines in the file
+  forebay lock ./watermark.wasm strip-metadata           these plugins, for `run --locked -s …`
+  forebay run --locked -p pipelines.toml#photos -o out photos/
+
+The lock names each plugin, where it comes from, and the SHA-256 of its component. Keep it with the pipeline file, and
+look at its changes as at those of code: `forebay run --locked` runs nothing else.";
+
+pub(crate) const VERIFY: &str = "\
+Examples:
+  forebay run -s strip-metadata --report report.json -o out photos/
+  forebay verify report.json out/*.jpg                   which plugin made what of what
+
+A file is found by its bytes, whatever it is called now: as a result, as a source, or on the way between two stages. A
+report is a statement, not a proof: who can change it can change what it says.
+
+Exit status: 0 all found; 1 some were not.";
+
+pub(crate) const ASSETS: &str = "\
+Examples:
+  forebay assets list                                    the newest 20
+  forebay assets get ASSET_ID --json
+  forebay assets delete ASSET_ID
+
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
+
+pub(crate) const FILE_INPUT: &str = "\
+Examples:
+  forebay file-input photo.jpg                       the bytes themselves, up to 32 MB
+  forebay file-input https://example.com/photo.jpg   an address that the service fetches
+  forebay file-input ast_0123456789abcdef            an asset";
+
+pub(crate) const EMULATOR: &str = "\
+Examples:
+  forebay emulator                                       prints its address
+  HEYGEN_API_KEY=any HEYGEN_BASE_URL=http://127.0.0.1:PORT forebay upload photo.jpg
+  forebay emulator --listen 127.0.0.1:8080 --data DIR    a fixed address, and the files stay
+  forebay emulator --fault '{\"route\":\"put\",\"fault\":\"status\",\"status\":503,\"times\":2}'";
+
+pub(crate) const DEMO: &str = "\
+Examples:
+  forebay demo                                           needs no key and no network
+  forebay demo --keep DIR                                the demo's inputs stay in DIR";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  forebay completions bash > ~/.local/share/bash-completion/completions/forebay
+  forebay completions zsh > ~/.zfunc/_forebay            with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
+  forebay completions fish > ~/.config/fish/completions/forebay.fish";
+
+pub(crate) const MAN: &str = "\
+Examples:
+  forebay man | man -l -                                 read it now
+  forebay man run | man -l -                             the page of one command
+  forebay man --dir ~/.local/share/man/man1              then `man forebay` and `man forebay-run`";
+
+pub(crate) const NAME: &str = concat!(
+    "Name each result in DIR by this template, such as `{stem}-",
+    n!(),
+    ".{ext}`"
+);
+
+pub(crate) const NAME_LONG: &str = concat!(
+    "Name each result in DIR by this template, such as `{stem}-",
+    n!(),
+    ".{ext}`\n\n\
+     {name} is the name of the result after the last stage, {stem} is that name without the extension, and {ext} is the \
+     extension without the dot. ",
+    n!(),
+    " is the number of the input, from 1: inputs are counted in the order in which they are named, and the files of a \
+     folder in the order of their names. {m} is the number of the result among the results of its input, from 1; after \
+     several stages there is one number for each stage, as in `1-3`. {input} is the input's name without the extension. \
+     `{{` and `}}` stand for braces.\n\n\
+     A result keeps the extension of its type: the extension is appended if the template does not end in it."
+);

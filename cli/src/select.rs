@@ -1,0 +1,333 @@
+//! Which files a run takes: the inputs that are named, those of a list, and patterns that leave some out.
+//!
+//! A pattern without a slash is matched against names: `*.jpg` is every JPEG file at any depth. A pattern with a slash is
+//! matched against the path within the folder that was named: `2024/*.jpg`. What matches a folder also matches everything
+//! in it. A file that was named itself is matched by its name.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::args::Common;
+use crate::inputs::{Input, expand};
+use crate::summary::count;
+
+/// Flags that select files.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Take only files that match this pattern, such as `*.jpg` or `2024/**`; may be given several times
+    ///
+    /// A pattern without a slash is matched against the names of files and folders, at any depth. A pattern with a slash
+    /// is matched against the path within the folder that was named, where `*` stops at a slash and `**` does not. If a
+    /// folder matches, all files in it do. `{jpg,png}` and `[0-9]` work as well. Quote the pattern, or the shell replaces
+    /// it.
+    #[arg(long, value_name = "PATTERN", help_heading = "Which files")]
+    include: Vec<String>,
+
+    /// Leave out files and folders that match this pattern, even if they match --include; may be given several times
+    #[arg(long, value_name = "PATTERN", help_heading = "Which files")]
+    exclude: Vec<String>,
+
+    /// Do not tell capital letters from small ones in patterns: `*.jpg` also matches `IMG_1.JPG`
+    #[arg(long, help_heading = "Which files")]
+    ignore_case: bool,
+
+    /// Also take the files and folders that are listed in this file, one a line; `-` is standard input
+    ///
+    /// Each line is one name as it is, with its spaces and quotes. Empty lines are passed over. A file that is listed
+    /// several times, or is in a listed folder as well, is taken once.
+    #[arg(long, value_name = "FILE", help_heading = "Which files")]
+    files_from: Option<PathBuf>,
+
+    /// The names in --files-from end with a NUL character in place of a line break, as `find -print0` writes them
+    #[arg(
+        short = '0',
+        long,
+        requires = "files_from",
+        help_heading = "Which files"
+    )]
+    null: bool,
+}
+
+/// The files of a run.
+pub(crate) struct Selected {
+    pub(crate) inputs: Vec<Input>,
+    /// What could not be read.
+    pub(crate) problems: Vec<String>,
+    /// How many files were left out, in words.
+    pub(crate) left_out: Option<String>,
+}
+
+/// Finds the files that the command line names and selects.
+pub(crate) fn select(common: &Common) -> Result<Selected> {
+    let selection = &common.selection;
+    let filter = Filter::new(selection)?;
+    let mut named = common.inputs.clone();
+    if let Some(list) = &selection.files_from {
+        ensure!(
+            list != Path::new("-") || !named.contains(&"-".into()),
+            "--files-from - and the input - both read standard input"
+        );
+        let listed = read_list(list, selection.null);
+        named.extend(listed.with_context(|| format!("--files-from {}", list.display()))?);
+    }
+    let (mut inputs, problems) = expand(&named, &filter)?;
+    if selection.files_from.is_some() {
+        // `find` lists a folder and then each file in it. Without a list, a file is taken as often as it is named.
+        let mut known = HashSet::new();
+        inputs.retain(|input| {
+            let parts = input.path.components();
+            let parts = parts.filter(|part| *part != Component::CurDir);
+            known.insert(parts.collect::<PathBuf>())
+        });
+    }
+    inputs.retain(|input| filter.takes(input));
+    let left_out = filter.left_out();
+    ensure!(
+        !inputs.is_empty() || !problems.is_empty(),
+        "there are no files left to take: {}",
+        left_out.unwrap_or_default()
+    );
+    Ok(Selected {
+        inputs,
+        problems,
+        left_out,
+    })
+}
+
+/// Patterns that say which files are taken.
+pub(crate) struct Filter {
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+    files: Cell<u64>,
+    folders: Cell<u64>,
+}
+
+impl Filter {
+    fn new(selection: &Selection) -> Result<Self> {
+        let patterns = |flag: &str, texts: &[String]| {
+            let parsed = texts.iter().map(|text| {
+                Pattern::new(text, selection.ignore_case)
+                    .with_context(|| format!("{flag} `{text}`"))
+            });
+            parsed.collect::<Result<Vec<_>>>()
+        };
+        Ok(Self {
+            include: patterns("--include", &selection.include)?,
+            exclude: patterns("--exclude", &selection.exclude)?,
+            files: Cell::new(0),
+            folders: Cell::new(0),
+        })
+    }
+
+    /// Whether the files in this folder may be taken. The path starts at the folder that was named.
+    pub(crate) fn enters(&self, folder: &Path) -> bool {
+        let left_out = self
+            .exclude
+            .iter()
+            .any(|pattern| pattern.matches(folder, true));
+        if left_out {
+            self.folders.set(self.folders.get() + 1);
+        }
+        !left_out
+    }
+
+    fn takes(&self, input: &Input) -> bool {
+        if input.path == Path::new("-") {
+            return true;
+        }
+        let name = input.path.file_name().unwrap_or_default();
+        let path = input.beneath.join(name);
+        let included = self.include.is_empty()
+            || self
+                .include
+                .iter()
+                .any(|pattern| pattern.matches(&path, false));
+        let excluded = self
+            .exclude
+            .iter()
+            .any(|pattern| pattern.matches(&path, false));
+        let takes = included && !excluded;
+        if !takes {
+            self.files.set(self.files.get() + 1);
+        }
+        takes
+    }
+
+    /// Whether anything was left out so far.
+    pub(crate) fn has_left_out(&self) -> bool {
+        self.files.get() + self.folders.get() > 0
+    }
+
+    fn left_out(&self) -> Option<String> {
+        let parts: Vec<String> = [(self.files.get(), "file"), (self.folders.get(), "folder")]
+            .into_iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(many, noun)| count(many, noun))
+            .collect();
+        let flags = match (self.include.is_empty(), self.exclude.is_empty()) {
+            (false, true) => "--include",
+            (true, false) => "--exclude",
+            _ => "--include and --exclude",
+        };
+        (!parts.is_empty()).then(|| format!("{flags} left out {}", parts.join(" and ")))
+    }
+}
+
+struct Pattern {
+    matcher: GlobMatcher,
+    /// Matched against paths, not against names.
+    has_slash: bool,
+    /// It ended in a slash, so that it matches folders alone.
+    folders_only: bool,
+}
+
+impl Pattern {
+    fn new(text: &str, ignore_case: bool) -> Result<Self> {
+        let (folders_only, rest) = match text.strip_suffix('/') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let has_slash = rest.contains('/');
+        // A slash at the start only says that the path is meant, and not a name.
+        let rest = rest.strip_prefix("./").unwrap_or(rest);
+        let rest = rest.strip_prefix('/').unwrap_or(rest);
+        ensure!(!rest.is_empty(), "the pattern is empty");
+        let mut builder = GlobBuilder::new(rest);
+        builder
+            .literal_separator(true)
+            .case_insensitive(ignore_case)
+            .backslash_escape(true);
+        let glob = match builder.build() {
+            Ok(glob) => glob,
+            Err(error) => bail!("{}", error.kind()),
+        };
+        Ok(Self {
+            matcher: glob.compile_matcher(),
+            has_slash,
+            folders_only,
+        })
+    }
+
+    /// Whether the pattern matches this path or a folder on it.
+    fn matches(&self, path: &Path, is_folder: bool) -> bool {
+        path.ancestors()
+            .filter(|part| !part.as_os_str().is_empty())
+            .enumerate()
+            .any(|(above, part)| {
+                if self.folders_only && above == 0 && !is_folder {
+                    return false;
+                }
+                if self.has_slash {
+                    self.matcher.is_match(part)
+                } else {
+                    part.file_name()
+                        .is_some_and(|name| self.matcher.is_match(name))
+                }
+            })
+    }
+}
+
+/// Reads the names in a list.
+fn read_list(list: &Path, null: bool) -> Result<Vec<PathBuf>> {
+    let mut bytes = Vec::new();
+    if list == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes)?;
+    } else {
+        bytes = std::fs::read(list)?;
+    }
+    ensure!(
+        null || !bytes.contains(&0),
+        "there are NUL characters in the list; --null reads such a list"
+    );
+    let end = if null { 0 } else { b'\n' };
+    let mut names = Vec::new();
+    for line in bytes.split(|byte| *byte == end) {
+        let name = if null { line } else { without_return(line)? };
+        if name.is_empty() {
+            continue;
+        }
+        let path = to_path(name)?;
+        // In a list, a dash is a file.
+        names.push(if path == Path::new("-") {
+            Path::new(".").join(path)
+        } else {
+            path
+        });
+    }
+    Ok(names)
+}
+
+/// The name in a line. Windows ends a line with two characters; but a name may end in the first one, too.
+fn without_return(line: &[u8]) -> Result<&[u8]> {
+    Ok(match line.strip_suffix(b"\r") {
+        Some(name) if !to_path(line)?.exists() => name,
+        _ => line,
+    })
+}
+
+#[cfg(unix)]
+fn to_path(bytes: &[u8]) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Ok(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn to_path(bytes: &[u8]) -> Result<PathBuf> {
+    let text = std::str::from_utf8(bytes).context("the list is not UTF-8")?;
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_names_or_paths_and_what_is_in_a_folder() {
+        for (pattern, path, expected) in [
+            ("*.jpg", "a.jpg", true),
+            ("*.jpg", "deep/er/a.jpg", true),
+            ("*.jpg", "a.JPG", false),
+            ("*.jpg", "a.jpg.txt", false),
+            ("2024", "2024/01/a.jpg", true),
+            ("2024/", "2024/a.jpg", true),
+            ("2024/", "2024", false),
+            ("2024/*.jpg", "2024/a.jpg", true),
+            ("2024/*.jpg", "2024/01/a.jpg", false),
+            ("2024/*.jpg", "old/2024/a.jpg", false),
+            ("**/2024/*.jpg", "old/2024/a.jpg", true),
+            ("2024/**", "2024/01/a.jpg", true),
+            ("/a.jpg", "a.jpg", true),
+            ("/a.jpg", "deep/a.jpg", false),
+            ("./a.jpg", "a.jpg", true),
+            ("*.{jpg,png}", "a.png", true),
+            ("IMG_[0-9]*", "x/IMG_7.jpg", true),
+            (r"a\*.jpg", "a*.jpg", true),
+            (r"a\*.jpg", "ab.jpg", false),
+        ] {
+            let parsed = Pattern::new(pattern, false).unwrap();
+            assert_eq!(
+                parsed.matches(Path::new(path), false),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+        let any_case = Pattern::new("*.jpg", true).unwrap();
+        assert!(any_case.matches(Path::new("deep/a.JPG"), false));
+        assert!(
+            Pattern::new("a/", false)
+                .unwrap()
+                .matches(Path::new("a"), true)
+        );
+        for wrong in ["", "/", "./", "a[", "{a"] {
+            assert!(Pattern::new(wrong, false).is_err(), "{wrong}");
+        }
+    }
+}

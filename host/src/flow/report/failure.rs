@@ -1,0 +1,256 @@
+//! A failure in parts that a program can act on.
+
+use std::io;
+
+#[cfg(feature = "assets")]
+use forebay_assets::AssetsError;
+use serde::Serialize;
+
+use crate::flow::error::Error;
+use crate::flow::sink::SinkError;
+use crate::sandbox::cause::{PluginError, StageCause};
+use crate::sandbox::limits::Exceeded;
+
+/// A failure in parts: where it happened, what happened, and whether a retry may help.
+///
+/// ```
+/// use forebay::{Error, Failure};
+///
+/// let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+/// let failure = Failure::from(&Error::Source { file: "a.jpg".into(), reason: missing });
+/// assert_eq!((failure.step.as_str(), failure.code.as_str()), ("read", "not_found"));
+/// assert!(!failure.retryable);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The whole failure as text.
+    pub message: String,
+    /// Name of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The stage, by its position and its name: `2 image-resize`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The plugin's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// What was being done: `load`, `read`, `stage`, `workflow`, `job`, `scratch` or `write`; for an upload `upload`,
+    /// `create`, `put` or `complete`.
+    pub step: String,
+    /// HTTP status, if the service or its storage answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What happened, in a word: the service's or the storage's own code if there is one, otherwise one of forebay's,
+    /// such as `not_found`, `not_accepted`, `invalid_input`, `limit`, `exists` or `no_answer`.
+    pub code: String,
+    /// The limit that was reached, by its name in a pipeline file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// The service's id of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Whether the same file may succeed later without a change: the cause was temporary, and the retries were used up.
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure without a stage, a status or a limit, that a retry does not mend.
+    pub fn new(
+        message: impl Into<String>,
+        step: impl Into<String>,
+        code: impl Into<String>,
+    ) -> Self {
+        Self {
+            message: message.into(),
+            file: None,
+            stage: None,
+            plugin: None,
+            step: step.into(),
+            status: None,
+            code: code.into(),
+            limit: None,
+            request_id: None,
+            retryable: false,
+        }
+    }
+
+    fn of_file(mut self, file: &str) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    fn of_cause(mut self, cause: &StageCause) -> Self {
+        self.code = cause_code(cause).to_owned();
+        if let StageCause::Limit(limit) = cause {
+            self.limit = Some(limit_name(limit).to_owned());
+        }
+        self
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let new = |step: &str, code: &str| Self::new(error.to_string(), step, code);
+        match error {
+            Error::Engine(_) => new("load", "engine"),
+            Error::Load { plugin, .. } => {
+                let mut failure = new("load", "plugin");
+                failure.plugin = Some(plugin.clone());
+                failure
+            }
+            Error::Pipeline(_) => new("load", "pipeline"),
+            Error::Source { file, reason } => new("read", io_code(reason)).of_file(file),
+            Error::Stage(stage) => {
+                let mut failure = new("stage", "").of_file(&stage.file).of_cause(&stage.cause);
+                failure.stage = Some(stage.stage.clone());
+                failure.plugin = Some(stage.plugin.clone());
+                failure
+            }
+            Error::Sink { file, reason } => of_sink(new("write", ""), reason).of_file(file),
+            Error::Interrupted { file } => new("job", "interrupted").of_file(file),
+            Error::Job { file, limit } => {
+                let mut failure = new("job", "limit").of_file(file);
+                failure.limit = Some(limit_name(limit).to_owned());
+                failure
+            }
+            Error::Input { file, .. } => new("workflow", "not_accepted").of_file(file),
+            Error::Workflow { plugin, cause, .. } => {
+                let mut failure = new("workflow", "").of_cause(cause);
+                failure.plugin = Some(plugin.clone());
+                failure
+            }
+            Error::Scratch { file, reason } => new("scratch", io_code(reason)).of_file(file),
+        }
+    }
+}
+
+fn of_sink(mut failure: Failure, reason: &SinkError) -> Failure {
+    failure.code = match reason {
+        SinkError::Interrupted => "interrupted",
+        SinkError::Exists(_) => "exists",
+        SinkError::Taken(_) => "name_taken",
+        SinkError::Input(_) => "is_input",
+        SinkError::Io { reason, .. } => io_code(reason),
+        #[cfg(feature = "assets")]
+        SinkError::Assets(error) => return of_upload(failure, error),
+        SinkError::Other(_) => "sink",
+    }
+    .to_owned();
+    failure
+}
+
+#[cfg(feature = "assets")]
+fn of_upload(mut failure: Failure, error: &AssetsError) -> Failure {
+    failure.retryable = error.is_transient();
+    let (step, code) = match error {
+        AssetsError::Service(error) => {
+            failure.status = Some(error.status);
+            failure.request_id = error.request_id.clone();
+            (error.operation, error.code.as_str())
+        }
+        AssetsError::Storage { status, code } => {
+            failure.status = Some(*status);
+            ("put", code.as_deref().unwrap_or("storage"))
+        }
+        AssetsError::Transport { operation, .. } => (*operation, "no_answer"),
+        AssetsError::TooLarge { .. } => ("upload", "too_large"),
+        AssetsError::UnsupportedType(_) => ("upload", "unsupported_type"),
+        AssetsError::WrongSize { .. } => ("put", "wrong_size"),
+        AssetsError::Mismatch { .. } => ("complete", "mismatch"),
+        AssetsError::Interrupted(_) => ("upload", "interrupted"),
+        AssetsError::Source(reason) => ("read", io_code(reason)),
+        AssetsError::Scratch(reason) => ("scratch", io_code(reason)),
+        AssetsError::Request { .. } => ("upload", "request"),
+        _ => ("upload", "other"),
+    };
+    failure.step = step.to_owned();
+    failure.code = code.to_owned();
+    failure
+}
+
+fn cause_code(cause: &StageCause) -> &'static str {
+    match cause {
+        StageCause::Plugin(PluginError::Unsupported(_)) => "unsupported",
+        StageCause::Plugin(PluginError::InvalidInput(_)) => "invalid_input",
+        StageCause::Plugin(PluginError::InvalidConfig(_)) => "invalid_config",
+        StageCause::Plugin(PluginError::Failed(_)) => "failed",
+        StageCause::Trap(_) => "crashed",
+        StageCause::Limit(_) => "limit",
+        StageCause::NotAccepted { .. } => "not_accepted",
+        StageCause::OutputType { .. } => "output_type",
+        StageCause::OutputName(_) => "output_name",
+        StageCause::OutputSize { .. } => "output_size",
+        StageCause::OutputFile { .. } => "output_file",
+        StageCause::Result(_) => "result",
+        StageCause::Unfinished(_) => "unfinished",
+        StageCause::Host(_) => "host",
+    }
+}
+
+fn limit_name(limit: &Exceeded) -> &'static str {
+    match limit {
+        Exceeded::Memory(_) => "memory",
+        Exceeded::TableElements(_) => "table_elements",
+        Exceeded::CpuTime(_) => "cpu_time",
+        Exceeded::WallClock(_) => "wall_clock",
+        Exceeded::Stack(_) => "stack",
+        Exceeded::OutputBytes(_) => "output_bytes",
+        Exceeded::OutputFiles(_) => "output_files",
+        Exceeded::Expansion(_) => "expansion",
+        Exceeded::Handles(_) => "handles",
+        Exceeded::CallBytes(_) => "call_bytes",
+        Exceeded::ScratchBytes(_) => "scratch_bytes",
+    }
+}
+
+fn io_code(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not_found",
+        io::ErrorKind::PermissionDenied => "permission_denied",
+        io::ErrorKind::IsADirectory => "is_a_folder",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
+        _ => "io",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::cause::StageError;
+
+    #[test]
+    fn a_stage_that_reached_a_limit_names_both() {
+        let failure = Failure::from(&Error::Stage(Box::new(StageError {
+            stage: "2 image-resize".into(),
+            plugin: "image-resize".into(),
+            file: "a.jpg".into(),
+            cause: StageCause::Limit(Exceeded::Memory(1 << 20)),
+        })));
+        assert_eq!(failure.stage.as_deref(), Some("2 image-resize"));
+        assert_eq!(failure.code, "limit");
+        assert_eq!(failure.limit.as_deref(), Some("memory"));
+        assert!(!failure.retryable);
+    }
+
+    #[cfg(feature = "assets")]
+    #[test]
+    fn the_storages_answer_is_told_with_its_status() {
+        for (status, retryable) in [(503, true), (403, false)] {
+            let reason = AssetsError::Storage {
+                status,
+                code: Some("AccessDenied".into()),
+            };
+            let failure = Failure::from(&Error::Sink {
+                file: "a.jpg".into(),
+                reason: SinkError::Assets(reason),
+            });
+            assert_eq!(
+                (failure.step.as_str(), failure.status),
+                ("put", Some(status))
+            );
+            assert_eq!(failure.code, "AccessDenied");
+            assert_eq!(failure.retryable, retryable);
+        }
+    }
+}
