@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use crate::args::{AssetsArgs, AssetsCommand, FileInputArgs};
-use crate::{Outcome, service};
+use crate::{Outcome, service, stdout};
 
 pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
@@ -38,6 +38,9 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
                     Ok(asset) => show(&asset, json),
                     Err(error) => failed("list", error),
                 }
+                if stdout::has_failed() {
+                    break;
+                }
             }
         }
         AssetsCommand::Get { ids, json, service } => {
@@ -53,8 +56,14 @@ pub(crate) async fn assets(args: AssetsArgs) -> Result<Outcome> {
             let assets = service::connect(&service, None)?;
             for id in ids {
                 match assets.delete(&id).await {
-                    Ok(()) if json => say!("{}", json!({ "deleted": id })),
-                    Ok(()) => say!("{id}"),
+                    Ok(()) => {
+                        let deleted = if json {
+                            json!({ "deleted": id }).to_string()
+                        } else {
+                            id
+                        };
+                        stdout::result(&deleted);
+                    }
                     Err(error) => failed(&id, error),
                 }
             }

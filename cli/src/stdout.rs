@@ -1,0 +1,63 @@
+//! Standard output: the results of a command.
+//!
+//! Promise: a result that cannot be written there is not lost. It is printed on standard error, and the command does not
+//! end as if it had succeeded.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
+
+/// The first error.
+static FAULT: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line. Nothing is written any more after an error.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = write(line);
+}
+
+/// Prints a result. If that is not possible, it is printed on standard error. Returns whether it was written.
+pub(crate) fn result(line: &str) -> bool {
+    let is_first = !has_failed();
+    if write(format_args!("{line}")).is_ok() {
+        return true;
+    }
+    if is_first && let Some(problem) = problem() {
+        complain!("forebay: {problem}; what is missing there is printed here");
+    }
+    complain!("{line}");
+    false
+}
+
+/// Whether a line could not be written.
+pub(crate) fn has_failed() -> bool {
+    FAULT.get().is_some()
+}
+
+/// Whether nobody reads standard output any more, as after `| head`.
+pub(crate) fn is_closed() -> bool {
+    FAULT
+        .get()
+        .is_some_and(|fault| fault.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What is wrong with standard output.
+pub(crate) fn problem() -> Option<String> {
+    let fault = FAULT.get()?;
+    Some(if is_closed() {
+        "nobody reads standard output any more".into()
+    } else {
+        format!("standard output: {fault}")
+    })
+}
+
+fn write(line: fmt::Arguments<'_>) -> Result<(), ()> {
+    if has_failed() {
+        return Err(());
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| {
+            let _ = FAULT.set(error);
+        })
+}
