@@ -70,7 +70,7 @@ pub(crate) async fn handle_signals() {
     );
     let second = signals.next().await;
     let left = service::unfinished_in_words();
-    let left = left.unwrap_or_else(|| "no unfinished asset is known".into());
+    let left = left.unwrap_or_else(|| "what was being sent may stay where it was sent to".into());
     complain!("forebay: ended at once; {left}");
     std::process::exit(second.exit_code().into());
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, json};
 
 use crate::Outcome;
 use crate::args::Common;
+use crate::plain::json as json_text;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
@@ -158,12 +159,13 @@ pub(crate) async fn run(
         if let Some(entry) = entry.as_object_mut() {
             entry.insert("errors".into(), parts.clone());
         }
-        stdout::result(&entry.to_string());
+        stdout::result(&json_text(&entry.to_string()));
         stdout::result(&json!({ "totals": totals.to_json() }).to_string());
     } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
         // The report is the only content of standard output, and it contains the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
-        stdout::result(&serde_json::to_string_pretty(&report.result)?);
+        let result = serde_json::to_string_pretty(&report.result)?;
+        stdout::result(&json_text(&result));
     }
     progress.note(&totals.to_string());
     if let Some(file) = report_file {

@@ -64,6 +64,11 @@ pub mod assets {
     pub use forebay_assets::*;
 }
 
+/// Text that strangers chose, before people see it.
+pub mod text {
+    pub use forebay_core::text::{is_plain, json, lines, one_line};
+}
+
 /// Media types from bytes, and names that fit them.
 pub mod media {
     pub use forebay_core::media::{SNIFF_LEN, fit_name, plain_name, sniff};

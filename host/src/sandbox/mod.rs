@@ -5,8 +5,10 @@
 
 pub(crate) mod bindings;
 pub(crate) mod cause;
+mod console;
 mod describe;
 pub(crate) mod engine;
+pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod guest;
 pub(crate) mod limits;
@@ -16,5 +18,4 @@ pub(crate) mod run;
 pub(crate) mod stage;
 pub(crate) mod state;
 pub(crate) mod usage;
-mod wasi3;
 pub(crate) mod world;

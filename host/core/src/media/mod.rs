@@ -4,7 +4,9 @@
 //! extension fits the type.
 
 mod names;
+mod output_name;
 mod types;
 
 pub use names::{NameProblem, check_name, fit_name, plain_name};
-pub use types::{SNIFF_LEN, UNKNOWN, in_range, is_range, ranges_meet, settle, sniff};
+pub use output_name::{OutputNameProblem, check_output_name};
+pub use types::{MAX_TYPE, SNIFF_LEN, UNKNOWN, in_range, is_range, ranges_meet, settle, sniff};

@@ -5,7 +5,7 @@
 pub const SNIFF_LEN: usize = 4096;
 
 /// Longest media type that a plugin may claim, in bytes.
-const MAX_TYPE: usize = 128;
+pub const MAX_TYPE: usize = 128;
 
 /// Said of bytes that show no known signature and are no text.
 pub const UNKNOWN: &str = "application/octet-stream";
