@@ -112,7 +112,7 @@ impl PassedOver {
         };
         add(&self.links, "symbolic link", "; -L follows links");
         add(&self.special, "pipe, socket or device", "");
-        add(&self.own, "file or folder that this run writes", "");
+        add(&self.own, "own file", "; this run writes there");
         (!parts.is_empty()).then(|| format!("passed over {}", parts.join(", ")))
     }
 }

@@ -69,6 +69,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         !(to_stdout && args.name.is_some()),
         "--name names files in a folder: give `-o DIR` in place of `-o -`"
     );
+    ensure!(
+        !(to_stdout && args.durable),
+        "--durable writes files in a folder: give `-o DIR` in place of `-o -`"
+    );
     if args.common.dry_run {
         let plan = Plan {
             pipeline: &pipeline,

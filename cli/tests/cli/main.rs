@@ -8,6 +8,8 @@
 )]
 
 mod commands;
+#[cfg(unix)]
+mod endings;
 mod failures;
 mod folders;
 mod manuals;
@@ -24,6 +26,7 @@ mod selection;
 mod settings;
 mod trust;
 mod uploads;
+mod walks;
 mod workflows;
 
 use std::fs;

@@ -4,6 +4,7 @@ use std::io;
 
 #[cfg(feature = "assets")]
 use forebay_assets::AssetsError;
+use forebay_core::stamp::SourceChanged;
 use serde::Serialize;
 
 use crate::flow::error::Error;
@@ -182,6 +183,7 @@ fn cause_code(cause: &StageCause) -> &'static str {
         StageCause::Limit(_) => "limit",
         StageCause::NotAccepted { .. } => "not_accepted",
         StageCause::OutputType { .. } => "output_type",
+        StageCause::OutputMediaType { .. } => "output_media_type",
         StageCause::OutputName(_) => "output_name",
         StageCause::OutputSize { .. } => "output_size",
         StageCause::OutputFile { .. } => "output_file",
@@ -203,11 +205,16 @@ fn limit_name(limit: &Exceeded) -> &'static str {
         Exceeded::Expansion(_) => "expansion",
         Exceeded::Handles(_) => "handles",
         Exceeded::CallBytes(_) => "call_bytes",
+        Exceeded::GrantedBytes(_) => "granted_bytes",
+        Exceeded::HostMemory(_) => "host_memory",
         Exceeded::ScratchBytes(_) => "scratch_bytes",
     }
 }
 
 fn io_code(error: &io::Error) -> &'static str {
+    if SourceChanged::within(error).is_some() {
+        return "changed";
+    }
     match error.kind() {
         io::ErrorKind::NotFound => "not_found",
         io::ErrorKind::PermissionDenied => "permission_denied",
