@@ -54,5 +54,6 @@ pub(crate) fn unfinished_in_words() -> Option<String> {
             told.join(", "),
             ids.join(" ")
         ))
+        .into_owned()
     })
 }
