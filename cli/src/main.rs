@@ -156,7 +156,7 @@ fn tell_end(exit_code: u8, settled: bool) -> u8 {
         let ends_run = stop::reason() == Some(stop::Reason::Output);
         return if ends_run { 128 + 13 } else { exit_code };
     }
-    if let Some(problem) = stdout::problem().filter(|_| exit_code == 0) {
+    if let Some(problem) = stdout::untold_problem() {
         complain!("forebay: {problem}");
     }
     exit_code.max(1)

@@ -6,9 +6,13 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The first error.
 static FAULT: OnceLock<io::Error> = OnceLock::new();
+
+/// Whether somebody was told about it.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line. Nothing is written any more after an error.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
@@ -17,11 +21,10 @@ pub(crate) fn say(line: fmt::Arguments<'_>) {
 
 /// Prints a result. If that is not possible, it is printed on standard error. Returns whether it was written.
 pub(crate) fn result(line: &str) -> bool {
-    let is_first = !has_failed();
     if write(format_args!("{line}")).is_ok() {
         return true;
     }
-    if is_first && let Some(problem) = problem() {
+    if let Some(problem) = untold_problem() {
         complain!("forebay: {problem}; what is missing there is printed here");
     }
     complain!("{line}");
@@ -40,9 +43,12 @@ pub(crate) fn is_closed() -> bool {
         .is_some_and(|fault| fault.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What is wrong with standard output.
-pub(crate) fn problem() -> Option<String> {
+/// What is wrong with standard output, if nobody was told yet.
+pub(crate) fn untold_problem() -> Option<String> {
     let fault = FAULT.get()?;
+    if TOLD.swap(true, Ordering::Relaxed) {
+        return None;
+    }
     Some(if is_closed() {
         "nobody reads standard output any more".into()
     } else {

@@ -22,7 +22,7 @@ fn folder_with(files: &[&str]) -> TempDir {
 
 fn run(folder: &Path, args: &[&str]) -> Output {
     forebay(folder)
-        .args(["run", "-s", "identity", "-f", "-o", "out"])
+        .args(["run", "-s", "identity", "-f", "-j1", "-o", "out"])
         .args(args)
         .output()
         .unwrap()

@@ -25,28 +25,31 @@ async fn a_cancelled_job_tells_its_stages_and_removes_its_scratch() {
         .scratch_dir(scratch.path())
         .build()
         .unwrap();
-    let spin = json!({ "behaviour": "spin" });
-    let stages = [
-        stage(&host, forebay_bundled::IDENTITY, json!({})).await,
-        stage(&host, forebay_test_plugins::HOSTILE, spin).await,
-    ];
-    let (done, first_is_done) = oneshot::channel();
-    let done = Mutex::new(Some(done));
+    // A source that does not end: its writer stays open.
+    let (reader, mut writer) = tokio::io::duplex(1 << 20);
+    let words = vec![b'x'; 300_000];
+    tokio::io::AsyncWriteExt::write_all(&mut writer, &words)
+        .await
+        .unwrap();
+    let (begun, has_begun) = oneshot::channel();
+    let begun = Mutex::new(Some(begun));
     let sink = Memory::new();
+    let stages = [stage(&host, forebay_bundled::IDENTITY, json!({})).await];
     let job = host
         .job(
             &pipeline(stages),
-            Source::bytes("a.txt", "some words"),
+            Source::reader("a.txt", reader),
             sink.clone(),
         )
         .observe(move |event| {
-            if matches!(event, Event::Transformed(_))
-                && let Some(done) = done.lock().unwrap().take()
+            // The stage has put out bytes and runs on.
+            if matches!(event, Event::Delivering(..))
+                && let Some(begun) = begun.lock().unwrap().take()
             {
-                done.send(()).unwrap();
+                begun.send(()).unwrap();
             }
         })
-        .cancel_on(async move { drop(first_is_done.await) });
+        .cancel_on(async move { drop(has_begun.await) });
     let ended = tokio::time::timeout(PATIENCE, job.run()).await.unwrap();
     let error = ended.unwrap_err();
     assert!(
@@ -54,11 +57,8 @@ async fn a_cancelled_job_tells_its_stages_and_removes_its_scratch() {
         "{error:?}"
     );
     assert_eq!(error.to_string(), "a.txt: cancelled");
-    assert_eq!(
-        told(&error.report),
-        [("1 identity", None), ("2 hostile", Some("cancelled"))]
-    );
-    assert_eq!(error.report.stages[0].usage.bytes_in, 10);
+    assert_eq!(told(&error.report), [("1 identity", Some("cancelled"))]);
+    assert!(error.report.stages[0].usage.bytes_in > 0);
     assert_eq!(error.report.source.name, "a.txt");
     assert!(sink.take().is_empty());
     assert_eq!(scratch.path().read_dir().unwrap().count(), 0);
