@@ -139,6 +139,12 @@ pub(crate) struct RunArgs {
     #[arg(short, long, requires = "out")]
     pub(crate) force: bool,
 
+    /// Write each result to the disk itself before it counts as done, so that it survives a power failure
+    ///
+    /// Without it, the system writes the results to the disk some time later. With many small files this takes longer.
+    #[arg(long, requires = "out")]
+    pub(crate) durable: bool,
+
     // The help is not in this comment, because clap takes `{n}` in a comment for a line break.
     #[arg(long, value_name = "TEMPLATE", requires = "out", help = help::NAME, long_help = help::NAME_LONG)]
     pub(crate) name: Option<NameTemplate>,

@@ -1,11 +1,10 @@
 //! The `forebay` command.
 
-/// Prints a line on standard output. It is not an error if the reader has closed the pipe, as `head` does.
+/// Prints a line on standard output. If it cannot be written, the command fails at its end.
 macro_rules! say {
-    ($($words:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($words)*);
-    }};
+    ($($words:tt)*) => {
+        crate::stdout::say(format_args!($($words)*))
+    };
 }
 
 /// Prints a line on standard error. A closed pipe or terminal does not end the program: nobody could read the error.
@@ -32,6 +31,7 @@ mod lock;
 mod lock_file;
 mod manual;
 mod name_template;
+mod open_files;
 mod output;
 mod pipeline_reference;
 mod plain;
@@ -45,6 +45,8 @@ mod service;
 mod settings;
 mod signals;
 mod stage_arg;
+mod stdout;
+mod stop;
 mod summary;
 mod timeline;
 mod usage_in_pipeline;
@@ -65,7 +67,7 @@ use args::{Args, Command};
 enum Outcome {
     /// Everything was done.
     Done,
-    /// Some file failed. The others are done.
+    /// Some file failed, or was not processed because the run ended early. The others are done.
     SomeFailed,
 }
 
@@ -102,29 +104,69 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    open_files::raise_limit();
     // An interrupt is the normal way to end the emulator.
     let breaks_off = !matches!(args.command, Command::Emulator(_));
     let ended = runtime.block_on(async {
+        if breaks_off {
+            tokio::spawn(stop::handle_signals());
+        }
         tokio::select! {
-            ended = command(args) => Ok(ended),
-            signal = signals::wait(), if breaks_off => Err(signal),
+            ended = command(args) => Some(ended),
+            () = stop::dropped() => None,
         }
     });
-    runtime.block_on(service::settle());
-    // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders.
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    match ended {
-        Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
-        Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
-        Ok(Err(error)) => {
+    let settled = runtime.block_on(service::settle());
+    // What was dropped with the command ends on the runtime's threads: plugins, connections, scratch folders. A read of
+    // standard input may never end.
+    let patience = if inputs::reads_stdin() {
+        Duration::from_millis(200)
+    } else {
+        Duration::from_secs(5)
+    };
+    runtime.shutdown_timeout(patience);
+    let exit_code = match ended {
+        Some(Ok(Outcome::Done)) => 0,
+        Some(Ok(Outcome::SomeFailed)) | None => 1,
+        Some(Err(error)) => {
             complain!("forebay: {}", plain::plain(&format!("{error:#}")));
-            ExitCode::from(2)
+            2
         }
-        Err(signal) => {
-            complain!("forebay: {}; nothing partial is left", signal.verb());
-            ExitCode::from(signal.exit_code())
-        }
+    };
+    ExitCode::from(tell_end(exit_code, settled))
+}
+
+/// Tells what stays, and why the command ended early. Returns the exit code.
+fn tell_end(exit_code: u8, settled: bool) -> u8 {
+    let unfinished = service::unfinished_in_words();
+    let unanswered = "a request was not answered; what it made may stay with the service";
+    let left = match (&unfinished, settled) {
+        (None, true) => None,
+        (None, false) => Some(unanswered.to_owned()),
+        (Some(unfinished), true) => Some(unfinished.clone()),
+        (Some(unfinished), false) => Some(format!("{unfinished}; {unanswered}")),
+    };
+    if let Some(stop::Reason::Signal(signal)) = stop::reason() {
+        let left = left.unwrap_or_else(|| "nothing partial is left".into());
+        complain!("forebay: {}; {left}", signal.verb());
+        return signal.exit_code();
     }
+    if let Some(left) = left {
+        complain!("forebay: {left}");
+    }
+    if !stdout::has_failed() {
+        return exit_code;
+    }
+    if stdout::is_closed() {
+        // The same status as that of a program that such a write ends by SIGPIPE. Other commands have done what they were
+        // asked to, as far as anybody wanted to know.
+        let ends_run = stop::reason() == Some(stop::Reason::Output);
+        return if ends_run { 128 + 13 } else { exit_code };
+    }
+    if let Some(problem) = stdout::untold_problem() {
+        complain!("forebay: {problem}");
+    }
+    exit_code.max(1)
 }
 
 async fn command(args: Args) -> anyhow::Result<Outcome> {

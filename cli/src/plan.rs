@@ -58,6 +58,16 @@ struct Planned {
     notes: Vec<String>,
 }
 
+impl To {
+    /// The folder that the run writes to. What is in it is no input.
+    fn own(&self) -> Vec<&Path> {
+        match self {
+            Self::Folder { path, .. } => vec![path],
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Plan<'_> {
     /// Prints the plan.
     pub(crate) fn show(&self, common: &Common) -> Result<Outcome> {
@@ -65,7 +75,8 @@ impl Plan<'_> {
             inputs,
             problems,
             left_out,
-        } = select::select(common)?;
+            ..
+        } = select::select(common, &self.to.own())?;
         if common.json {
             say!("{}", json!({ "plan": self.to_json() }));
         } else {
@@ -92,9 +103,9 @@ impl Plan<'_> {
         }
         for problem in &problems {
             if common.json {
-                say!("{}", json!({ "refused": problem }));
+                say!("{}", json!({ "refused": problem.message }));
             } else {
-                say!("  refused: {}", one_line(problem));
+                say!("  refused: {}", one_line(&problem.message));
             }
         }
         if common.json {

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::inputs::Input;
 use crate::output::{self, Weight};
 use crate::plain::one_line;
+use crate::stdout;
+use crate::stop::{self, Reason};
 use crate::summary::span;
 use bytesize::ByteSize;
 use forebay::{Event, FileReport, Place, StageReport};
@@ -133,6 +135,11 @@ impl Progress {
                     "{name}: changed since the journal noted it, and is sent anew"
                 ));
             }
+            Event::Gone(name) => {
+                self.note(&format!(
+                    "{name}: the service does not have the asset of the journal any more; it is sent anew"
+                ));
+            }
             Event::Retry(_, retry) if retry.pause.is_zero() => {
                 self.note(&format!("{}: {}; again now", retry.file, retry.reason));
             }
@@ -183,9 +190,12 @@ impl Progress {
             .suspend(|| complain!("forebay: {}", one_line(line)));
     }
 
-    /// Prints results on standard output without damaging the bars.
+    /// Prints a result on standard output without damaging the bars. If that fails, the run ends: nobody wants more
+    /// results, or there is no room for them.
     pub(crate) fn print(&self, line: &str) {
-        self.bars.suspend(|| say!("{line}"));
+        if !self.bars.suspend(|| stdout::result(line)) {
+            stop::request(Reason::Output);
+        }
     }
 
     /// Removes the bars.

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
-    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, Source, StageSpec,
-    Workflow,
+    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -19,13 +18,15 @@ use crate::args::{Common, RunArgs, UploadArgs};
 use crate::inputs::Input;
 use crate::lock_file::{self, Lock};
 use crate::name_template::{NameTemplate, Named};
+use crate::open_files::{self, Parallel};
 use crate::plan::{Plan, To};
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
 use crate::report_file::ReportFile;
 use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
-use crate::summary::{End, Totals};
+use crate::stop::{self, Reason};
+use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
 use crate::{failures, pipeline_reference, service, settings, workflow};
 
@@ -69,6 +70,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         !(to_stdout && args.name.is_some()),
         "--name names files in a folder: give `-o DIR` in place of `-o -`"
     );
+    ensure!(
+        !(to_stdout && args.durable),
+        "--durable writes files in a folder: give `-o DIR` in place of `-o -`"
+    );
     if args.common.dry_run {
         let plan = Plan {
             pipeline: &pipeline,
@@ -97,7 +102,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         Some(out) => {
             let folder = Folder::new(&out).with_context(|| format!("{}", out.display()))?;
             Target::Folder {
-                folder: folder.replace(args.force),
+                folder: folder.replace(args.force).durable(args.durable),
                 names: args.name,
             }
         }
@@ -202,6 +207,14 @@ impl Target {
         }
     }
 
+    /// What the run writes to.
+    fn own(&self) -> Vec<&Path> {
+        match self {
+            Self::Folder { folder, .. } => vec![folder.path()],
+            _ => Vec::new(),
+        }
+    }
+
     /// Protects the inputs of the run from being replaced by the results of other inputs.
     fn sparing(self, inputs: &[Input]) -> Self {
         match self {
@@ -279,25 +292,37 @@ async fn jobs(
     let Selected {
         inputs,
         problems,
+        passed_over,
         left_out,
-    } = select::select(common)?;
+    } = select::select(common, &target.own())?;
     let journal = common.journal.as_deref().map(open_journal).transpose()?;
+    stop::end_gracefully();
     // A report on standard output must be the only content. It contains what the lines would say.
     let prints = !matches!(target, Target::Stdout(_))
         && !report_file.as_ref().is_some_and(ReportFile::is_stdout);
     let target = target.sparing(&inputs);
+    let (has_stages, limit) = (!pipeline.stages().is_empty(), open_files::limit());
+    let parallel = Parallel::new(common.jobs(), has_stages, limit);
     let work = Work {
         verb: target.verb(),
         transforms: !pipeline.stages().is_empty(),
     };
     let progress = Progress::new(work, Progress::total(&inputs), common.json);
     left_out.iter().for_each(|words| progress.note(words));
+    if parallel.jobs < common.jobs().min(inputs.len()) {
+        progress.note(&format!(
+            "{} at a time: this process may have only {} files open (`ulimit -n`)",
+            count(parallel.jobs as u64, "input"),
+            limit.unwrap_or(0)
+        ));
+    }
     let mut totals = Totals::start();
     let mut entries: Vec<Value> = Vec::new();
     for problem in &problems {
-        progress.failed(problem);
+        progress.failed(&problem.message);
         totals.count(End::Failed, &[]);
-        let entry = failures::not_started("", &Failure::new(problem, "read", "io"));
+        let failure = Failure::new(&problem.message, "read", "io");
+        let entry = failures::not_started(&problem.shown, &failure);
         if common.json {
             progress.print(&entry.to_string());
         }
@@ -307,11 +332,12 @@ async fn jobs(
     let work = (1..).zip(inputs).map(|(number, input)| {
         let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
         async move {
-            let source = if input.path == Path::new("-") {
-                Source::reader(&common.stdin_name, tokio::io::stdin())
-            } else {
-                Source::path(&input.path)
-            };
+            if stop::reason().is_some() {
+                let failure = Failure::new("not started: the run ended early", "job", "cancelled");
+                let entry = failures::not_started(&input.shown, &failure);
+                return (entry, End::NotStarted, Vec::new());
+            }
+            let source = input.source(&common.stdin_name);
             let source = match media_type {
                 Some(media_type) => source.media_type(media_type),
                 None => source,
@@ -343,7 +369,9 @@ async fn jobs(
                     steps.on(&event);
                     observer.on(&shown, &event);
                 })
-                .hash_files(common.reports());
+                .hash_files(common.reports())
+                .fan_out(parallel.fan_out)
+                .cancel_on(stop::requested());
             if let Some(journal) = journal {
                 job = job.journal(journal);
             }
@@ -352,7 +380,18 @@ async fn jobs(
                 Ok(report) => (report, Vec::new()),
                 Err(error) => (*error.report, error.errors),
             };
+            let is_cancelled = errors
+                .iter()
+                .any(|error| matches!(error, Error::Cancelled { .. }));
             for error in &errors {
+                if matches!(error, Error::Cancelled { .. }) {
+                    // The totals tell how many there are.
+                    continue;
+                }
+                if matches!(error, Error::Journal(_)) && !stop::request(Reason::Journal) {
+                    // All jobs in flight fail with the same words.
+                    continue;
+                }
                 let hint = target.hint(error, &report).unwrap_or_default();
                 let names = [name.as_str(), &report.source.name];
                 progress.failed(&(line(&input.shown, names, error) + &hint));
@@ -373,14 +412,19 @@ async fn jobs(
             let end = match errors.as_slice() {
                 [] if known.load(Ordering::Relaxed) => End::Known,
                 [] => End::Done,
+                _ if is_cancelled => End::Cancelled,
                 _ => End::Failed,
             };
             (entry, end, report.files)
         }
     });
-    let mut running = futures::stream::iter(work).buffer_unordered(common.jobs());
+    let mut running = futures::stream::iter(work).buffer_unordered(parallel.jobs);
+    let mut lost: Vec<String> = Vec::new();
     while let Some((entry, end, files)) = running.next().await {
         entries.push(entry);
+        if !prints {
+            lost.extend(files.iter().map(result_line));
+        }
         totals.count(end, &files);
     }
     progress.finish();
@@ -392,8 +436,14 @@ async fn jobs(
         let report = Map::from_iter([
             ("jobs".into(), entries.into()),
             ("totals".into(), totals.to_json()),
+            ("passed_over".into(), passed_over.to_json()),
+            ("ended_early".into(), stop::reason().is_some().into()),
         ]);
-        file.write(report).await?;
+        if let Err(error) = file.write(report).await {
+            // The report is the only place that names the results if it was to be on standard output.
+            lost.iter().for_each(|line| complain!("{line}"));
+            return Err(error);
+        }
     }
     Ok(totals.outcome())
 }

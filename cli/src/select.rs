@@ -14,7 +14,8 @@ use clap::Args;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::args::Common;
-use crate::inputs::{Input, expand};
+use crate::inputs::{Expanded, Input, PassedOver, Problem, Walk, expand};
+use crate::stop;
 use crate::summary::count;
 
 /// Flags that select files.
@@ -37,6 +38,16 @@ pub(crate) struct Selection {
     #[arg(long, help_heading = "Which files")]
     ignore_case: bool,
 
+    /// Also take hidden files and folders of a folder, and those of the system, such as .DS_Store and Thumbs.db
+    ///
+    /// A file or folder that is named itself is always taken.
+    #[arg(long, help_heading = "Which files")]
+    hidden: bool,
+
+    /// Follow symbolic links in folders; without it they are passed over
+    #[arg(short = 'L', long, help_heading = "Which files")]
+    follow_links: bool,
+
     /// Also take the files and folders that are listed in this file, one a line; `-` is standard input
     ///
     /// Each line is one name as it is, with its spaces and quotes. Empty lines are passed over. A file that is listed
@@ -58,13 +69,15 @@ pub(crate) struct Selection {
 pub(crate) struct Selected {
     pub(crate) inputs: Vec<Input>,
     /// What could not be read.
-    pub(crate) problems: Vec<String>,
-    /// How many files were left out, in words.
+    pub(crate) problems: Vec<Problem>,
+    /// What was passed over in folders.
+    pub(crate) passed_over: PassedOver,
+    /// What was left out and passed over, in words.
     pub(crate) left_out: Option<String>,
 }
 
-/// Finds the files that the command line names and selects.
-pub(crate) fn select(common: &Common) -> Result<Selected> {
+/// Finds the files that the command line names and selects. Files and folders in `own` are those that the run writes.
+pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
     let selection = &common.selection;
     let filter = Filter::new(selection)?;
     let mut named = common.inputs.clone();
@@ -76,7 +89,21 @@ pub(crate) fn select(common: &Common) -> Result<Selected> {
         let listed = read_list(list, selection.null);
         named.extend(listed.with_context(|| format!("--files-from {}", list.display()))?);
     }
-    let (mut inputs, problems) = expand(&named, &filter)?;
+    let own = own.iter().copied();
+    let own = own.chain(common.report.as_deref());
+    let walk = Walk {
+        hidden: selection.hidden,
+        follow_links: selection.follow_links,
+        own: own
+            .chain(common.journal.as_deref())
+            .map(Path::to_owned)
+            .collect(),
+    };
+    let Expanded {
+        mut inputs,
+        problems,
+        passed_over,
+    } = expand(&named, &filter, &walk);
     if selection.files_from.is_some() {
         // `find` lists a folder and then each file in it. Without a list, a file is taken as often as it is named.
         let mut known = HashSet::new();
@@ -87,15 +114,22 @@ pub(crate) fn select(common: &Common) -> Result<Selected> {
         });
     }
     inputs.retain(|input| filter.takes(input));
-    let left_out = filter.left_out();
-    ensure!(
-        !inputs.is_empty() || !problems.is_empty(),
-        "there are no files left to take: {}",
-        left_out.unwrap_or_default()
-    );
+    let left_out: Vec<String> = filter
+        .left_out()
+        .into_iter()
+        .chain(passed_over.in_words())
+        .collect();
+    let left_out = (!left_out.is_empty()).then(|| left_out.join("; "));
+    if inputs.is_empty() && problems.is_empty() && stop::reason().is_none() {
+        match left_out {
+            Some(left_out) => bail!("there are no files left to take: {left_out}"),
+            None => bail!("there are no files in what was named"),
+        }
+    }
     Ok(Selected {
         inputs,
         problems,
+        passed_over,
         left_out,
     })
 }
@@ -157,11 +191,6 @@ impl Filter {
             self.files.set(self.files.get() + 1);
         }
         takes
-    }
-
-    /// Whether anything was left out so far.
-    pub(crate) fn has_left_out(&self) -> bool {
-        self.files.get() + self.folders.get() > 0
     }
 
     fn left_out(&self) -> Option<String> {

@@ -9,6 +9,7 @@ use forebay::assets::AssetsBuilder;
 
 use crate::args::{Common, Service};
 use crate::key;
+use crate::plain::one_line;
 
 /// The first pause before a request is sent again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -50,12 +51,37 @@ fn connect_with(
     Ok(CLIENT.get_or_init(|| assets).clone())
 }
 
-/// Waits up to half a minute until cancelled uploads are removed from the service.
-pub(crate) async fn settle() {
-    if let Some(assets) = CLIENT.get() {
-        let settled = tokio::time::timeout(Duration::from_secs(30), assets.settle()).await;
-        if settled.is_err() {
-            complain!("forebay: not everything that was broken off could be deleted in time");
-        }
+/// Waits up to half a minute until cancelled uploads are removed from the service. Returns whether they all are, or could
+/// not be: then nothing is in progress any more.
+pub(crate) async fn settle() -> bool {
+    match CLIENT.get() {
+        Some(assets) => tokio::time::timeout(Duration::from_secs(30), assets.settle())
+            .await
+            .is_ok(),
+        None => true,
     }
+}
+
+/// The assets that stay with the service although nobody wants them, or that are still being deleted.
+pub(crate) fn unfinished_in_words() -> Option<String> {
+    let unfinished = CLIENT.get()?.unfinished();
+    let ids: Vec<&str> = unfinished
+        .iter()
+        .map(|asset| asset.asset_id.as_str())
+        .collect();
+    let told: Vec<String> = unfinished
+        .iter()
+        .map(|asset| match &asset.problem {
+            Some(problem) => format!("{} ({problem})", asset.asset_id),
+            None => asset.asset_id.clone(),
+        })
+        .collect();
+    (!ids.is_empty()).then(|| {
+        one_line(&format!(
+            "these unfinished assets may stay with the service: {}. `forebay assets delete {}` deletes them",
+            told.join(", "),
+            ids.join(" ")
+        ))
+        .into_owned()
+    })
 }

@@ -39,33 +39,68 @@ impl Signal {
 
 /// Waits for one of these signals.
 pub(crate) async fn wait() -> Signal {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::SignalKind;
-        tokio::select! {
-            () = received(SignalKind::interrupt()) => Signal::Interrupt,
-            () = received(SignalKind::terminate()) => Signal::Terminate,
-            () = received(SignalKind::hangup()), if !unix::hangup_is_ignored() => Signal::HangUp,
+    Signals::new().next().await
+}
+
+/// Receives these signals, one after the other.
+#[cfg(unix)]
+pub(crate) struct Signals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From now on, these signals do not end the process by themselves.
+    pub(crate) fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangup = !unix::hangup_is_ignored();
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+            hangup: hangup.then(|| signal(SignalKind::hangup()).ok()).flatten(),
         }
     }
-    #[cfg(not(unix))]
-    {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+
+    /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            () = received(&mut self.interrupt) => Signal::Interrupt,
+            () = received(&mut self.terminate) => Signal::Terminate,
+            () = received(&mut self.hangup) => Signal::HangUp,
         }
-        Signal::Interrupt
     }
 }
 
 /// Waits for this signal. Never returns if the signal cannot be received.
 #[cfg(unix)]
-async fn received(kind: tokio::signal::unix::SignalKind) {
-    if let Ok(mut signal) = tokio::signal::unix::signal(kind)
+async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signal) = signal
         && signal.recv().await.is_some()
     {
         return;
     }
     std::future::pending().await
+}
+
+/// Receives these signals, one after the other.
+#[cfg(not(unix))]
+pub(crate) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Interrupt
+    }
 }
 
 #[cfg(unix)]

@@ -19,6 +19,10 @@ pub(crate) struct Totals {
     known: u64,
     /// Inputs that failed, or failed in part.
     failed: u64,
+    /// Inputs that were cancelled when the run ended early.
+    cancelled: u64,
+    /// Inputs that were not started because the run ended early.
+    not_started: u64,
     /// Files that were delivered in this run.
     files: u64,
     /// Bytes of these files.
@@ -32,6 +36,10 @@ pub(crate) enum End {
     /// The journal records it as done.
     Known,
     Failed,
+    /// The run ended early while it was processed.
+    Cancelled,
+    /// The run ended early before it was processed.
+    NotStarted,
 }
 
 impl Totals {
@@ -41,6 +49,8 @@ impl Totals {
             done: 0,
             known: 0,
             failed: 0,
+            cancelled: 0,
+            not_started: 0,
             files: 0,
             bytes: 0,
         }
@@ -61,6 +71,8 @@ impl Totals {
                 return;
             }
             End::Failed => self.failed += 1,
+            End::Cancelled => self.cancelled += 1,
+            End::NotStarted => self.not_started += 1,
         }
         self.files += files.len() as u64;
         self.bytes += files.iter().map(|file| file.size).sum::<u64>();
@@ -80,7 +92,7 @@ impl Totals {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.failed == 0 {
+        if self.failed + self.cancelled + self.not_started == 0 {
             Outcome::Done
         } else {
             Outcome::SomeFailed
@@ -89,10 +101,12 @@ impl Totals {
 
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "inputs": self.done + self.known + self.failed,
+            "inputs": self.done + self.known + self.failed + self.cancelled + self.not_started,
             "done": self.done,
             "done_already": self.known,
             "failed": self.failed,
+            "cancelled": self.cancelled,
+            "not_started": self.not_started,
             "files": self.files,
             "bytes": self.bytes,
             "seconds": self.started.elapsed().as_secs_f64(),
@@ -111,8 +125,14 @@ impl Totals {
         if self.known > 0 {
             line += &format!("; {} done already", self.known);
         }
-        if self.failed > 0 {
-            line += &format!("; {} failed", self.failed);
+        for (many, word) in [
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+            (self.not_started, "not started"),
+        ] {
+            if many > 0 {
+                line += &format!("; {many} {word}");
+            }
         }
         line
     }
@@ -153,6 +173,8 @@ mod tests {
                 done,
                 known,
                 failed,
+                cancelled: 0,
+                not_started: 0,
                 files,
                 bytes,
             };

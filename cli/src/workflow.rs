@@ -1,18 +1,16 @@
 //! `forebay run` with a workflow, which gets all inputs at once. Its result is written to standard output.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use forebay::{
-    Assets, Grants, JobLimits, Pipeline, Source, Stage, Workflow, WorkflowReport, WorkflowSpec,
+    Assets, Error, Grants, JobLimits, Pipeline, Stage, Workflow, WorkflowReport, WorkflowSpec,
     World,
 };
 use serde_json::{Map, json};
 
 use crate::Outcome;
 use crate::args::Common;
-use crate::failures;
 use crate::plain::json as json_text;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
@@ -21,6 +19,7 @@ use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::Totals;
 use crate::timeline::Timeline;
+use crate::{failures, stdout, stop};
 
 /// A workflow from a pipeline file.
 pub(crate) async fn from_spec(
@@ -90,8 +89,9 @@ pub(crate) async fn run(
     let Selected {
         inputs,
         problems,
+        passed_over,
         left_out,
-    } = select::select(common)?;
+    } = select::select(common, &[])?;
     let work = Work {
         verb: "upload",
         transforms: true,
@@ -100,18 +100,19 @@ pub(crate) async fn run(
     left_out.iter().for_each(|words| progress.note(words));
     let mut totals = Totals::start();
     let count = inputs.len();
-    problems.iter().for_each(|problem| progress.failed(problem));
+    problems
+        .iter()
+        .for_each(|problem| progress.failed(&problem.message));
     if !problems.is_empty() {
         // The workflow has one result, for all inputs or for none.
+        if let Some(file) = report_file {
+            let failures: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
+            let report = Map::from_iter([("failures".into(), failures.into())]);
+            file.write(report).await?;
+        }
         return Ok(Outcome::SomeFailed);
     }
-    let sources = inputs.iter().map(|input| {
-        if input.path == Path::new("-") {
-            Source::reader(&common.stdin_name, tokio::io::stdin())
-        } else {
-            Source::path(&input.path)
-        }
-    });
+    let sources = inputs.iter().map(|input| input.source(&common.stdin_name));
     let workflow = if pipeline.stages().is_empty() {
         workflow.clone()
     } else {
@@ -120,7 +121,8 @@ pub(crate) async fn run(
     let timeline = Arc::new(Timeline::new(totals.started()));
     let steps = timeline.clone();
     let (observer, name) = (progress.clone(), workflow.name().to_owned());
-    let ended = plugins
+    stop::end_gracefully();
+    let job = plugins
         .host
         .workflow_job(&workflow, sources, assets)
         .observe(move |event| {
@@ -128,12 +130,21 @@ pub(crate) async fn run(
             observer.on(&name, &event);
         })
         .hash_files(common.reports())
-        .run()
-        .await;
+        .run();
+    let ended = tokio::select! {
+        biased;
+        // This drops the job, which deletes what it has uploaded.
+        () = stop::requested() => None,
+        ended = job => Some(ended),
+    };
     progress.finish();
     let (report, errors) = match ended {
-        Ok(report) => (Some(report), Vec::new()),
-        Err(error) => (error.report.map(|report| *report), error.errors),
+        Some(Ok(report)) => (Some(report), Vec::new()),
+        Some(Err(error)) => (error.report.map(|report| *report), error.errors),
+        None => {
+            let file = workflow.name().to_owned();
+            (None, vec![Error::Cancelled { file }])
+        }
     };
     if let Some(report) = &report {
         tell(report, &progress);
@@ -156,13 +167,13 @@ pub(crate) async fn run(
         if let Some(entry) = entry.as_object_mut() {
             entry.insert("errors".into(), parts.clone());
         }
-        say!("{}", json_text(&entry.to_string()));
-        say!("{}", json!({ "totals": totals.to_json() }));
+        stdout::result(&json_text(&entry.to_string()));
+        stdout::result(&json!({ "totals": totals.to_json() }).to_string());
     } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
         // The report is the only content of standard output, and it contains the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
         let result = serde_json::to_string_pretty(&report.result)?;
-        say!("{}", json_text(&result));
+        stdout::result(&json_text(&result));
     }
     progress.note(&totals.to_string());
     if let Some(file) = report_file {
@@ -170,6 +181,7 @@ pub(crate) async fn run(
             ("failures".into(), failures.into()),
             ("errors".into(), parts),
             ("totals".into(), totals.to_json()),
+            ("passed_over".into(), passed_over.to_json()),
         ]);
         if let Some(report) = &report {
             let mut entry = serde_json::to_value(report)?;

@@ -16,7 +16,7 @@ use super::list;
 use crate::output::{self, Weight};
 use crate::plain::one_line;
 use crate::summary::count;
-use crate::{Outcome, service};
+use crate::{Outcome, service, stdout};
 
 /// Assets that are deleted at a time.
 const AT_A_TIME: usize = 8;
@@ -63,11 +63,12 @@ async fn delete_all(assets: &Assets, ids: &[String], as_json: bool) -> Outcome {
         match ended {
             Ok(()) => {
                 deleted += 1;
-                if as_json {
-                    say!("{}", json!({ "deleted": id }));
+                // An id that was deleted is told even if standard output takes nothing.
+                stdout::result(&if as_json {
+                    json!({ "deleted": id }).to_string()
                 } else {
-                    say!("{}", one_line(id));
-                }
+                    one_line(id).into_owned()
+                });
             }
             Err(error) => {
                 failed += 1;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::{Choice, ListArgs};
 use crate::plain::{json as json_text, one_line};
-use crate::{Outcome, service};
+use crate::{Outcome, service, stdout};
 
 /// Assets on one page, the most that the service gives.
 const PAGE: u32 = 100;
@@ -37,6 +37,9 @@ pub(super) async fn list(args: ListArgs) -> Result<Outcome> {
     });
     let mut sized = std::pin::pin!(sized.buffered(AT_A_TIME));
     while let Some(asset) = sized.next().await {
+        if stdout::has_failed() {
+            break;
+        }
         match asset {
             Ok((asset, size)) => say!("{}", line(&asset, size, args.json)),
             Err(error) => {

@@ -363,7 +363,16 @@ mod killed {
             run.signal(signal);
             let (ended, error, run) = run.ended();
             assert_eq!(ended, Some(code), "{signal}: {error}");
-            assert_eq!(error, format!("forebay: {word}; nothing partial is left\n"));
+            let lines: Vec<&str> = error.lines().collect();
+            let first =
+                format!("forebay: {word}; removing what is unfinished (once more to end at once)");
+            assert_eq!(lines.first(), Some(&first.as_str()), "{error}");
+            assert!(
+                lines[1].starts_with("0 files in ") && lines[1].ends_with("; 1 cancelled"),
+                "{error}"
+            );
+            let last = format!("forebay: {word}; nothing partial is left");
+            assert_eq!(lines[2..], [last], "{error}");
             assert_eq!(names(&run.path.join("out")), [""; 0], "{signal}");
             assert_eq!(names(&run.path.join("tmp")), [""; 0], "{signal}");
         }

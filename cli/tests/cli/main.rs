@@ -11,6 +11,8 @@ mod assets;
 mod bad_days;
 mod commands;
 mod compiler;
+#[cfg(unix)]
+mod endings;
 mod failures;
 mod folders;
 mod manuals;
@@ -29,6 +31,7 @@ mod selection;
 mod settings;
 mod trust;
 mod uploads;
+mod walks;
 mod workflows;
 
 use std::fs;

@@ -1,8 +1,8 @@
 //! Sets up a client.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -295,6 +295,7 @@ impl AssetsBuilder {
             outage: Outage::default(),
             pace: self.bandwidth.map(|rate| Arc::new(Pace::new(rate))),
             multipart_max: AtomicU64::new(MULTIPART_MAX),
+            unfinished: Mutex::default(),
         })))
     }
 }

@@ -1,9 +1,10 @@
 //! The client: sends requests to the service and its storage, and reads their answers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
@@ -11,6 +12,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -27,11 +29,22 @@ use crate::pace::Pace;
 use crate::retry::Retries;
 use crate::watch::Watch;
 use crate::{wire, words};
+use forebay_core::mutex::lock;
 
 /// Longest answer of the service that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
 pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// An asset that was created or reserved and is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// The asset's id.
+    pub asset_id: String,
+    /// Why it could not be deleted, if that was tried.
+    pub problem: Option<String>,
+}
 
 /// A client of the Assets API. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -56,6 +69,8 @@ pub(crate) struct Inner {
     /// Largest file that is uploaded by multipart. It is lower than the service's limit if a gateway refused a smaller
     /// file.
     pub(crate) multipart_max: AtomicU64,
+    /// By the asset's id: why it could not be deleted, if that was tried.
+    pub(crate) unfinished: Mutex<BTreeMap<String, Option<String>>>,
 }
 
 impl fmt::Debug for Assets {
@@ -76,6 +91,30 @@ impl Assets {
     /// The service's base URL.
     pub fn base_url(&self) -> &str {
         self.0.base_url.as_str()
+    }
+
+    /// Identifies the account: a digest of the key or token. Two keys of one account have different digests. The key
+    /// cannot be computed from it.
+    pub fn account(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update("forebay account\0");
+        hash.update(self.0.credential.1.as_bytes());
+        let mut hex = hex::encode(hash.finalize());
+        hex.truncate(32);
+        hex
+    }
+
+    /// The assets that this client has created or reserved and that are not finished: uploads in progress, deletions in
+    /// progress, and deletions that failed. After [`settle`](Self::settle) only those are left that stay with the service
+    /// although nobody wants them.
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        lock(&self.0.unfinished)
+            .iter()
+            .map(|(asset_id, problem)| Unfinished {
+                asset_id: asset_id.clone(),
+                problem: problem.clone(),
+            })
+            .collect()
     }
 
     /// Keeps [`settle`](Self::settle) waiting for as long as the token exists. What is dropped before the token may

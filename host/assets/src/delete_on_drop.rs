@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::asset::{Asset, Flow};
 use crate::client::Assets;
 use crate::journal::UploadJournal;
+use forebay_core::mutex::lock;
 
 /// An upload that succeeded.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct DeleteOnDrop {
 impl DeleteOnDrop {
     /// Guards an asset. What happens to the asset is recorded in `journal`.
     pub fn new(assets: &Assets, asset_id: &str, journal: &UploadJournal) -> Self {
+        lock(&assets.0.unfinished).insert(asset_id.to_owned(), None);
         Self {
             assets: assets.clone(),
             asset_id: asset_id.to_owned(),
@@ -42,34 +44,44 @@ impl DeleteOnDrop {
     /// Leaves the asset with the service.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
+        lock(&self.assets.0.unfinished).remove(&self.asset_id);
     }
 
     /// Deletes the asset and waits for the deletion.
     pub async fn delete(self) {
         let task = self.spawn();
-        self.keep();
+        // Nothing is left to do when this is dropped.
+        self.kept.store(true, Ordering::Relaxed);
         if let Some(task) = task {
             let _ = task.await;
         }
     }
 
     fn spawn(&self) -> Option<tokio::task::JoinHandle<()>> {
-        self.journal.abandon(&self.asset_id);
+        let abandoned = self.journal.abandon(&self.asset_id);
         let (assets, asset_id, journal) = (
             self.assets.clone(),
             self.asset_id.clone(),
             self.journal.clone(),
         );
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            abandoned();
             tracing::warn!("asset {asset_id} is not wanted, and no runtime is left to delete it");
             return None;
         };
         let tasks = self.assets.0.tasks.clone();
         Some(tasks.spawn_on(
             async move {
+                // Recorded first: a key whose asset is about to be deleted must not be used again.
+                let _ = tokio::task::spawn_blocking(abandoned).await;
                 match assets.delete_if_there(&asset_id).await {
-                    Ok(()) => journal.deleted(&asset_id),
+                    Ok(()) => {
+                        lock(&assets.0.unfinished).remove(&asset_id);
+                        journal.deleted(&asset_id).await;
+                    }
                     Err(error) => {
+                        let problem = Some(error.to_string());
+                        lock(&assets.0.unfinished).insert(asset_id.clone(), problem);
                         tracing::warn!("asset {asset_id} is not wanted, but stays: {error}");
                     }
                 }

@@ -108,7 +108,13 @@ impl Assets {
         self.0.outage.check()?;
         let created = self.0.retries.run(watch, attempt).await;
         self.0.outage.ended(&created);
-        let slot = created.inspect_err(|error| journal.refused(error))?;
+        let slot = match created {
+            Ok(slot) => slot,
+            Err(error) => {
+                journal.refused(&error).await;
+                return Err(error);
+            }
+        };
         DirectUpload::reserved(self, slot, media_type, size, journal)
     }
 }

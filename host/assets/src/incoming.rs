@@ -61,7 +61,7 @@ impl Assets {
         // An earlier run was about to delete these assets, and may not have done so.
         for asset_id in journal.doomed() {
             self.delete_if_there(&asset_id).await?;
-            journal.deleted(&asset_id);
+            journal.deleted(&asset_id).await;
         }
         let uploaded = match (journal.known(), file.info.size) {
             (Some(known), _) => self.resume(file, known, journal, watch).await?,

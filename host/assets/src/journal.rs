@@ -35,6 +35,9 @@ pub enum Known {
     },
 }
 
+/// Writes a record, and returns when it is on disk. It may block.
+pub type WriteRecord = Box<dyn FnOnce() + Send>;
+
 /// Stores the state of one upload between runs. Each method that records something returns when the record is on disk.
 /// It may block.
 pub trait UploadLog: fmt::Debug + Send + Sync {
@@ -43,8 +46,9 @@ pub trait UploadLog: fmt::Debug + Send + Sync {
     /// Records what the service holds.
     fn know(&self, known: Known);
     /// Records that an asset is about to be deleted. Without an id, it records that the service has refused to create
-    /// an asset. In both cases the Idempotency-Key is used up.
-    fn abandon(&self, asset_id: Option<&str>);
+    /// an asset. In both cases the Idempotency-Key is used up as soon as this returns. It does not block; the returned
+    /// function writes the record.
+    fn abandon(&self, asset_id: Option<&str>) -> WriteRecord;
     /// Records that an asset was deleted.
     fn deleted(&self, asset_id: &str);
     /// Assets that were to be deleted and may still exist.
@@ -86,17 +90,20 @@ impl UploadJournal {
         }
     }
 
-    /// Records that an asset is about to be deleted, so that its Idempotency-Key is not used again.
-    pub(crate) fn abandon(&self, asset_id: &str) {
-        if let Some(log) = &self.0 {
-            log.abandon(Some(asset_id));
+    /// Records that an asset is about to be deleted, so that its Idempotency-Key is not used again. The returned function
+    /// writes the record.
+    pub(crate) fn abandon(&self, asset_id: &str) -> WriteRecord {
+        match &self.0 {
+            Some(log) => log.abandon(Some(asset_id)),
+            None => Box::new(|| {}),
         }
     }
 
-    /// Records that an asset was deleted.
-    pub(crate) fn deleted(&self, asset_id: &str) {
-        if let Some(log) = &self.0 {
-            log.deleted(asset_id);
+    /// Records that an asset was deleted. The record is on disk when this returns.
+    pub(crate) async fn deleted(&self, asset_id: &str) {
+        if let Some(log) = self.0.clone() {
+            let asset_id = asset_id.to_owned();
+            let _ = tokio::task::spawn_blocking(move || log.deleted(&asset_id)).await;
         }
     }
 
@@ -106,12 +113,12 @@ impl UploadJournal {
     }
 
     /// Records a creation that was refused permanently: the service would repeat that answer for the same key.
-    pub(crate) fn refused(&self, error: &AssetsError) {
+    pub(crate) async fn refused(&self, error: &AssetsError) {
         if let Some(log) = &self.0
             && matches!(error, AssetsError::Service(_))
             && !error.is_transient()
         {
-            log.abandon(None);
+            let _ = tokio::task::spawn_blocking(log.abandon(None)).await;
         }
     }
 }

@@ -60,7 +60,7 @@ mod words;
 pub use asset::{Asset, DEFAULT_BASE_URL, Flow, MULTIPART_MAX, SUPPORTED_TYPES};
 pub use batch::{Batch, BatchItem, BatchStatus};
 pub use builder::AssetsBuilder;
-pub use client::Assets;
+pub use client::{Assets, Unfinished};
 pub use delete_on_drop::{DeleteOnDrop, Uploaded};
 pub use direct::{DirectUpload, NewUpload};
 pub use download::Download;

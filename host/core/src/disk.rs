@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 
 use crate::buffers::Blocks;
 use crate::channel::{Content, Interrupted, Sender};
+use crate::stamp::Stamp;
 
 /// Why a content could not be written to disk.
 #[derive(Debug)]
@@ -96,10 +97,15 @@ pub async fn append(
 /// Sends a whole file, `chunk` bytes at a time. It finishes the channel only if the file has as many bytes as `expected`.
 /// Returns early and without an error when the receiver was dropped. `each` is called with every chunk.
 ///
+/// `since` is the file's stamp from an earlier moment, if its bytes must be those of that moment. Without it they must be
+/// those of now.
+///
 /// # Errors
-/// When the file cannot be read, or has another length than expected.
+/// When the file cannot be read, has another length than expected, or was changed in the meantime
+/// ([`SourceChanged`](crate::stamp::SourceChanged)). Then the channel is not finished.
 pub async fn pump(
     mut file: File,
+    since: Option<Stamp>,
     expected: Option<u64>,
     chunk: usize,
     mut sender: Sender,
@@ -107,6 +113,7 @@ pub async fn pump(
 ) -> io::Result<()> {
     let mut length = Length::new(expected);
     let mut blocks = Blocks::default();
+    let mut since = since.map(Some);
     loop {
         if std::future::poll_fn(|cx| sender.poll_ready(cx))
             .await
@@ -116,12 +123,21 @@ pub async fn pump(
         }
         let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
         let piece;
-        (file, block, piece) = off_thread(move || {
+        (file, block, piece, since) = off_thread(move || {
+            let before = match since {
+                Some(before) => before,
+                None => Stamp::of(&file.metadata()?),
+            };
             block.resize(block.capacity().min(chunk), 0);
             let count = file.read(&mut block)?;
+            if count == 0
+                && let (Some(before), Some(now)) = (before, Stamp::of(&file.metadata()?))
+            {
+                now.check_since(&before)?;
+            }
             let piece = block.split_to(count).freeze();
             block.clear();
-            Ok((file, block, piece))
+            Ok((file, block, piece, Some(before)))
         })
         .await?;
         blocks.keep(block);

@@ -10,6 +10,7 @@
 //! | [`replay`] | a whole file that can be read any number of times |
 //! | [`scratch`] | the private folder of a job, bounded in bytes, removed with the job |
 //! | [`media`] | media types from bytes, and the names that fit them |
+//! | [`stamp`] | whether a file was changed while it was read |
 //! | [`text`] | text from strangers, made safe to show |
 //! | [`seconds`] | durations as seconds, for serde |
 //! | [`mutex`] | a lock that a panic elsewhere does not poison |
@@ -26,6 +27,7 @@ pub mod mutex;
 pub mod replay;
 pub mod scratch;
 pub mod seconds;
+pub mod stamp;
 pub mod text;
 
 pub use file_info::FileInfo;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::disk::{self, WriteError};
 use crate::mutex::lock;
 use crate::scratch::{Scratch, TempFile};
+use crate::stamp::Stamp;
 
 use crate::channel::{Content, channel};
 use crate::{DEFAULT_CHUNK, FileInfo};
@@ -24,6 +25,8 @@ pub struct ReplayableFile {
     /// SHA-256 in hex, where it is known already.
     pub sha256: Option<String>,
     bytes: Contents,
+    /// The stamp of a file on disk when its size was taken. All later readings must give the same bytes.
+    since: Option<Stamp>,
 }
 
 enum Contents {
@@ -82,7 +85,21 @@ impl ReplayableFile {
             info,
             sha256: None,
             bytes,
+            since: None,
         }
+    }
+
+    /// Sets the stamp that a file on disk had when its size was taken. If the file is changed or replaced afterwards, each
+    /// reading fails. Without it, each reading fails only if the file is changed during that reading.
+    #[must_use]
+    pub fn unchanged_since(mut self, since: Option<Stamp>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// The stamp that was set by [`unchanged_since`](Self::unchanged_since).
+    pub fn since(&self) -> Option<Stamp> {
+        self.since
     }
 
     /// Length in bytes.
@@ -178,7 +195,8 @@ impl ReplayableFile {
                 .await
                 .map_err(io::Error::other)??
                 .ok_or(io::ErrorKind::NotFound)?;
-            disk::pump(opened, Some(file.size()), DEFAULT_CHUNK, sender, each).await?;
+            let (since, size) = (file.since, Some(file.size()));
+            disk::pump(opened, since, size, DEFAULT_CHUNK, sender, each).await?;
             Ok(end())
         });
         Reading { content, reader }

@@ -87,6 +87,16 @@ pub enum Error {
         /// Why.
         cause: StageCause,
     },
+    /// The journal could not be written. What was uploaded before is in the report, but the journal may lack it.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Journal(#[from] super::journal::JournalError),
+    /// The job was [cancelled](crate::Job::cancel_on) before it was done. Nothing partial of it stays.
+    #[error("{file}: cancelled")]
+    Cancelled {
+        /// The source's name.
+        file: String,
+    },
     /// The scratch folder could not be used.
     #[error("{file}: scratch folder: {reason}")]
     Scratch {

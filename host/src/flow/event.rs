@@ -18,6 +18,8 @@ pub enum Event<'a> {
     Known(&'a Report),
     /// The source of this name has changed since the journal recorded it.
     Changed(&'a str),
+    /// The asset that the journal records for this source does not exist any more, so the source is processed anew.
+    Gone(&'a str),
     /// The source was opened and its type was sniffed.
     Opened(&'a FileInfo),
     /// This many more bytes were read from the source.

@@ -12,7 +12,7 @@ use super::cause::{MAX_ERROR, StageCause, StageEnd};
 use super::engine::Engine;
 use super::limits::{CpuMeter, Exceeded, Limits, STACK};
 use super::state::StageState;
-use super::usage::Usage;
+use super::usage::{Usage, UsageSlot};
 
 /// A store under its limits.
 pub(crate) struct Guest {
@@ -20,6 +20,8 @@ pub(crate) struct Guest {
     limits: Limits,
     meter: Arc<CpuMeter>,
     started: Instant,
+    /// Receives the usage when this is dropped.
+    slot: Option<UsageSlot>,
 }
 
 impl Guest {
@@ -46,6 +48,7 @@ impl Guest {
             limits,
             meter,
             started: Instant::now(),
+            slot: None,
         }
     }
 
@@ -125,6 +128,11 @@ impl Guest {
         }
     }
 
+    /// Writes the usage into this slot when the guest is dropped, also if a failure or a cancellation drops it.
+    pub(crate) fn report_to(&mut self, slot: UsageSlot) {
+        self.slot = Some(slot);
+    }
+
     /// Counts wall-clock time from an earlier moment than the making of the store.
     pub(crate) fn count_from(&mut self, started: Instant) {
         self.started = started;
@@ -135,5 +143,13 @@ impl Guest {
         self.limits
             .wall_clock
             .saturating_sub(self.started.elapsed())
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            slot.set(self.usage());
+        }
     }
 }

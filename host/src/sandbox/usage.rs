@@ -1,7 +1,9 @@
 //! What a stage used.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use forebay_core::mutex::lock;
 use forebay_core::seconds;
 use serde::{Deserialize, Serialize};
 
@@ -21,4 +23,18 @@ pub struct Usage {
     pub wall_clock: Duration,
     /// The most linear memory that was in use at a time, in bytes.
     pub peak_memory: u64,
+}
+
+/// Receives what a stage used, however the stage ends. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UsageSlot(Arc<Mutex<Usage>>);
+
+impl UsageSlot {
+    pub(crate) fn get(&self) -> Usage {
+        lock(&self.0).clone()
+    }
+
+    pub(crate) fn set(&self, usage: Usage) {
+        *lock(&self.0) = usage;
+    }
 }

@@ -1,7 +1,7 @@
 //! The private folder of a job.
 //!
 //! Promise: the folder holds no more bytes than the job may hold. It is removed with the job, however the job ends, and
-//! whatever a plugin has made in it. Only a killed process leaves its folder behind: it lies in the host's scratch folder
+//! whatever a plugin has made in it. The removal runs on a thread that may block. Only a killed process leaves its folder behind: it lies in the host's scratch folder
 //! under a name that begins with `forebay-job-`, and [`sweep`] removes it when a host is started there later.
 
 mod files;
@@ -10,7 +10,6 @@ mod quota;
 mod removal;
 mod sweep;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 pub use files::{BLOCK, Spool, TempFile};
 pub use folder_lock::{LOCK, PREFIX, is_scratch};
 pub use quota::{Charge, ScratchFull};
-pub use removal::ScratchFolder;
+pub use removal::{Removal, ScratchFolder};
 pub use sweep::{owner, sweep};
 
 use folder_lock::lock_folder;
@@ -29,10 +28,8 @@ use quota::Budget;
 pub struct Scratch(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     folder: ScratchFolder,
-    /// Tells other processes that the folder is in use.
-    _lock: File,
     budget: Arc<Budget>,
 }
 
@@ -58,8 +55,7 @@ impl Scratch {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         let lock = lock_folder(folder.path())?;
         Ok(Self(Arc::new(Inner {
-            folder: ScratchFolder::new(folder.keep()),
-            _lock: lock,
+            folder: ScratchFolder::new(folder.keep(), Some(lock), None),
             budget,
         })))
     }
@@ -70,7 +66,8 @@ impl Scratch {
     /// When the folder cannot be made.
     pub fn folder(&self) -> io::Result<(ScratchFolder, Arc<Charge>)> {
         let folder = tempfile::tempdir_in(self.path())?;
-        Ok((ScratchFolder::new(folder.keep()), self.charge()))
+        let folder = ScratchFolder::new(folder.keep(), None, Some(self.clone()));
+        Ok((folder, self.charge()))
     }
 
     /// Makes a file to write to, and the handle by which it is read later.
@@ -96,6 +93,11 @@ impl Scratch {
         adopted.charge(bytes).map_err(ScratchFull::into_io)?;
         std::fs::rename(path, adopted.path())?;
         Ok(adopted)
+    }
+
+    /// Tells when the folder is removed, after the last clone was dropped.
+    pub fn removal(&self) -> Removal {
+        self.0.folder.removal(Arc::downgrade(&self.0))
     }
 
     fn path(&self) -> &Path {

@@ -1,29 +1,92 @@
 //! Removal of folders that a plugin has filled.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Weak;
+
+use tokio::sync::watch;
 
 use super::folder_lock::{LOCK, PREFIX, lock_folder};
+use super::{Inner, Scratch};
 
-/// A folder in scratch. Dropping it removes it with all its contents.
+/// A folder in scratch. Dropping it removes it with all its contents: on a blocking thread of the runtime if there is a
+/// runtime, otherwise at once.
 #[derive(Debug)]
-pub struct ScratchFolder(PathBuf);
+pub struct ScratchFolder(Option<Contents>);
+
+#[derive(Debug)]
+struct Contents {
+    path: PathBuf,
+    /// Dropped when the folder is removed.
+    gone: watch::Sender<()>,
+    /// Tells other processes that the folder is in use.
+    _lock: Option<File>,
+    /// The scratch that contains this folder. It is removed later than this folder.
+    _parent: Option<Scratch>,
+}
 
 impl ScratchFolder {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self(path)
+    pub(super) fn new(path: PathBuf, lock: Option<File>, parent: Option<Scratch>) -> Self {
+        Self(Some(Contents {
+            path,
+            gone: watch::Sender::new(()),
+            _lock: lock,
+            _parent: parent,
+        }))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        match &self.0 {
+            Some(contents) => &contents.path,
+            // Only while it is dropped.
+            None => Path::new(""),
+        }
+    }
+
+    pub(super) fn removal(&self, scratch: Weak<Inner>) -> Removal {
+        Removal {
+            scratch,
+            gone: self.0.as_ref().map(|contents| contents.gone.subscribe()),
+        }
     }
 }
 
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.0) {
-            tracing::warn!("scratch folder {}: {error}", self.0.display());
+        let contents = self.0.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // If the runtime is shutting down, it drops the contents here.
+            drop(runtime.spawn_blocking(move || drop(contents)));
+        }
+    }
+}
+
+impl Drop for Contents {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!("scratch folder {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Tells when a scratch folder is removed.
+#[derive(Debug)]
+pub struct Removal {
+    scratch: Weak<Inner>,
+    gone: Option<watch::Receiver<()>>,
+}
+
+impl Removal {
+    /// Waits for the removal. Returns at once if somebody still uses the folder.
+    pub async fn wait(self) {
+        if self.scratch.strong_count() > 0 {
+            return;
+        }
+        if let Some(mut gone) = self.gone {
+            // Nothing is ever sent. The sender is dropped when the folder is removed.
+            while gone.changed().await.is_ok() {}
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A file between two stages.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use forebay_core::FileInfo;
 use forebay_core::channel::Content;
 use forebay_core::replay::ReplayableFile;
 
-use crate::flow::report::StageReport;
+use super::stage_run::StageRun;
 
 /// A file between two stages.
 pub(super) struct InFlight {
@@ -19,9 +19,8 @@ pub(super) struct InFlight {
 /// How a file was made.
 #[derive(Clone, Default)]
 pub(super) struct Origin {
-    /// The stages that it went through. Each entry is set when the stage has succeeded, which is before the content
-    /// ends.
-    pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
+    /// The stages that it went through.
+    pub(super) trail: Vec<Arc<StageRun>>,
     /// The type of the file that the last stage received; `None` for the source.
     pub(super) came_from: Option<String>,
     /// The type that was set for the source, in place of the one that its bytes show.

@@ -2,20 +2,22 @@
 //!
 //! Promise: stages and deliveries of a job overlap. The job uses a bounded number of instances and a bounded amount of
 //! memory, however many files its plugins emit. Dropping the job's future ends its plugins, closes its connections and
-//! removes its scratch.
+//! removes its scratch. A job that is cancelled by its own signal does the same and still returns its report.
 
 mod abort_on_drop;
+mod cancel;
 mod error;
 mod in_flight;
 mod outputs;
 #[cfg(feature = "journal")]
 mod recorded;
 mod run;
+mod stage_run;
 mod steps;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::flow::error::Error;
 use crate::flow::event::{Event, Observer};
@@ -26,6 +28,7 @@ use crate::flow::report::Report;
 use crate::flow::runtime::Runtime;
 use crate::flow::sink::Sink;
 use crate::flow::source::Source;
+use cancel::Cancel;
 use forebay_core::FileInfo;
 use forebay_core::media;
 use forebay_core::scratch::Scratch;
@@ -48,6 +51,7 @@ pub struct Job {
     hash_files: bool,
     /// The scratch of the parent job, if this job is part of one. Both share one limit.
     parent_scratch: Option<Scratch>,
+    cancel: Cancel,
 }
 
 impl Job {
@@ -68,6 +72,7 @@ impl Job {
             journal: None,
             hash_files: false,
             parent_scratch: None,
+            cancel: Cancel::default(),
         }
     }
 
@@ -95,6 +100,13 @@ impl Job {
     /// which plugin made which file from which input. Each file is then hashed as well, at about 1.5 GiB/s per core.
     pub fn hash_files(mut self, hash: bool) -> Self {
         self.hash_files = hash;
+        self
+    }
+
+    /// Cancels the job when this future ends. The job then fails with [`Error::Cancelled`], and its report contains what
+    /// was done before. Everything in flight is removed, as if the job had been dropped.
+    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.cancel = Cancel::on(signal);
         self
     }
 
@@ -134,14 +146,20 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
     let run = Arc::new(run);
     // A separate task, so that the first stage does not share its thread with whatever else the caller awaits.
     let mut task = AbortOnDrop(tokio::spawn(run.clone().start(source)));
-    let over_limit = tokio::select! {
+    let stopped = tokio::select! {
         biased;
         () = task.wait_on() => false,
         () = run.over_limit() => true,
+        () = run.cancel.requested() => {
+            let file = run.results().source.name.clone();
+            run.fail(Error::Cancelled { file });
+            true
+        }
     };
-    if over_limit {
+    if stopped {
         // The task ends here, before its results are read.
         task.stop().await;
+        wait_for_tasks(run.clone()).await;
     }
     let Results {
         source,
@@ -149,8 +167,13 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         mut files,
         mut errors,
         interrupted,
+        stages,
+        scratch_removal,
         ..
     } = std::mem::take(&mut *run.results());
+    if let Some(removal) = scratch_removal {
+        removal.wait().await;
+    }
     if let Some(file) = interrupted.filter(|_| errors.is_empty()) {
         errors.push(Error::Interrupted { file });
     }
@@ -161,6 +184,14 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         detected_type,
         files: files.into_iter().map(|(_, file)| file).collect(),
         failures: errors.iter().map(ToString::to_string).collect(),
+        stages: if errors.is_empty() {
+            Vec::new()
+        } else {
+            let stages = stages.iter();
+            stages
+                .filter_map(|stage| stage.unreported(&run.pipeline))
+                .collect()
+        },
         elapsed: started.elapsed(),
     };
     if errors.is_empty() {
@@ -170,6 +201,17 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
             report: Box::new(report),
             errors,
         })
+    }
+}
+
+/// Waits until the tasks of a stopped job have ended. They were aborted, and each ends on the thread that runs it.
+async fn wait_for_tasks(run: Arc<Run>) {
+    /// A task that computes ends at the next tick of the engine's clock, which is much sooner.
+    const MOST: Duration = Duration::from_secs(5);
+    let started = Instant::now();
+    // This function and its caller have one each.
+    while Arc::strong_count(&run) > 2 && started.elapsed() < MOST {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

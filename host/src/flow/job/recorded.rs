@@ -1,46 +1,134 @@
 //! A job that is recorded in a journal.
 
+use std::sync::Arc;
 use std::time::Instant;
+
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::run::Run;
 use super::{Job, JobError, execute};
 use crate::flow::error::Error;
 use crate::flow::event::Event;
-use crate::flow::journal::{JobJournal, Journal};
+use crate::flow::journal::{Active, JobJournal, Journal};
 use crate::flow::report::Report;
+use crate::flow::sink::{Sink, SinkError};
+use crate::flow::source::SourceState;
 
-/// Runs a job, unless the journal records it as done. Records what the job does.
+/// How many assets of one job are asked for at the same time, before the job is skipped.
+const ASKED: usize = 8;
+
+/// Runs a job, unless the journal records it as done and the sink still has its files. Records what the job does.
 pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result<Report, JobError> {
-    let journal = match open(&job, journal).await {
-        Ok(journal) => journal,
-        Err(error) => {
-            let mut report = Report::new(job.pipeline.name());
-            report.source = job.source_info();
-            report.failures.push(error.to_string());
-            return Err(JobError {
-                report: Box::new(report),
-                errors: vec![error],
-            });
+    let (cancel, begin) = (job.cancel.clone(), begin(&job, journal));
+    let begun = cancel.unless_requested(begin).await;
+    let (journal, _active) = match begun {
+        Some(Ok(Begun::Known(report))) => {
+            (job.observer)(Event::Known(&report));
+            return Ok(*report);
+        }
+        Some(Ok(Begun::Anew(journal, active))) => (journal, active),
+        Some(Err(error)) => return Err(failed(&job, error)),
+        None => {
+            let file = job.source.name().to_owned();
+            return Err(failed(&job, Error::Cancelled { file }));
         }
     };
-    let _active = journal.enter().await;
-    if let Some(report) = journal.done() {
-        (job.observer)(Event::Known(&report));
-        return Ok(report);
-    }
-    let begin = {
-        let journal = journal.clone();
-        tokio::task::spawn_blocking(move || journal.begin())
-    };
-    if begin.await.unwrap_or_default() {
-        (job.observer)(Event::Changed(job.source.name()));
-    }
     let (run, source) = Run::new(job);
-    let report = execute(run.record_in(journal.clone()), source, started).await?;
-    let finished = report.clone();
-    // The task does not panic. If the runtime shuts down, the task is cancelled with it.
-    let _ = tokio::task::spawn_blocking(move || journal.finish(&finished)).await;
-    Ok(report)
+    let ended = execute(run.record_in(journal.clone()), source, started).await;
+    let mut failed = match ended {
+        Ok(report) => {
+            let (noted, finished) = (journal.clone(), report.clone());
+            // The task does not panic. If the runtime shuts down, the task is cancelled with it.
+            let _ = tokio::task::spawn_blocking(move || noted.finish(&finished)).await;
+            if journal.check().is_ok() {
+                return Ok(report);
+            }
+            JobError {
+                report: Box::new(report),
+                errors: Vec::new(),
+            }
+        }
+        Err(failed) => failed,
+    };
+    if let Err(error) = journal.check() {
+        let error = Error::from(error);
+        failed.report.failures.push(error.to_string());
+        failed.errors.push(error);
+    }
+    Err(failed)
+}
+
+/// How a job begins.
+enum Begun {
+    /// It is done, and this is its report.
+    Known(Box<Report>),
+    /// It must run.
+    Anew(JobJournal, Active),
+}
+
+fn begin(
+    job: &Job,
+    journal: &Journal,
+) -> impl Future<Output = Result<Begun, Error>> + Send + use<> {
+    let opened = open(job, journal);
+    let (sink, observer) = (job.sink.clone(), job.observer.clone());
+    let name = job.source.name().to_owned();
+    async move {
+        let journal = opened.await?;
+        let active = journal.enter().await;
+        let gone = gone(sink, &journal).await;
+        let gone = gone.map_err(|reason| Error::Sink {
+            file: name.clone(),
+            reason,
+        })?;
+        if !gone.is_empty() {
+            observer(Event::Gone(&name));
+            let journal = journal.clone();
+            let _ = tokio::task::spawn_blocking(move || {
+                gone.into_iter().for_each(|file| journal.gone(file));
+            })
+            .await;
+        } else if let Some(report) = journal.done() {
+            return Ok(Begun::Known(Box::new(report)));
+        }
+        let begin = {
+            let journal = journal.clone();
+            tokio::task::spawn_blocking(move || journal.begin())
+        };
+        if begin.await.unwrap_or_default() {
+            observer(Event::Changed(&name));
+        }
+        journal.check()?;
+        Ok(Begun::Anew(journal, active))
+    }
+}
+
+/// The files of the job that the journal records as delivered and the sink does not have any more.
+async fn gone(sink: Arc<dyn Sink>, journal: &JobJournal) -> Result<Vec<String>, SinkError> {
+    let asked = journal.delivered().into_iter().map(|(file, place)| {
+        let sink = sink.clone();
+        async move {
+            let there = sink.still_has(&place).await?;
+            Ok::<_, SinkError>((!there).then_some(file))
+        }
+    });
+    let gone: Vec<Option<String>> = futures::stream::iter(asked)
+        .buffer_unordered(ASKED)
+        .try_collect()
+        .await?;
+    Ok(gone.into_iter().flatten().collect())
+}
+
+/// A job that failed before it was started.
+fn failed(job: &Job, error: Error) -> JobError {
+    (job.observer)(Event::Failed(&error));
+    let mut report = Report::new(job.pipeline.name());
+    report.source = job.source_info();
+    report.failures.push(error.to_string());
+    JobError {
+        report: Box::new(report),
+        errors: vec![error],
+    }
 }
 
 /// The part of the journal for this job.
@@ -52,11 +140,12 @@ fn open(
     let (journal, pipeline) = (journal.clone(), job.pipeline.clone());
     let sink = job.sink.identity();
     async move {
+        journal.check()?;
         let Some(sink) = sink else {
             let reason = std::io::Error::other("a journal notes uploads, and nothing else");
             return Err(Error::Source { file, reason });
         };
-        let (place, state) = state
+        let SourceState { place, state } = state
             .await
             .map_err(|reason| Error::Source { file, reason })?;
         Ok(journal.job(&pipeline, &sink, &place, &state))

@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use forebay_core::FileInfo;
 use forebay_core::mutex::lock;
-use forebay_core::scratch::Scratch;
+use forebay_core::scratch::{Removal, Scratch};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::Job;
+use super::cancel::Cancel;
+use super::stage_run::StageRun;
 use crate::flow::error::Error;
 use crate::flow::event::{Event, Observer};
 #[cfg(feature = "journal")]
@@ -32,6 +34,7 @@ pub(super) struct Run {
     /// Whether reports contain the SHA-256 of every file between two stages.
     pub(super) hash_files: bool,
     pub(super) parent_scratch: Option<Scratch>,
+    pub(super) cancel: Cancel,
     /// Notified when the job gets its permit and starts.
     pub(super) begun: Notify,
     /// Notified when the job reaches one of its own limits.
@@ -47,6 +50,10 @@ pub(super) struct Results {
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     pub(super) deliveries: u64,
+    /// The stages that were started, in this order.
+    pub(super) stages: Vec<Arc<StageRun>>,
+    /// Tells when the job's scratch is removed.
+    pub(super) scratch_removal: Option<Removal>,
     /// How many files all stages together have emitted.
     emitted: u64,
     /// Name of a file whose upstream stage failed. The stage's own error is reported separately.
@@ -73,6 +80,7 @@ impl Run {
             journal: None,
             hash_files: job.hash_files,
             parent_scratch: job.parent_scratch,
+            cancel: job.cancel,
             begun: Notify::new(),
             over: Notify::new(),
             results: Mutex::default(),

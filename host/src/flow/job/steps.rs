@@ -6,7 +6,7 @@
 //! returned and nothing waits forever.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use forebay_core::FileInfo;
 use forebay_core::channel::{Sender, channel};
@@ -19,6 +19,7 @@ use super::abort_on_drop::AbortOnDrop;
 use super::in_flight::{InFlight, Origin};
 use super::outputs::Outputs;
 use super::run::{Permit, Run};
+use super::stage_run::StageRun;
 use crate::flow::error::Error;
 use crate::flow::event::{Event, Progress};
 use crate::flow::pipeline::PipelineError;
@@ -54,6 +55,7 @@ impl Run {
             Ok(scratch) => scratch,
             Err(reason) => return self.fail(Error::scratch(file, reason)),
         };
+        self.results().scratch_removal = Some(scratch.removal());
         let opened = match source.open().await {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::Source { file, reason }),
@@ -189,8 +191,9 @@ impl Run {
             );
         }
         let fingerprint = self.hash_files.then(|| content.hash());
-        let report = Arc::new(OnceLock::new());
-        origin.trail.push(report.clone());
+        let stage_run = Arc::new(StageRun::new(at, &info.name));
+        self.results().stages.push(stage_run.clone());
+        origin.trail.push(stage_run.clone());
         origin.came_from = Some(info.media_type.clone());
         origin.replay = None;
         let mut outputs = Outputs::new(
@@ -206,6 +209,7 @@ impl Run {
             scratch: &scratch,
             budget: self.host.budget(),
             emitted,
+            usage: stage_run.usage.clone(),
         };
         let ended = {
             // What the plugin prints is logged within it.
@@ -237,7 +241,7 @@ impl Run {
                 let mut said = StageReport::new(label, stage, info.name, done.usage);
                 said.input_sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
                 (self.observer)(Event::Transformed(&said));
-                let _ = report.set(said);
+                let _ = stage_run.report.set(said);
                 match done.outputs {
                     StageOutputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
                     StageOutputs::Stored(files) => {
@@ -245,8 +249,14 @@ impl Run {
                     }
                 }
             }
-            Err(StageEnd::Failed(cause)) => self.fail_stage(at, &info.name, cause),
-            Err(StageEnd::Interrupted) => self.interrupted(&info.name),
+            Err(StageEnd::Failed(cause)) => {
+                let _ = stage_run.failure.set(cause.to_string());
+                self.fail_stage(at, &info.name, cause);
+            }
+            Err(StageEnd::Interrupted) => {
+                let _ = stage_run.failure.set("interrupted".into());
+                self.interrupted(&info.name);
+            }
         }
         outputs.finish().await;
     }
@@ -308,7 +318,7 @@ impl Run {
         let mut stages: Vec<StageReport> = origin
             .trail
             .iter()
-            .filter_map(|stage| stage.get().cloned())
+            .filter_map(|stage| stage.report.get().cloned())
             .collect();
         if self.hash_files {
             // The output of a stage for this file is the input of the next stage.
@@ -327,6 +337,7 @@ impl Run {
             place,
         };
         (self.observer)(Event::Delivered(delivery, &report));
+        origin.trail.iter().for_each(|stage| stage.deliver());
         self.results().files.push((origin.place, report));
     }
 
@@ -349,7 +360,7 @@ impl Run {
         let (size, chunk) = (file.info.size, self.host.chunk);
         let pump = AbortOnDrop(tokio::spawn(async move {
             let _until_it_is_read = charge;
-            disk::pump(opened, size, chunk, sender, |_| {}).await
+            disk::pump(opened, None, size, chunk, sender, |_| {}).await
         }));
         self.clone().advance(file, at, permit, scratch).await;
         if let Err(reason) = pump.wait().await {

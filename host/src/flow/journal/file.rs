@@ -138,7 +138,9 @@ impl Place<'_> {
         match serde_json::from_slice(line) {
             Ok(AnyHead::Journal { version }) if version == u64::from(VERSION) => {}
             Ok(AnyHead::Journal { version }) => {
-                let problem = format!("version {version}, this forebay reads {VERSION}");
+                let problem = format!(
+                    "version {version}, this forebay reads {VERSION}; name another file to begin a new journal"
+                );
                 return Err(self.unreadable(1, problem));
             }
             Err(_) => return Err(self.no_journal(NO_HEAD)),
@@ -306,7 +308,7 @@ mod tests {
     use crate::flow::report::Report;
 
     const HEAD: &str =
-        "{\"forebay-journal\":{\"version\":1,\"id\":\"0123456789abcdef0123456789abcdef\"}}\n";
+        "{\"forebay-journal\":{\"version\":2,\"id\":\"0123456789abcdef0123456789abcdef\"}}\n";
     const BEGUN: &str = "{\"begun\":{\"place\":\"p\",\"state\":\"s\"}}\n";
 
     /// A folder with a file in it.
@@ -354,8 +356,8 @@ mod tests {
             b"{\"forebay-journal\":[1,\"x\"]}\n",
             b"{\"forebay-journals\":",
             b"{\"forebay-journal\": {\"version\":1",
-            b"{\"forebay-journal\":{\"version\":1,\"id\":\"not hex",
-            b"{\"forebay-journal\":{\"version\":1,\"id\":\"0123\0\0\0\0",
+            b"{\"forebay-journal\":{\"version\":2,\"id\":\"not hex",
+            b"{\"forebay-journal\":{\"version\":2,\"id\":\"0123\0\0\0\0",
             // A file of zeros may be anything.
             &[0; 83],
             &one_line,
@@ -369,10 +371,10 @@ mod tests {
     fn a_journal_that_cannot_be_read_is_left_as_it_is() {
         for (content, words) in [
             (
-                "{\"forebay-journal\":{\"version\":2,\"name\":\"x\"}}\n{\"begun\":{\"pl",
-                "line 1: version 2, this forebay reads 1",
+                "{\"forebay-journal\":{\"version\":3,\"name\":\"x\"}}\n{\"begun\":{\"pl",
+                "line 1: version 3, this forebay reads 2",
             ),
-            ("{\"forebay-journal\":{\"version\":1}}\n", "line 1: missing"),
+            ("{\"forebay-journal\":{\"version\":2}}\n", "line 1: missing"),
             (&format!("{HEAD}words\n{BEGUN}"), "line 2: "),
             // The torn last record stays, too.
             (

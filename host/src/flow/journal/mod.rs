@@ -3,11 +3,12 @@
 //! Promise: with a journal, a run that ends at any point and is started again does each remaining step once. A job that
 //! was done is not run again. An asset that was complete is not sent again. Bytes that had arrived are only completed.
 //! If the response to a creation was lost, the creation is retried with the same Idempotency-Key, so that the service
-//! does not create a second asset (it remembers a key for 24 hours).
+//! does not create a second asset (it remembers a key for 24 hours). What a run cannot record, it does not continue: the
+//! first record that cannot be written fails its job and every later one.
 
 mod file;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -19,11 +20,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use crate::flow::pipeline::Pipeline;
+use crate::flow::place::Place;
 use crate::flow::report::Report;
-use forebay_assets::journal::{Known, UploadLog};
+use crate::sandbox::stage::Stage;
+use forebay_assets::journal::{Known, UploadLog, WriteRecord};
 use forebay_core::mutex::lock;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,41 +68,54 @@ pub enum JournalError {
 /// Pass it to each [`Job`](crate::Job::journal) of a run. Only one run can have it open at a time.
 ///
 /// # Format
-/// JSON Lines, version 1: one document per line. Each line is synced to disk before anything relies on it. If the last
+/// JSON Lines, version 2: one document per line. Each line is synced to disk before anything relies on it. If the last
 /// record is cut off, nothing relies on it yet, and it is removed. Any other line that cannot be read is an error. A
 /// file that does not begin with the first line of a journal is never changed.
 ///
 /// | line | meaning |
 /// |---|---|
-/// | `{"forebay-journal":{"version":1,"id":…}}` | the first line; the id makes this journal's Idempotency-Keys unique |
+/// | `{"forebay-journal":{"version":2,"id":…}}` | the first line; the id makes this journal's Idempotency-Keys unique |
 /// | `{"begun":{"place":…,"state":…}}` | a job began over a source in this state; both are digests |
 /// | `{"known":{"file":…,"known":{"put":{…}}}}` | the storage has the bytes of a file: asset id, SHA-256, size |
 /// | `{"known":{"file":…,"known":{"delivered":{…}}}}` | the service has the asset |
-/// | `{"abandoned":{"file":…,"asset_id":…}}` | asset about to be deleted, or its creation refused: its key is used up |
+/// | `{"abandoned":{"file":…,"asset_id":…}}` | asset about to be deleted or gone, or its creation refused: its key is used up |
 /// | `{"deleted":{"file":…,"asset_id":…}}` | that asset is deleted |
 /// | `{"done":{"job":…,"report":…}}` | a job is done |
 ///
-/// A file is identified by its job's digest (service, plugins, configs, place and state of the source) and by its
-/// position among the outputs of each stage.
+/// A file is identified by its job's digest and by its position among the outputs of each stage. The job's digest covers
+/// what decides its result: the service and the account (a digest of the key, not the key), the plugins, configs and
+/// grants, and the place and state of the source. The place of a source is the path by which it is named, so two links to
+/// one file are two sources.
 #[derive(Clone)]
 pub struct Journal(Arc<Shared>);
 
 struct Shared {
-    inner: Mutex<Inner>,
+    path: PathBuf,
+    id: String,
+    /// Locked while a record is written. Separate from the state, so that nobody who reads the state waits for the disk.
+    writer: Mutex<Writer>,
+    state: Mutex<State>,
     /// Notified when a job ends.
     ended: Notify,
 }
 
-struct Inner {
-    path: PathBuf,
+struct Writer {
     file: File,
-    id: String,
+    /// Whether the file ends with an incomplete line that could not be removed. Then nothing more is written.
+    torn: bool,
+}
+
+#[derive(Default)]
+struct State {
     /// The state of a source when its job last began. The key is a digest of the pipeline and the source's place.
     sources: HashMap<String, String>,
-    files: HashMap<String, FileState>,
+    /// By job and position: `JOB/0/2`.
+    files: BTreeMap<String, FileState>,
     done: HashMap<String, Report>,
     /// Jobs that are running.
     active: HashSet<String>,
+    /// Why a record could not be written.
+    fault: Option<Arc<io::Error>>,
 }
 
 /// What is known about one file of a job.
@@ -146,22 +162,32 @@ impl Journal {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
         let file::Opened { file, id, records } = file::open(&path)?;
-        let mut inner = Inner {
-            path,
-            file,
-            id,
-            sources: HashMap::new(),
-            files: HashMap::new(),
-            done: HashMap::new(),
-            active: HashSet::new(),
-        };
+        let mut state = State::default();
         for record in records {
-            inner.take_in(record);
+            state.take_in(record);
         }
         Ok(Self(Arc::new(Shared {
-            inner: Mutex::new(inner),
+            path,
+            id,
+            writer: Mutex::new(Writer { file, torn: false }),
+            state: Mutex::new(state),
             ended: Notify::new(),
         })))
+    }
+
+    /// Returns the first error that occurred when a record was written. Jobs fail with it, so that nothing is uploaded
+    /// that no later run would know about.
+    ///
+    /// # Errors
+    /// If a record could not be written.
+    pub fn check(&self) -> Result<(), JournalError> {
+        match &self.state().fault {
+            None => Ok(()),
+            Some(fault) => Err(JournalError::Io {
+                path: self.0.path.clone(),
+                reason: io::Error::new(fault.kind(), fault.clone()),
+            }),
+        }
     }
 
     /// The part for a job that runs `pipeline` into this sink, over the source at `place` in this `state`. The state is
@@ -170,50 +196,55 @@ impl Journal {
         &self,
         pipeline: &Pipeline,
         sink: &str,
-        place: &str,
-        state: &str,
+        place: &[u8],
+        state: &[u8],
     ) -> JobJournal {
-        let mut hash = Sha256::new();
-        hash.update(sink);
-        hash.update([0]);
+        let mut hash = PartsHash::default();
+        hash.add(sink);
         for stage in pipeline.stages() {
-            hash.update(stage.plugin.digest());
-            hash.update(stage.config.to_string());
-            hash.update([0]);
+            hash.add_stage(stage);
         }
-        let pipeline = hex::encode(hash.finalize());
-        let place = digest(&[&pipeline, place]);
+        let pipeline = hash.finish();
+        let place = digest([pipeline.as_bytes(), place]);
         JobJournal {
             journal: self.clone(),
-            key: digest(&[&place, state]),
+            key: digest([place.as_bytes(), state]),
             place,
-            state: digest(&[state]),
+            state: digest([state]),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.0.inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
     }
 
     /// Writes a record, syncs it, and applies it.
     fn record(&self, record: Record) {
-        let mut inner = self.lock();
-        if let Err(error) = inner.append(&record) {
-            // The run continues. What it does is correct; only a later run would not know about it.
-            tracing::error!("journal {}: {error}", inner.path.display());
+        self.write(&record);
+        self.state().take_in(record);
+    }
+
+    /// Writes a record and syncs it.
+    fn write(&self, record: &Record) {
+        let written = lock(&self.0.writer).append(record);
+        if let Err(error) = written {
+            tracing::debug!("journal {}: {error}", self.0.path.display());
+            self.state().fault.get_or_insert_with(|| Arc::new(error));
         }
-        inner.take_in(record);
     }
 }
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Journal").field(&self.lock().path).finish()
+        f.debug_tuple("Journal").field(&self.0.path).finish()
     }
 }
 
-impl Inner {
+impl Writer {
     fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
+        if self.torn {
+            return Err(io::Error::other("its last record is incomplete"));
+        }
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         let before = self.file.metadata()?.len();
@@ -223,11 +254,13 @@ impl Inner {
             .and_then(|()| self.file.sync_data());
         if written.is_err() {
             // An incomplete line would corrupt the next one.
-            self.file.set_len(before)?;
+            self.torn = self.file.set_len(before).is_err();
         }
         written
     }
+}
 
+impl State {
     fn take_in(&mut self, record: Record) {
         match record {
             Record::Begun { place, state } => {
@@ -237,6 +270,9 @@ impl Inner {
                 self.files.entry(file).or_default().known = Some(known);
             }
             Record::Abandoned { file, asset_id } => {
+                if let Some((job, _)) = file.split_once('/') {
+                    self.done.remove(job);
+                }
                 let file = self.files.entry(file).or_default();
                 file.abandoned += 1;
                 file.doomed.extend(asset_id);
@@ -253,15 +289,49 @@ impl Inner {
     }
 }
 
-fn digest(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-        hash.update([0]);
+/// A digest of parts. Each part is preceded by its length, so that no two lists of parts give the same digest.
+#[derive(Default)]
+struct PartsHash(Sha256);
+
+impl PartsHash {
+    fn add(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
     }
-    let mut hex = hex::encode(hash.finalize());
-    hex.truncate(32);
-    hex
+
+    /// Adds everything about a stage that decides what it makes of a file.
+    fn add_stage(&mut self, stage: &Stage) {
+        self.add(stage.plugin.digest());
+        self.add(stage.config.to_string());
+        let grants = &stage.grants;
+        for folders in [&grants.read, &grants.write] {
+            self.add(folders.len().to_string());
+            for (path, folder) in folders {
+                self.add(path);
+                self.add(folder.as_os_str().as_encoded_bytes());
+            }
+        }
+        self.add(grants.env.len().to_string());
+        for (name, value) in &grants.env {
+            self.add(name);
+            self.add(value);
+        }
+        self.add(format!("{:?} {:?}", grants.clock, grants.random));
+    }
+
+    /// The first 128 bits, in hex.
+    fn finish(self) -> String {
+        let mut hex = hex::encode(self.0.finalize());
+        hex.truncate(32);
+        hex
+    }
+}
+
+fn digest<const N: usize>(parts: [&[u8]; N]) -> String {
+    let mut hash = PartsHash::default();
+    parts.into_iter().for_each(|part| hash.add(part));
+    hash.finish()
 }
 
 /// The part of a journal that concerns one job.
@@ -280,7 +350,7 @@ impl JobJournal {
             let mut ended = std::pin::pin!(self.journal.0.ended.notified());
             // From here on, no notification is missed.
             ended.as_mut().enable();
-            if self.journal.lock().active.insert(self.key.clone()) {
+            if self.journal.state().active.insert(self.key.clone()) {
                 return Active(self.clone());
             }
             ended.await;
@@ -289,12 +359,42 @@ impl JobJournal {
 
     /// The report of the job, if it was done.
     pub(crate) fn done(&self) -> Option<Report> {
-        self.journal.lock().done.get(&self.key).cloned()
+        self.journal.state().done.get(&self.key).cloned()
+    }
+
+    /// The job's files that the sink has accepted in this run or an earlier one. Each is given by its key and its place.
+    pub(crate) fn delivered(&self) -> Vec<(String, Place)> {
+        let prefix = format!("{}/", self.key);
+        let state = self.journal.state();
+        let files = state.files.range(prefix.clone()..);
+        files
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .filter_map(|(key, file)| match &file.known {
+                Some(Known::Delivered { asset, flow, .. }) => {
+                    let (asset, flow) = (asset.clone(), *flow);
+                    Some((key.clone(), Place::Asset { asset, flow }))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Records that a delivered file does not exist any more. The job is then not done any more. May block.
+    pub(crate) fn gone(&self, file: String) {
+        self.journal.record(Record::Abandoned {
+            file,
+            asset_id: None,
+        });
+    }
+
+    /// See [`Journal::check`].
+    pub(crate) fn check(&self) -> Result<(), JournalError> {
+        self.journal.check()
     }
 
     /// Records that the job begins. Returns whether the source has changed since it was processed before.
     pub(crate) fn begin(&self) -> bool {
-        let before = self.journal.lock().sources.get(&self.place).cloned();
+        let before = self.journal.state().sources.get(&self.place).cloned();
         if before.as_ref() == Some(&self.state) {
             return false;
         }
@@ -329,7 +429,7 @@ pub(crate) struct Active(JobJournal);
 impl Drop for Active {
     fn drop(&mut self) {
         let Self(job) = self;
-        job.journal.lock().active.remove(&job.key);
+        job.journal.state().active.remove(&job.key);
         job.journal.0.ended.notify_waiters();
     }
 }
@@ -341,10 +441,17 @@ pub(crate) struct FileJournal {
     key: String,
 }
 
+impl FileJournal {
+    /// See [`Journal::check`].
+    pub(crate) fn check(&self) -> Result<(), JournalError> {
+        self.journal.check()
+    }
+}
+
 impl UploadLog for FileJournal {
     /// What the service has of the file.
     fn known(&self) -> Option<Known> {
-        self.journal.lock().files.get(&self.key)?.known.clone()
+        self.journal.state().files.get(&self.key)?.known.clone()
     }
 
     /// Records what the service has.
@@ -356,11 +463,14 @@ impl UploadLog for FileJournal {
     }
 
     /// Records that an asset is about to be deleted, or that this attempt created none and will create none.
-    fn abandon(&self, asset_id: Option<&str>) {
-        self.journal.record(Record::Abandoned {
+    fn abandon(&self, asset_id: Option<&str>) -> WriteRecord {
+        let record = || Record::Abandoned {
             file: self.key.clone(),
             asset_id: asset_id.map(str::to_owned),
-        });
+        };
+        self.journal.state().take_in(record());
+        let (journal, record) = (self.journal.clone(), record());
+        Box::new(move || journal.write(&record))
     }
 
     /// Records that an asset is deleted.
@@ -373,23 +483,23 @@ impl UploadLog for FileJournal {
 
     /// Assets that are to be deleted.
     fn doomed(&self) -> Vec<String> {
-        let inner = self.journal.lock();
-        let file = inner.files.get(&self.key);
+        let state = self.journal.state();
+        let file = state.files.get(&self.key);
         file.map_or_else(Vec::new, |file| file.doomed.clone())
     }
 
     /// The Idempotency-Key of the current attempt, for a file of this size and content. It is the same in every run,
     /// until an attempt is abandoned.
     fn idempotency_key(&self, size: u64, content: &str) -> String {
-        let inner = self.journal.lock();
-        let abandoned = inner.files.get(&self.key).map_or(0, |file| file.abandoned);
-        let attempt = digest(&[
-            &self.key,
-            &abandoned.to_string(),
-            &size.to_string(),
-            content,
+        let state = self.journal.state();
+        let abandoned = state.files.get(&self.key).map_or(0, |file| file.abandoned);
+        let attempt = digest([
+            self.key.as_bytes(),
+            &abandoned.to_le_bytes(),
+            &size.to_le_bytes(),
+            content.as_bytes(),
         ]);
-        format!("forebay-{}-{attempt}", inner.id)
+        format!("forebay-{}-{attempt}", self.journal.0.id)
     }
 }
 
@@ -402,7 +512,7 @@ mod tests {
 
     fn job(journal: &Journal) -> JobJournal {
         let pipeline = Pipeline::builder("p").build().unwrap();
-        journal.job(&pipeline, "sink", "/photos/a.jpg", "100 1")
+        journal.job(&pipeline, "sink", b"/photos/a.jpg", b"100 1")
     }
 
     fn put(asset_id: &str) -> Known {
@@ -435,12 +545,12 @@ mod tests {
         assert_eq!(job(&journal).done().unwrap().pipeline, "p");
         assert!(!job(&journal).begin(), "it is what it was");
         let pipeline = Pipeline::builder("p").build().unwrap();
-        let changed = journal.job(&pipeline, "sink", "/photos/a.jpg", "100 2");
+        let changed = journal.job(&pipeline, "sink", b"/photos/a.jpg", b"100 2");
         assert!(
             changed.done().is_none() && changed.begin(),
             "the change is noticed"
         );
-        file.abandon(Some("a"));
+        file.abandon(Some("a"))();
         assert!(file.known().is_none());
         assert_eq!(file.doomed(), ["a"]);
         file.deleted("a");

@@ -4,6 +4,7 @@ use std::io;
 
 #[cfg(feature = "assets")]
 use forebay_assets::{AssetsError, TransportKind};
+use forebay_core::stamp::SourceChanged;
 use serde::Serialize;
 
 use crate::flow::error::Error;
@@ -35,7 +36,7 @@ pub struct Failure {
     /// The plugin's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
-    /// What was being done: `load`, `read`, `stage`, `workflow`, `job`, `scratch` or `write`; for an upload `upload`,
+    /// What was being done: `load`, `read`, `stage`, `workflow`, `job`, `journal`, `scratch` or `write`; for an upload `upload`,
     /// `create`, `put` or `complete`.
     pub step: String,
     /// HTTP status, if the service or its storage answered.
@@ -120,6 +121,9 @@ impl From<&Error> for Failure {
                 failure.plugin = Some(plugin.clone());
                 failure
             }
+            #[cfg(feature = "journal")]
+            Error::Journal(_) => new("journal", "io"),
+            Error::Cancelled { file } => new("job", "cancelled").of_file(file),
             Error::Scratch { file, reason } => new("scratch", io_code(reason)).of_file(file),
         }
     }
@@ -224,6 +228,9 @@ fn limit_name(limit: &Exceeded) -> &'static str {
 }
 
 fn io_code(error: &io::Error) -> &'static str {
+    if SourceChanged::within(error).is_some() {
+        return "changed";
+    }
     match error.kind() {
         io::ErrorKind::NotFound => "not_found",
         io::ErrorKind::PermissionDenied => "permission_denied",

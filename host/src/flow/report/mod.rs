@@ -36,6 +36,10 @@ pub struct Report {
     pub files: Vec<FileReport>,
     /// What failed, as text.
     pub failures: Vec<String>,
+    /// What stages did, if the job failed and nothing that they made reached the sink. The stages of a file that reached
+    /// it are listed with the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
     /// Time from start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
@@ -50,6 +54,7 @@ impl Report {
             detected_type: None,
             files: Vec::new(),
             failures: Vec::new(),
+            stages: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }
@@ -107,6 +112,9 @@ pub struct StageReport {
     /// SHA-256 of what it made for this file, in hex, if the job was set to hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_sha256: Option<String>,
+    /// Why it did not succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What it used.
     #[serde(flatten)]
     pub usage: Usage,
@@ -131,6 +139,7 @@ impl StageReport {
             input,
             input_sha256: None,
             output_sha256: None,
+            failure: None,
             usage,
             limits: stage.limits.clone(),
             grants: serde_json::json!(stage.grants),

@@ -37,10 +37,33 @@ impl AssetsExt for Assets {
 #[async_trait]
 impl Sink for AssetsSink {
     fn identity(&self) -> Option<String> {
-        Some(self.0.base_url().to_owned())
+        Some(format!("{} {}", self.0.base_url(), self.0.account()))
+    }
+
+    async fn still_has(&self, place: &Place) -> Result<bool, SinkError> {
+        let Place::Asset { asset, .. } = place else {
+            return Ok(true);
+        };
+        match self.0.get(&asset.asset_id).await {
+            Ok(_) => Ok(true),
+            // The second code is for an asset of another account.
+            Err(AssetsError::Service(error))
+                if error.status == 404 || error.code == "resource_access_denied" =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError> {
+        #[cfg(feature = "journal")]
+        if let Some(journal) = &file.journal {
+            // What cannot be recorded is not uploaded.
+            journal
+                .check()
+                .map_err(|error| SinkError::Other(error.into()))?;
+        }
         let journal = journal(&file);
         let watch = file.progress.watch();
         let incoming = Incoming {

@@ -27,6 +27,7 @@ pub struct Folder {
     canonical: PathBuf,
     replace: Replace,
     claims: Claims,
+    durable: bool,
 }
 
 impl Folder {
@@ -35,7 +36,15 @@ impl Folder {
     /// # Errors
     /// If it does not exist and cannot be created.
     pub fn new(path: impl Into<PathBuf>) -> io::Result<Self> {
-        Self::of_run(path.into(), Replace::default(), Claims::default())
+        let path = path.into();
+        std::fs::create_dir_all(&path)?;
+        Ok(Self {
+            canonical: canonical(&path),
+            path,
+            replace: Replace::default(),
+            claims: Claims::default(),
+            durable: false,
+        })
     }
 
     /// Delivers into a folder beneath this one, for the same run. It is created if it does not exist.
@@ -65,18 +74,11 @@ impl Folder {
             return Ok(self.clone());
         }
         let path = self.path.join(beneath);
-        Self::of_run(path, self.replace.clone(), self.claims.clone())
-    }
-
-    fn of_run(path: PathBuf, replace: Replace, claims: Claims) -> io::Result<Self> {
         std::fs::create_dir_all(&path)?;
-        // This user may have no access to a parent folder.
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
         Ok(Self {
+            canonical: canonical(&path),
             path,
-            canonical,
-            replace,
-            claims,
+            ..self.clone()
         })
     }
 
@@ -84,6 +86,14 @@ impl Folder {
     #[must_use]
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace.older = replace;
+        self
+    }
+
+    /// Whether a file is written to the disk itself, with its name, before it counts as delivered. It then survives a power
+    /// failure. By default the system writes it some time later.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
         self
     }
 
@@ -114,6 +124,28 @@ impl Folder {
             path: self.path.clone(),
             reason,
         }
+    }
+
+    /// Writes the names in this folder to the disk, and the names of the folders above it, which may be new.
+    fn sync(&self) -> io::Result<()> {
+        // A system that cannot sync a folder reports an error of this kind.
+        let is_unsupported = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            )
+        };
+        if cfg!(unix) {
+            match std::fs::File::open(&self.path)?.sync_all() {
+                Err(error) if !is_unsupported(&error) => return Err(error),
+                _ => {}
+            }
+            for above in self.canonical.ancestors().skip(1) {
+                // A folder that this user cannot read is not new.
+                let _ = std::fs::File::open(above).and_then(|above| above.sync_all());
+            }
+        }
+        Ok(())
     }
 
     fn sweep(&self) {
@@ -154,13 +186,27 @@ impl Sink for Folder {
             WriteError::Io(reason) => self.io(reason),
         })?;
         let (replace, place) = (self.replace.clone(), target.clone());
-        off_thread(move || claim.deliver(part, &place, &replace)).await?;
+        let (durable, folder) = (self.durable, self.clone());
+        off_thread(move || {
+            let part = part.durable(durable).map_err(|error| folder.io(error))?;
+            claim.deliver(part, &place, &replace)?;
+            if durable {
+                folder.sync().map_err(|error| folder.io(error))?;
+            }
+            Ok(())
+        })
+        .await?;
         Ok(Delivered {
             size,
             sha256: Some(hex::encode(hash.finalize())),
             place: Place::File { path: target },
         })
     }
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    // This user may have no access to a parent folder.
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 async fn off_thread<T: Send + 'static>(

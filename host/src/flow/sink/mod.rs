@@ -58,10 +58,20 @@ pub trait Sink: Send + Sync {
     /// [`SinkError::Interrupted`] if the content does not become complete; otherwise the error that occurred.
     async fn put(&self, file: Outgoing) -> Result<Delivered, SinkError>;
 
-    /// Identifies this sink in a [`Journal`](crate::Journal), for example by an address. A sink that returns `None`
+    /// Identifies this sink in a [`Journal`](crate::Journal), for example by an address and an account. A sink that returns `None`
     /// cannot be used with a journal, because what it has accepted may not exist any more in the next run.
     fn identity(&self) -> Option<String> {
         None
+    }
+
+    /// Whether a file that this sink has accepted in an earlier run is still there. This is asked before a
+    /// [`Journal`](crate::Journal) skips a job that is done.
+    ///
+    /// # Errors
+    /// If this cannot be found out. The job then fails.
+    async fn still_has(&self, place: &Place) -> Result<bool, SinkError> {
+        let _ = place;
+        Ok(true)
     }
 }
 
@@ -73,6 +83,10 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
 
     fn identity(&self) -> Option<String> {
         (**self).identity()
+    }
+
+    async fn still_has(&self, place: &Place) -> Result<bool, SinkError> {
+        (**self).still_has(place).await
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Part {
     file: File,
     /// Its temporary name, if it has one.
     name: Option<TempPath>,
+    /// Whether the bytes are on the disk itself before the file gets its name.
+    durable: bool,
 }
 
 impl Part {
@@ -48,7 +50,20 @@ impl Part {
     fn locked(file: File, name: Option<TempPath>) -> Self {
         // A file that cannot be locked is not swept either.
         let _ = file.try_lock();
-        Self { file, name }
+        Self {
+            file,
+            name,
+            durable: false,
+        }
+    }
+
+    /// Writes the bytes to the disk itself, if this is wanted.
+    pub(super) fn durable(mut self, durable: bool) -> io::Result<Self> {
+        self.durable = durable;
+        if durable {
+            self.file.sync_all()?;
+        }
+        Ok(self)
     }
 
     /// Writes all of `content`, and returns the number of bytes. `each` is called with every chunk.
@@ -57,36 +72,43 @@ impl Part {
         content: &mut Content,
         each: impl FnMut(&Bytes),
     ) -> Result<(Self, u64), WriteError> {
-        let Self { file, name } = self;
-        let (file, size) = disk::write(content, file, each).await?;
-        Ok((Self { file, name }, size))
+        let (file, size) = disk::write(content, self.file, each).await?;
+        Ok((Self { file, ..self }, size))
     }
 
     /// Gives the file its name. An existing file of that name stays, which is an error of the kind `AlreadyExists`. The
     /// error returns the new file.
     pub(super) fn name(self, target: &Path) -> Result<(), (io::Error, Self)> {
-        let Self { file, name } = self;
+        let Self {
+            file,
+            name,
+            durable,
+        } = self;
+        let part = |file, name| Self {
+            file,
+            name,
+            durable,
+        };
         match name {
-            Some(name) => name.persist_noclobber(target).map_err(|failed| {
-                let name = Some(failed.path);
-                (failed.error, Self { file, name })
-            }),
+            Some(name) => name
+                .persist_noclobber(target)
+                .map_err(|failed| (failed.error, part(file, Some(failed.path)))),
             None => match unnamed::link(&file, target) {
                 Err(error) if unnamed::has_no_link(&error) => {
-                    let part = match copy(&file, target) {
-                        Ok(part) => part,
-                        Err(error) => return Err((error, Self { file, name })),
-                    };
-                    part.name(target)
+                    let copied = copy(&file, target).and_then(|copied| copied.durable(durable));
+                    match copied {
+                        Ok(copied) => copied.name(target),
+                        Err(error) => Err((error, part(file, None))),
+                    }
                 }
-                linked => linked.map_err(|error| (error, Self { file, name: None })),
+                linked => linked.map_err(|error| (error, part(file, None))),
             },
         }
     }
 
     /// Gives the file its name, and replaces an existing file of that name.
     pub(super) fn replace(self, target: &Path) -> io::Result<()> {
-        let Self { file, name } = self;
+        let Self { file, name, .. } = self;
         let name = match name {
             Some(name) => name,
             // A link cannot replace a file, but a rename can.

@@ -12,11 +12,14 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use forebay_core::media;
+use forebay_core::stamp::Stamp;
 use tokio::io::AsyncRead;
 
 pub(crate) use opened::Opened;
 
-use opened::{Input, open_regular};
+use opened::{Input, OpenedFile, open_file};
+#[cfg(feature = "journal")]
+pub(crate) use state::SourceState;
 
 /// One file that is not opened yet. Nothing is read before a job runs.
 pub struct Source {
@@ -27,7 +30,8 @@ pub struct Source {
 }
 
 enum Kind {
-    Path(PathBuf),
+    /// A file on disk. If there is a stamp, the file must not have changed since.
+    Path(PathBuf, Option<Stamp>),
     Bytes(Bytes),
     Reader(Box<dyn AsyncRead + Send + Unpin>),
 }
@@ -45,7 +49,7 @@ impl Source {
             name: media::plain_name(&name),
             size: None,
             media_type: None,
-            kind: Kind::Path(path),
+            kind: Kind::Path(path, None),
         }
     }
 
@@ -101,28 +105,31 @@ impl Source {
     pub(crate) async fn open(self) -> io::Result<Opened> {
         let Self { size, kind, .. } = self;
         Ok(match kind {
-            Kind::Path(path) => {
-                let (file, length) = tokio::task::spawn_blocking({
+            Kind::Path(path, since) => {
+                let OpenedFile { file, regular } = tokio::task::spawn_blocking({
                     let path = path.clone();
-                    move || open_regular(&path)
+                    move || open_file(&path)
                 })
                 .await
                 .map_err(io::Error::other)??;
                 Opened {
-                    size: size.or(length),
+                    size: size.or(regular.map(|(length, _)| length)),
                     input: Input::File(file),
-                    path: length.map(|_| path),
+                    path: regular.map(|_| path),
+                    stamp: since.or(regular.map(|(_, stamp)| stamp)),
                 }
             }
             Kind::Bytes(bytes) => Opened {
                 size,
                 input: Input::Bytes(bytes),
                 path: None,
+                stamp: None,
             },
             Kind::Reader(reader) => Opened {
                 size,
                 input: Input::Reader(reader),
                 path: None,
+                stamp: None,
             },
         })
     }

@@ -11,6 +11,7 @@ use forebay_core::buffers::Blocks;
 use forebay_core::channel::Sender;
 use forebay_core::disk::{self, LEAST_READ, Length};
 use forebay_core::replay::ReplayableFile;
+use forebay_core::stamp::Stamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// A source that is ready to be read.
@@ -19,6 +20,8 @@ pub(crate) struct Opened {
     pub(super) input: Input,
     /// The path, for a regular file.
     pub(super) path: Option<PathBuf>,
+    /// What the file was like when it was opened, for a regular file.
+    pub(super) stamp: Option<Stamp>,
 }
 
 pub(super) enum Input {
@@ -36,7 +39,7 @@ impl Opened {
         };
         Some(Arc::new(match (&self.input, &self.path) {
             (Input::Bytes(bytes), _) => ReplayableFile::memory(info, vec![bytes.clone()]),
-            (_, Some(path)) => ReplayableFile::path(info, path.clone()),
+            (_, Some(path)) => ReplayableFile::path(info, path.clone()).unchanged_since(self.stamp),
             _ => return None,
         }))
     }
@@ -52,7 +55,7 @@ impl Opened {
         match self.input {
             Input::File(file) => {
                 let told = |piece: &Bytes| each(piece.len() as u64);
-                return disk::pump(file, self.size, chunk, sender, told).await;
+                return disk::pump(file, self.stamp, self.size, chunk, sender, told).await;
             }
             Input::Bytes(mut bytes) => {
                 while !bytes.is_empty() {
@@ -92,12 +95,20 @@ impl Opened {
     }
 }
 
-/// Opens a file and returns its length. Pipes and devices have none.
-pub(super) fn open_regular(path: &Path) -> io::Result<(File, Option<u64>)> {
+/// A file that was opened.
+pub(super) struct OpenedFile {
+    pub(super) file: File,
+    /// Length and stamp. Pipes and devices have none.
+    pub(super) regular: Option<(u64, Stamp)>,
+}
+
+/// Opens a file.
+pub(super) fn open_file(path: &Path) -> io::Result<OpenedFile> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    Ok((file, metadata.is_file().then_some(metadata.len())))
+    let regular = Stamp::of(&metadata).map(|stamp| (metadata.len(), stamp));
+    Ok(OpenedFile { file, regular })
 }

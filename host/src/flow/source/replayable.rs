@@ -8,14 +8,14 @@ use forebay_core::replay::{self, ReplayableFile};
 use forebay_core::scratch::Scratch;
 use forebay_core::{DEFAULT_CHUNK, FileInfo, media};
 
-use super::opened::{Input, Opened, open_regular};
+use super::opened::{Input, Opened, OpenedFile, open_file};
 use super::{Kind, Source};
 
 impl Source {
     /// A source that reads a re-readable file.
     pub(crate) fn replayable(file: &ReplayableFile) -> Self {
         let kind = match file.on_disk() {
-            Some(path) => Kind::Path(path.to_owned()),
+            Some(path) => Kind::Path(path.to_owned(), file.since()),
             None => Kind::Bytes(file.in_memory()),
         };
         Self {
@@ -50,35 +50,38 @@ impl Source {
                 let info = info(&bytes, bytes.len() as u64);
                 return Ok(ReplayableFile::memory(info, vec![bytes]));
             }
-            Kind::Path(path) => {
+            Kind::Path(path, since) => {
                 let opening = path.clone();
-                let (file, length, head) = tokio::task::spawn_blocking(move || {
-                    let (mut file, length) = open_regular(&opening)?;
+                let (file, regular, head) = tokio::task::spawn_blocking(move || {
+                    let OpenedFile { mut file, regular } = open_file(&opening)?;
                     let mut head = Vec::new();
-                    if length.is_some() {
+                    if regular.is_some() {
                         let least = media::SNIFF_LEN as u64;
                         io::Read::by_ref(&mut file)
                             .take(least)
                             .read_to_end(&mut head)?;
                     }
-                    Ok::<_, io::Error>((file, length, head))
+                    Ok::<_, io::Error>((file, regular, head))
                 })
                 .await
                 .map_err(io::Error::other)??;
-                if let Some(length) = length {
+                if let Some((length, stamp)) = regular {
                     Length::exact(size, length)?;
-                    return Ok(ReplayableFile::path(info(&head, length), path));
+                    let file = ReplayableFile::path(info(&head, length), path);
+                    return Ok(file.unchanged_since(since.or(Some(stamp))));
                 }
                 Opened {
                     size,
                     input: Input::File(file),
                     path: None,
+                    stamp: None,
                 }
             }
             Kind::Reader(reader) => Opened {
                 size,
                 input: Input::Reader(reader),
                 path: None,
+                stamp: None,
             },
         };
         let (sender, mut content) = channel(DEFAULT_CHUNK);

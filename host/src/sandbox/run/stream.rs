@@ -57,6 +57,7 @@ pub(super) async fn run(
     };
     let config = stage.config.to_string();
     let mut guest = Guest::new(environment.engine, state, limits);
+    guest.report_to(environment.usage);
     let returned = guest
         .run(async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::sandbox::engine::Engine;
 use crate::sandbox::state::Emitted;
-use crate::sandbox::usage::Usage;
+use crate::sandbox::usage::{Usage, UsageSlot};
 
 /// A stage that succeeded.
 #[derive(Debug)]
@@ -39,4 +39,6 @@ pub(crate) struct Environment<'a> {
     pub(crate) budget: usize,
     /// Where a stream plugin's outputs go as they begin.
     pub(crate) emitted: mpsc::UnboundedSender<Emitted>,
+    /// Where the usage goes, however the stage ends.
+    pub(crate) usage: UsageSlot,
 }
