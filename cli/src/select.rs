@@ -226,7 +226,7 @@ impl Pattern {
         // A slash at the start only says that the path is meant, and not a name.
         let rest = rest.strip_prefix("./").unwrap_or(rest);
         let rest = rest.strip_prefix('/').unwrap_or(rest);
-        ensure!(!rest.is_empty(), "the pattern is empty");
+        ensure!(!matches!(rest, "" | "."), "the pattern is empty");
         let mut builder = GlobBuilder::new(rest);
         builder
             .literal_separator(true)

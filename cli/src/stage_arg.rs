@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn values_become_what_the_schema_wants() {
         let schema = json!({ "type": "object", "properties": {
-            "max_width": { "type": ["integer", "null"] },
-            "format": { "type": "string", "enum": ["jpeg", "png"] },
             "enlarge": { "type": "boolean" },
+            "format": { "type": "string", "enum": ["jpeg", "png"] },
+            "max_width": { "type": ["integer", "null"] },
             "ranges": { "type": ["string", "null"] },
             "sizes": { "type": "array", "items": { "type": "integer" } },
         } });
@@ -215,7 +215,7 @@ mod tests {
             ),
             (
                 "p:ranges=a,b=c",
-                r"stage p: there is no field `b`; it takes max_width, format, enlarge, ranges, sizes; as a part of the value of `ranges` it is written 'ranges=…\,b=c', in quotes",
+                r"stage p: there is no field `b`; it takes enlarge, format, max_width, ranges, sizes; as a part of the value of `ranges` it is written 'ranges=…\,b=c', in quotes",
             ),
         ] {
             let error = StageArg::parse(text).unwrap().config(Some(&schema));

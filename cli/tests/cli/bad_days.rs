@@ -77,7 +77,8 @@ fn nothing_that_the_service_says_reaches_the_terminal_as_it_is() {
     assert_eq!(listed.lines().count(), 1, "{listed:?}");
     assert!(!listed.contains(['\u{1b}', '\u{7}']), "{listed:?}");
     let refused = text(&run(&["assets", "delete", "ast_1"]).stderr);
-    assert_eq!(refused.lines().count(), 1, "{refused:?}");
+    // And the summary.
+    assert_eq!(refused.lines().count(), 2, "{refused:?}");
     assert!(!refused.contains('\u{1b}'), "{refused:?}");
 }
 

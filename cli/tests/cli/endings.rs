@@ -81,7 +81,10 @@ fn a_full_disk_under_standard_output_loses_no_id() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(text(&output.stderr), format!("{FULL}\n{}\n", ids[0]));
+        assert_eq!(
+            text(&output.stderr),
+            format!("{FULL}\n{}\n1 asset deleted\n", ids[0])
+        );
     }
     let output = command(folder.path(), &emulator, &["upload", "a.jpg"]).output();
     assert_success(&output.unwrap());

@@ -73,7 +73,7 @@ fn many_files_and_large_ones_take_bounded_memory_and_connections() {
             u64::from(count as u32) * if size > 32_000_000 { 3 } else { 1 }
         );
     }
-    assert_eq!(emulator.assets().len(), 1020);
+    assert_eq!(emulator.assets().len(), 1040);
     runtime.block_on(emulator.shutdown());
 }
 
