@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Emulator, assert_success, forebay, forebay_with, json, names, text};
+use crate::{Emulator, assert_success, forebay, forebay_with, names, text};
 
 /// A film whose `ftyp` lists these brands.
 fn mp4(major: &str) -> Vec<u8> {

@@ -178,7 +178,7 @@ pub(crate) fn asset_ids(body: &[u8]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
     use serde_json::json;
 

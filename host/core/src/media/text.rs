@@ -207,6 +207,8 @@ fn first_element(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn text(text: &str) -> Text<'_> {

@@ -143,6 +143,8 @@ fn is_quicktime(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn file(brands: &[&[u8; 4]]) -> Vec<u8> {

@@ -57,6 +57,8 @@ pub(in crate::media) fn is_psd(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     #[test]

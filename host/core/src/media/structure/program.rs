@@ -86,6 +86,8 @@ pub(in crate::media) fn is_certificate(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     #[test]
