@@ -54,7 +54,6 @@ mod verify;
 mod workflow;
 mod wrap;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,19 +77,7 @@ fn main() -> ExitCode {
         return forebay::run_compiler(own.map(|arg| arg.to_string_lossy().into_owned()));
     }
     let mut args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(args.verbosity.log_filter().into())
-                .with_env_var("FOREBAY_LOG")
-                .from_env_lossy(),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .without_time()
-        // Logging such an error to the same standard error would panic.
-        .log_internal_errors(false)
-        .init();
+    output::log(args.verbosity.log_filter());
     let ready = output::init(&args.verbosity, args.command.name())
         .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
     if let Err(error) = ready {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{ArgAction, Args};
+use tracing_subscriber::filter::Targets;
 
 /// The first line of a log file, by which forebay recognizes it.
 const FIRST_LINE: &str = "# log of forebay\n";
@@ -89,6 +90,24 @@ impl Verbosity {
             _ => LevelFilter::DEBUG,
         }
     }
+}
+
+/// Prints the log on standard error: what the variable `FOREBAY_LOG` names, such as `debug` or `forebay=debug,warn`, and
+/// otherwise what is at least as important as `least`.
+pub(crate) fn log(least: tracing_subscriber::filter::LevelFilter) {
+    use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    let named = std::env::var("FOREBAY_LOG").ok();
+    let named = named.and_then(|text| text.parse::<Targets>().ok());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        // Logging such an error to the same standard error would panic.
+        .log_internal_errors(false)
+        .with_filter(named.unwrap_or_else(|| Targets::new().with_default(least)));
+    tracing_subscriber::registry().with(lines).init();
 }
 
 /// Whether messages of this weight are printed on standard error.

@@ -49,7 +49,6 @@
 //! | `journal` | runs that are taken up again (with `assets`) |
 //! | `workflow` | workflow plugins (with `assets`) |
 //! | `toml` | pipelines from TOML files |
-//! | `cache` | compiled code kept on disk |
 //!
 //! Jobs need a tokio runtime with more than one thread.
 

@@ -56,7 +56,6 @@ mod tests {
         let whole = tree(&host);
         for name in ["forebay-assets", "reqwest", "rustls", "toml"] {
             assert!(named(&whole, name), "{name} is never there");
-            // wasmtime reads the settings of its cache from TOML, but without the feature there is no cache.
             assert!(!named(&bare, name), "{name} is there without the features");
         }
         assert!(!named(&whole, "jsonschema"));
