@@ -7,16 +7,17 @@
 //!
 //! - **It keeps what is listed and drops the rest**, so a kind of metadata that nobody has heard of is dropped too.
 //! - **It fails closed.** A file that does not parse to its end is an error, and then the host discards what was written.
-//! - **It decodes nothing and holds little**: at most [`MAX_HELD`] bytes of a file, however long that file is.
+//! - **It computes no pixel and holds little**: [`MAX_HELD`] bytes, a colour profile, and for a progressive JPEG which
+//!   coefficients are not zero; all of these are bounded. Compressed data are read only to find where they end.
 //!
-//! What it does not see is what only a decoder sees: bytes hidden in pixels, in tables, behind the last pixel of a
-//! compressed stream, or in the text of the colour profile, which stays as it is.
+//! What it does not see is what is hidden in pixels, in tables, behind the last pixel but within a compressed stream of PNG,
+//! or between the parts of a lookup table (`mAB`) of a colour profile.
 
 use forebay_plugin::{About, FileInfo, Input, Output, StreamPlugin};
 use schemars::JsonSchema;
 
+mod icc;
 pub mod jpeg;
-mod orientation;
 mod piece;
 pub mod png;
 mod stripper;

@@ -9,13 +9,21 @@
 //!
 //! Every other ancillary chunk goes, text, time and manifests among them, and so does everything behind `IEND`. An unknown
 //! chunk that calls itself critical is an error: the picture cannot be shown without it, and nobody knows what it says. The
-//! name that `iCCP` gives its profile is free text, and becomes `icc`.
+//! name that `iCCP` gives its profile is free text, and becomes `icc`; the profile is written anew with what colours need.
 //!
-//! Each chunk that stays has a length that its type allows, and a checksum that was verified.
+//! Each chunk that stays has a length that its type allows, and a checksum that was verified. An ancillary one that has not
+//! goes, as decoders pass over it; in a critical one that is an error, and in a frame of an animation. What follows the end
+//! of a compressed stream in `IDAT` or `fdAT` goes. A chunk of data that is longer than what is held comes out as several.
+
+mod stream;
 
 use crc32fast::Hasher;
+use exif::Orientation;
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
-use crate::orientation::Orientation;
+use self::stream::Stream;
+use crate::icc::{self, MAX_PROFILE};
 use crate::piece::Piece;
 use crate::{Error, MAX_HELD};
 
@@ -61,7 +69,7 @@ const KEPT: &[(&Kind, u32, u32, Place)] = &[
     (b"gAMA", 4, 4, Place::Head),
     (b"cHRM", 32, 32, Place::Head),
     (b"sRGB", 1, 1, Place::Head),
-    (b"iCCP", 4, MAX_LENGTH, Place::Head),
+    (b"iCCP", 4, MAX_PROFILE as u32, Place::Head),
     (b"cICP", 4, 4, Place::Head),
     (b"mDCV", 24, 24, Place::Head),
     (b"cLLI", 8, 8, Place::Head),
@@ -82,10 +90,10 @@ pub(crate) struct Png {
     held: Vec<u8>,
     /// The checksum of the current chunk.
     checksum: Hasher,
-    /// The checksum to write instead, where the chunk is changed on its way.
-    changed: Option<Hasher>,
-    /// Read; what is written follows once the checksum has turned out right.
-    orientation: Option<Orientation>,
+    /// The compressed data of the picture, or of the current frame.
+    stream: Option<Stream>,
+    /// The sequence number that the next chunk of the animation has, and the one that it gets.
+    sequence: (u32, u32),
     /// A bit for each entry of [`KEPT`] that was there.
     seen: u32,
     data: Data,
@@ -105,20 +113,27 @@ enum State {
     Signature,
     /// A byte of a chunk's length or type.
     Header,
-    /// A byte of the part of `iCCP` that is looked into.
-    ProfileHead {
+    /// A byte of a chunk that is held whole.
+    Body {
         length: u32,
     },
-    /// A byte of a chunk that stays.
-    Copy {
+    /// A byte of the sequence number of `fdAT`.
+    Sequence {
+        left: u64,
+    },
+    /// A byte of compressed data.
+    Data {
         left: u64,
     },
     /// A byte of an `eXIf` that is looked into.
     Exif {
         left: u64,
     },
-    /// A byte of the checksum of any of these.
-    Checksum,
+    /// A byte of the checksum of any of these, and what there is of it.
+    Checksum {
+        sum: u32,
+        left: u64,
+    },
     /// A byte of a chunk that goes, or of its checksum.
     Skip {
         left: u64,
@@ -136,8 +151,8 @@ impl Png {
             kind: [0; 4],
             held: Vec::new(),
             checksum: Hasher::new(),
-            changed: None,
-            orientation: None,
+            stream: None,
+            sequence: (0, 0),
             seen: 0,
             data: Data::Ahead,
         }
@@ -177,26 +192,32 @@ impl Png {
                 let length = big_endian(length);
                 self.kind = kind.try_into().unwrap_or_default();
                 self.held.clear();
-                self.header(length, output)?
+                self.header(length)?
             }
-            State::ProfileHead { length } => {
-                if !piece.fill(&mut self.held, (MAX_PROFILE_NAME + 2).min(length as usize)) {
+            State::Body { length } => {
+                if !piece.fill(&mut self.held, length as usize) {
                     return Ok(self.state);
                 }
-                self.profile(length, output)?
+                self.checksum.update(&self.held);
+                State::Checksum { sum: 0, left: 4 }
             }
-            State::Copy { mut left } => {
+            State::Sequence { left } => {
+                if !piece.fill(&mut self.held, 4) {
+                    return Ok(self.state);
+                }
+                self.checksum.update(&self.held);
+                self.in_sequence()?;
+                self.held.clear();
+                State::Data { left }
+            }
+            State::Data { mut left } => {
                 let bytes = piece.take_of(&mut left);
                 self.checksum.update(bytes);
-                if let Some(changed) = &mut self.changed {
-                    changed.update(bytes);
+                self.data(bytes, output)?;
+                if left > 0 {
+                    return Ok(State::Data { left });
                 }
-                output.extend_from_slice(bytes);
-                if left == 0 {
-                    State::Checksum
-                } else {
-                    State::Copy { left }
-                }
+                State::Checksum { sum: 0, left: 4 }
             }
             State::Exif { mut left } => {
                 let bytes = piece.take_of(&mut left);
@@ -206,15 +227,20 @@ impl Png {
                 if left > 0 {
                     return Ok(State::Exif { left });
                 }
-                self.orientation = Orientation::find(&self.held);
-                self.held.clear();
-                State::Checksum
+                State::Checksum { sum: 0, left: 4 }
             }
-            State::Checksum => {
-                if !piece.fill(&mut self.held, 4) {
-                    return Ok(self.state);
+            State::Checksum { mut sum, mut left } => {
+                let bytes = piece.take_of(&mut left);
+                sum = bytes
+                    .iter()
+                    .fold(sum, |sum, byte| sum << 8 | u32::from(*byte));
+                if left > 0 {
+                    return Ok(State::Checksum { sum, left });
                 }
-                self.verified(output)?
+                let is_right = sum == std::mem::take(&mut self.checksum).finalize();
+                let next = self.end(is_right, output)?;
+                self.held.clear();
+                next
             }
             State::Skip { mut left } => {
                 piece.take_of(&mut left);
@@ -232,7 +258,7 @@ impl Png {
     }
 
     /// Begins a chunk: decides whether it stays, and writes its header if so.
-    fn header(&mut self, length: u32, output: &mut Vec<u8>) -> Result<State, Error> {
+    fn header(&mut self, length: u32) -> Result<State, Error> {
         if length > MAX_LENGTH || !self.kind.iter().all(u8::is_ascii_alphabetic) {
             return Err(self.invalid("is not a chunk"));
         }
@@ -249,22 +275,22 @@ impl Png {
             (_, data) => data,
         };
         Ok(match &self.kind {
-            b"iCCP" => State::ProfileHead { length },
+            _ if length == 0 => State::Checksum { sum: 0, left: 4 },
             b"eXIf" => State::Exif {
                 left: length.into(),
             },
-            _ => {
-                output.extend(length.to_be_bytes());
-                output.extend(self.kind);
-                State::Copy {
-                    left: length.into(),
-                }
-            }
+            b"IDAT" => State::Data {
+                left: length.into(),
+            },
+            b"fdAT" => State::Sequence {
+                left: u64::from(length) - 4,
+            },
+            _ => State::Body { length },
         })
     }
 
-    /// Whether the current chunk is one that stays and stands where it may. An ancillary chunk in a wrong place goes, as a
-    /// decoder ignores it too; a critical one is an error, and so is a length that the type does not allow.
+    /// Whether the current chunk is one that stays and stands where it may. An ancillary chunk in a wrong place or with a
+    /// length that its type does not allow goes, as a decoder ignores it too; a critical one is an error.
     fn stays(&mut self, length: u32) -> Result<bool, Error> {
         let begun = self.seen != 0;
         let fits = |place: Place, bit: u32| match place {
@@ -280,67 +306,143 @@ impl Png {
             .zip(0..)
             .find(|((kind, ..), _)| **kind == self.kind);
         match kept.map(|(kept, index)| (kept, 1 << index)) {
+            // Without `acTL` there is no animation.
+            _ if matches!(&self.kind, b"fcTL" | b"fdAT") && !self.has(b"acTL") => Ok(false),
             Some((&(_, least, most, place), bit)) if fits(place, bit) => {
-                if !(least..=most).contains(&length) {
-                    return Err(self.invalid("has a length that its type does not allow"));
+                if (least..=most).contains(&length) {
+                    Ok(true)
+                } else if self.kind == *b"iCCP" && length > most {
+                    Err(self.invalid("has a profile that is too long"))
+                } else if self.is_needed() {
+                    Err(self.invalid("has a length that its type does not allow"))
+                } else {
+                    Ok(false)
                 }
-                self.seen |= bit;
-                Ok(true)
             }
             _ if begun && self.kind.first().is_some_and(u8::is_ascii_lowercase) => Ok(false),
             _ => Err(self.invalid("may not stand here")),
         }
     }
 
-    /// Writes what `iCCP` has before its data, with another name: name, zero, compression method.
-    fn profile(&mut self, length: u32, output: &mut Vec<u8>) -> Result<State, Error> {
-        let name_end = self
-            .held
-            .iter()
-            .position(|byte| *byte == 0)
-            .filter(|end| (1..=MAX_PROFILE_NAME).contains(end));
-        let Some((name, rest @ [0, 0, ..])) =
-            name_end.and_then(|end| self.held.split_at_checked(end))
-        else {
-            return Err(self.invalid("has no profile"));
-        };
-        let left = u64::from(length) - self.held.len() as u64;
-        let new_length = length - name.len() as u32 + PROFILE_NAME.len() as u32;
-        let mut changed = Hasher::new();
-        output.extend(new_length.to_be_bytes());
-        for part in [&self.kind, PROFILE_NAME, rest] {
-            changed.update(part);
-            output.extend_from_slice(part);
-        }
-        self.changed = Some(changed);
-        self.checksum.update(&self.held);
-        self.held.clear();
-        Ok(State::Copy { left })
+    /// The bit of a kind in `seen`.
+    fn bit(kind: &Kind) -> u32 {
+        let index = KEPT.iter().position(|(kept, ..)| *kept == kind);
+        index.map_or(0, |index| 1 << index)
     }
 
-    /// Ends a chunk whose checksum has arrived.
-    fn verified(&mut self, output: &mut Vec<u8>) -> Result<State, Error> {
-        let checksum = std::mem::take(&mut self.checksum);
-        if big_endian(&self.held) != checksum.clone().finalize() {
-            return Err(self.invalid("has a wrong checksum"));
+    fn has(&self, kind: &Kind) -> bool {
+        self.seen & Self::bit(kind) != 0
+    }
+
+    /// Whether the picture or its animation cannot be shown without the current chunk.
+    fn is_needed(&self) -> bool {
+        self.kind.first().is_some_and(u8::is_ascii_uppercase)
+            || matches!(&self.kind, b"fcTL" | b"fdAT")
+    }
+
+    /// Checks the sequence number that is held.
+    fn in_sequence(&mut self) -> Result<(), Error> {
+        if self.held.get(..4).map(big_endian) != Some(self.sequence.0) {
+            return Err(self.invalid("is out of sequence"));
+        }
+        self.sequence.0 += 1;
+        Ok(())
+    }
+
+    /// Gives the next sequence number that is written.
+    fn next_number(&mut self) -> [u8; 4] {
+        let number = self.sequence.1;
+        self.sequence.1 += 1;
+        number.to_be_bytes()
+    }
+
+    /// Takes compressed data, and writes a chunk whenever enough are held.
+    fn data(&mut self, mut bytes: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
+        let stream = self.stream.get_or_insert_with(Stream::new);
+        let Ok(used) = stream.push(bytes) else {
+            return Err(self.invalid("has data that cannot be decompressed"));
+        };
+        bytes = bytes.get(..used).unwrap_or_default();
+        while !bytes.is_empty() {
+            if self.held.len() == MAX_HELD {
+                self.write_data(output);
+            }
+            let room = MAX_HELD.saturating_sub(self.held.len());
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.held.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn write_data(&mut self, output: &mut Vec<u8>) {
+        if self.held.is_empty() {
+            return;
+        }
+        if self.kind == *b"fdAT" {
+            let number = self.next_number();
+            write(&self.kind, &[&number, &self.held], output);
+        } else {
+            write(&self.kind, &[&self.held], output);
         }
         self.held.clear();
-        if self.kind != *b"eXIf" {
-            output.extend(
-                self.changed
-                    .take()
-                    .unwrap_or(checksum)
-                    .finalize()
-                    .to_be_bytes(),
-            );
-        } else if let Some(orientation) = self.orientation.take() {
-            write(b"eXIf", &orientation.tiff(), output);
+    }
+
+    /// Ends a chunk whose checksum has arrived, and writes what stays of it.
+    fn end(&mut self, is_right: bool, output: &mut Vec<u8>) -> Result<State, Error> {
+        if !is_right {
+            return if self.is_needed() {
+                Err(self.invalid("has a wrong checksum"))
+            } else {
+                Ok(State::Header)
+            };
+        }
+        self.seen |= Self::bit(&self.kind);
+        match &self.kind {
+            b"eXIf" => {
+                if let Some(orientation) = Orientation::find(&self.held) {
+                    write(b"eXIf", &[&orientation.tiff()], output);
+                }
+            }
+            b"iCCP" => {
+                if let Some(profile) = self.profile()? {
+                    write(b"iCCP", &[PROFILE_NAME, &[0, 0], &profile], output);
+                }
+            }
+            b"IDAT" | b"fdAT" => self.write_data(output),
+            b"fcTL" => {
+                self.stream = None;
+                self.in_sequence()?;
+                let number = self.next_number();
+                let rest = self.held.get(4..).unwrap_or_default();
+                write(b"fcTL", &[&number, rest], output);
+            }
+            kind => write(kind, &[&self.held], output),
         }
         Ok(if self.kind == *b"IEND" {
             State::End
         } else {
             State::Header
         })
+    }
+
+    /// The profile that `iCCP` holds (name, zero, compression method, zlib stream), written anew and compressed. `None` if
+    /// there is none that can be read.
+    fn profile(&self) -> Result<Option<Vec<u8>>, Error> {
+        let name_end = self.held.iter().position(|byte| *byte == 0);
+        let data = name_end
+            .filter(|end| (1..=MAX_PROFILE_NAME).contains(end))
+            .and_then(|end| self.held.get(end..));
+        let Some([0, 0, data @ ..]) = data else {
+            return Ok(None);
+        };
+        match decompress_to_vec_zlib_with_limit(data, MAX_PROFILE) {
+            Ok(profile) => Ok(icc::clean(&profile).map(|clean| compress_to_vec_zlib(&clean, 6))),
+            Err(error) if error.status == TINFLStatus::HasMoreOutput => {
+                Err(self.invalid("has a profile that is too long"))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// An error about the current chunk.
@@ -359,13 +461,16 @@ fn big_endian(bytes: &[u8]) -> u32 {
         .fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
-/// Writes a chunk of our own.
-fn write(kind: &Kind, body: &[u8], output: &mut Vec<u8>) {
+/// Writes a chunk.
+fn write(kind: &Kind, parts: &[&[u8]], output: &mut Vec<u8>) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut checksum = Hasher::new();
     checksum.update(kind);
-    checksum.update(body);
-    output.extend((body.len() as u32).to_be_bytes());
+    output.extend((length as u32).to_be_bytes());
     output.extend_from_slice(kind);
-    output.extend_from_slice(body);
+    for part in parts {
+        checksum.update(part);
+        output.extend_from_slice(part);
+    }
     output.extend(checksum.finalize().to_be_bytes());
 }

@@ -5,7 +5,9 @@ use crate::jpeg::Jpeg;
 use crate::piece::Piece;
 use crate::png::Png;
 
-/// The most bytes of a file that a [`Stripper`] holds between two pieces: one JPEG segment, whose length field has 16 bits.
+/// The most bytes of a file's pixels that a [`Stripper`] holds between two pieces: one JPEG segment, whose length field has
+/// 16 bits. Beside these it holds at most 4 MiB of colour profile, and 8 bytes for each block of a progressive JPEG, up to
+/// 32 MiB.
 pub const MAX_HELD: usize = u16::MAX as usize;
 
 /// Why a file was refused. Nothing that was written before counts then.
@@ -75,8 +77,8 @@ impl Stripper {
         }
     }
 
-    /// Takes the next bytes of the file and appends what stays of them to `output`, which grows by no more than the length
-    /// of `input` and [`MAX_HELD`] together, and the few bytes that an orientation takes.
+    /// Takes the next bytes of the file and appends what stays of them to `output`, which grows by little more than the
+    /// length of `input` and of what was held.
     ///
     /// # Errors
     /// When the file is refused; every later call then gives the same error.

@@ -13,15 +13,6 @@ pub(super) fn jfif(body: &[u8]) -> Option<[u8; 14]> {
     Some(header)
 }
 
-/// A piece of the colour profile, as it is (ICC.1:2022, B.4): identifier, number of this piece, number of pieces, data.
-/// Gives `None` for any other `APP2`, such as MPF or FlashPix.
-pub(super) fn icc(body: &[u8]) -> Option<&[u8]> {
-    match body.strip_prefix(b"ICC_PROFILE\0")? {
-        [piece, pieces, _, ..] if (1..=*pieces).contains(piece) => Some(body),
-        _ => None,
-    }
-}
-
 /// Adobe's segment (Adobe Technical Note 5116, section 18): identifier, version, two sets of flags, colour transform.
 /// What some writers put behind these 12 bytes goes.
 pub(super) fn adobe(body: &[u8]) -> Option<&[u8]> {
@@ -30,21 +21,19 @@ pub(super) fn adobe(body: &[u8]) -> Option<&[u8]> {
 
 /// Whether this is the marker of a frame header.
 pub(super) fn is_frame(code: u8) -> bool {
-    (SOF0..=SOF15).contains(&code) && !matches!(code, DHT | JPG | DAC)
+    (SOF0..=SOF2).contains(&code)
 }
 
-/// Whether a segment of the picture itself has exactly the bytes that its syntax gives it (T.81, B.2.2 to B.2.5, B.3).
+/// Whether a segment of the picture itself has exactly the bytes that its syntax gives it (T.81, B.2.2 to B.2.5).
 pub(super) fn is_exact(code: u8, body: &[u8]) -> bool {
     match code {
         DQT => is_sequence(body, quantization_table),
         DHT => is_sequence(body, huffman_table),
-        DAC => body.len().is_multiple_of(2),
-        DRI | DNL => body.len() == 2,
-        EXP => body.len() == 1,
+        DRI => body.len() == 2,
         // The number of components, and two bytes for each of up to four.
         SOS => matches!(body, [count @ 1..=4, ..] if body.len() == 4 + 2 * usize::from(*count)),
         // Precision, height, width, the number of components, and three bytes for each.
-        _ if code == DHP || is_frame(code) => {
+        _ if is_frame(code) => {
             matches!(body, [_, _, _, _, _, count @ (1..), ..] if body.len() == 6 + 3 * usize::from(*count))
         }
         _ => false,

@@ -53,6 +53,92 @@ pub(crate) fn tiff(orientation: u8) -> Vec<u8> {
     tiff
 }
 
+/// A colour profile with these tags. Equal tags share their data.
+pub(crate) fn profile_of(header: &[(usize, &[u8])], tags: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut profile = vec![0; 128];
+    for (at, bytes) in header {
+        profile[*at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    profile.extend((tags.len() as u32).to_be_bytes());
+    let start = 132 + 12 * tags.len();
+    let mut elements = Vec::new();
+    let mut known: Vec<(&[u8], usize)> = Vec::new();
+    for (name, element) in tags {
+        let at = known.iter().find(|(known, _)| known == element);
+        let at = at.map_or(start + elements.len(), |(_, at)| *at);
+        if at == start + elements.len() {
+            known.push((element, at));
+            elements.extend(element);
+            elements.resize(elements.len().next_multiple_of(4), 0);
+        }
+        profile.extend(*name);
+        profile.extend((at as u32).to_be_bytes());
+        profile.extend((element.len() as u32).to_be_bytes());
+    }
+    profile.extend(elements);
+    let size = (profile.len() as u32).to_be_bytes();
+    profile[..4].copy_from_slice(&size);
+    profile
+}
+
+const PLAIN: [(usize, &[u8]); 6] = [
+    (8, b"\x02\x10"),
+    (12, b"mntr"),
+    (16, b"GRAY"),
+    (20, b"XYZ "),
+    (36, b"acsp"),
+    (68, b"\0\0\xF6\xD6\0\x01\0\0\0\0\xD3\x2D"),
+];
+
+fn colour_tags() -> Vec<(&'static [u8; 4], Vec<u8>)> {
+    vec![
+        (
+            b"wtpt",
+            b"XYZ \0\0\0\0\0\0\xF6\xD6\0\x01\0\0\0\0\xD3\x2D".to_vec(),
+        ),
+        (b"kTRC", b"curv\0\0\0\0\0\0\0\x01\x02\x33".to_vec()),
+    ]
+}
+
+/// A grey profile with nothing to strip.
+pub(crate) fn profile() -> Vec<u8> {
+    let description = [&b"desc\0\0\0\0\0\0\0\x04icc"[..], &[0; 79]].concat();
+    let mut tags = vec![
+        (b"desc", description),
+        (b"cprt", b"text\0\0\0\0icc\0".to_vec()),
+    ];
+    tags.extend(colour_tags());
+    profile_of(&PLAIN, &tags)
+}
+
+/// The same colours, as someone's display has them.
+pub(crate) fn personal_profile() -> Vec<u8> {
+    let mut header = PLAIN.to_vec();
+    header.extend([
+        (4, &b"sing"[..]),
+        (24, &[7; 12]),
+        (40, b"APPL"),
+        (48, CANARY),
+        (80, CANARY),
+        (100, CANARY),
+    ]);
+    let mut tags = vec![
+        (
+            b"desc",
+            [b"desc\0\0\0\0\0\0\0\x10", CANARY, &[0; 79]].concat(),
+        ),
+        (b"mmod", [b"mmod\0\0\0\0", CANARY].concat()),
+        (b"vcgt", [b"vcgt\0\0\0\0", CANARY].concat()),
+        (b"cprt", [b"text\0\0\0\0", CANARY, b"\0"].concat()),
+    ];
+    tags.extend(colour_tags());
+    // Behind the data that the types of the tags give.
+    for (_, element) in &mut tags {
+        element.extend(CANARY);
+    }
+    [profile_of(&header, &tags), CANARY.to_vec()].concat()
+}
+
 pub(crate) mod jpeg {
     use super::*;
 
@@ -82,7 +168,7 @@ pub(crate) mod jpeg {
         vec![
             SOI.to_vec(),
             JFIF.to_vec(),
-            icc(b"a profile"),
+            icc(&profile()),
             segment(0xEE, b"Adobe\0\x64\0\0\0\0\0"),
             segment(0xDB, &[&[0][..], &[1; 64]].concat()),
             segment(0xC2, frame),
@@ -92,7 +178,7 @@ pub(crate) mod jpeg {
             segment(0xC4, &huffman(0x10)),
             [
                 &segment(0xDA, b"\x01\x01\0\x01\x3F\0")[..],
-                b"\x7F\xFF\xD0\x7F\xFF\x00",
+                b"\x7F\xFF\xD0\x7F",
             ]
             .concat(),
             EOI.to_vec(),
@@ -118,14 +204,6 @@ pub(crate) mod jpeg {
             ("short JFIF".into(), segment(0xE0, b"JFIF\0\x01\x02")),
             ("MPF".into(), segment(0xE2, &text(b"MPF\0"))),
             ("FlashPix".into(), segment(0xE2, &text(b"FPXR\0"))),
-            (
-                "profile, piece 0 of 1".into(),
-                segment(0xE2, &text(b"ICC_PROFILE\0\0\x01")),
-            ),
-            (
-                "profile, piece 2 of 1".into(),
-                segment(0xE2, &text(b"ICC_PROFILE\0\x02\x01")),
-            ),
             (
                 "C2PA manifest".into(),
                 segment(0xEB, &text(b"JP\0\x01\0\0\0\x01")),
@@ -166,6 +244,11 @@ pub(crate) mod png {
         .concat()
     }
 
+    pub(crate) fn iccp(name: &[u8], profile: &[u8]) -> Vec<u8> {
+        let squeezed = miniz_oxide::deflate::compress_to_vec_zlib(profile, 6);
+        chunk(b"iCCP", &[name, b"\0\0", &squeezed].concat())
+    }
+
     /// A picture of one pixel with nothing to strip, cut between its chunks, with one of every kind that stays.
     pub(crate) fn clean() -> Vec<Vec<u8>> {
         let data = b"\x78\x01\x01\x02\0\xFD\xFF\0\0\0\x02\0\x01";
@@ -177,7 +260,7 @@ pub(crate) mod png {
             chunk(b"cICP", b"\x09\x10\0\x01"),
             chunk(b"mDCV", &[1; 24]),
             chunk(b"cLLI", &[1; 8]),
-            chunk(b"iCCP", b"icc\0\0a profile, squeezed"),
+            iccp(b"icc", &profile()),
             chunk(b"sRGB", b"\0"),
             chunk(b"gAMA", b"\0\0\xB1\x8F"),
             chunk(b"cHRM", &[1; 32]),
