@@ -41,8 +41,13 @@ mod decode;
 mod encode;
 mod geometry;
 mod jpeg;
+mod orientation;
+mod png;
 mod raster;
+mod raw;
 mod resize;
+mod scans;
+mod tiff;
 
 pub use config::{Colour, Config, Fit, Format};
 pub use encode::Encoded;
@@ -92,11 +97,11 @@ impl StreamPlugin for ImageResize {
 /// # Errors
 /// [`Error::Unsupported`] for a file of another type or with a rare feature of its type, [`Error::InvalidInput`] for
 /// one that is damaged, ends early or has too many pixels, [`Error::InvalidConfig`] for a config that does not fit.
-pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
+pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
 
     config.check()?;
-    let source = decode::Source::open(&file)?;
+    let source = decode::Source::open(&mut file)?;
     let (format, size, orientation) = (source.format, source.size, source.orientation);
     within(config.max_pixels, "the picture has", size)?;
     let turned = matches!(
@@ -113,7 +118,8 @@ pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     let mut decoded = source.decode(geometry.factor())?;
     drop(file);
     let profile = decoded.profile.take();
-    let raster = resize::resize(decoded, geometry)?;
+    let mut raster = resize::resize(decoded, geometry)?;
+    raster.unmultiply();
     let mut image = colour::to_srgb(raster, profile.as_deref())?.into_image()?;
     image.apply_orientation(orientation);
     encode::encode(image, format, config)
@@ -122,8 +128,10 @@ pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
 fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<(), Error> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > max_pixels {
-        return Err(Error::InvalidInput(format!(
-            "{what} {width}x{height} = {pixels} pixels, more than max_pixels = {max_pixels}"
+        return Err(Error::Unsupported(format!(
+            "{what} {width}x{height} = {pixels} pixels, more than the limit max_pixels = {max_pixels}; set max_pixels \
+             in the stage's config, to {most} at most",
+            most = Config::MOST_PIXELS
         )));
     }
     Ok(())

@@ -51,8 +51,9 @@ fn a_file_cut_short_is_an_error() {
     ] {
         for asked in [json!({}), json!({ "max_width": 8 })] {
             let config = config(asked);
-            for len in
-                (0..file.len()).filter(|len| len % 29 == 0 || len + 40 > file.len() || *len < 40)
+            // A JPEG may lack its end-of-image marker, two bytes.
+            let needed = file.len() - if name == "PNG" { 0 } else { 2 };
+            for len in (0..needed).filter(|len| len % 29 == 0 || len + 40 > file.len() || *len < 40)
             {
                 match resize(file[..len].to_vec(), &config) {
                     Err(Error::InvalidInput(_)) => {}
@@ -98,17 +99,19 @@ fn damaged_rows_of_a_png_are_an_error() {
 fn too_many_pixels_are_refused_before_and_after() {
     let file = png(&quarters(40, 30).into(), None, None);
     let refused = |file: &[u8], asked| match resize(file.to_vec(), &config(asked)) {
-        Err(Error::InvalidInput(message)) => message,
+        Err(Error::Unsupported(message)) => message,
         other => panic!("{:?}", other.map(|encoded| encoded.media_type)),
     };
     assert_eq!(
         refused(&file, json!({ "max_pixels": 1199 })),
-        "the picture has 40x30 = 1200 pixels, more than max_pixels = 1199"
+        "the picture has 40x30 = 1200 pixels, more than the limit max_pixels = 1199; set max_pixels in the stage's \
+         config, to 500000000 at most"
     );
     assert!(resize(file.clone(), &config(json!({ "max_pixels": 1200 }))).is_ok());
     assert_eq!(
         refused(&file, json!({ "max_width": 60_000, "enlarge": true })),
-        "the result would have 60000x45000 = 2700000000 pixels, more than max_pixels = 100000000"
+        "the result would have 60000x45000 = 2700000000 pixels, more than the limit max_pixels = 250000000; set \
+         max_pixels in the stage's config, to 500000000 at most"
     );
 }
 
@@ -130,7 +133,7 @@ fn a_header_that_promises_too_much_is_refused_at_once() {
     other[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
     for file in [bomb, other] {
         match resize(file, &Config::default()) {
-            Err(Error::InvalidInput(message)) => assert!(
+            Err(Error::Unsupported(message)) => assert!(
                 message.contains("60000x60000 = 3600000000 pixels"),
                 "{message}"
             ),
@@ -183,6 +186,7 @@ proptest! {
             b"BM",
             b"II*\0\x08\0\0\0",
             b"MM\0*\0\0\0\x08",
+            b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0",
         ]),
         bytes in vec(any::<u8>(), 0..400),
     ) {
