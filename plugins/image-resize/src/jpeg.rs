@@ -17,8 +17,27 @@ use crate::scans;
 /// A JPEG file whose header was read.
 pub(crate) struct Decoder<'a> {
     inner: libjpeg_turbo_rs::Decoder<'a>,
-    bytes: &'a [u8],
     size: (u32, u32),
+}
+
+/// Ends a JPEG as libjpeg does, with an end-of-image marker where it has none at its end: a decoder of several scans
+/// needs it. Files of other types stay as they are.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for a JPEG that lacks scans.
+pub(crate) fn end(file: &mut Vec<u8>) -> Result<(), Error> {
+    const START: &[u8] = b"\xff\xd8\xff";
+    const END: &[u8] = b"\xff\xd9";
+    if file.starts_with(START) {
+        if !scans::are_complete(file) {
+            return Err(ends_early());
+        }
+        if !file.ends_with(END) {
+            file.reserve_exact(END.len());
+            file.extend_from_slice(END);
+        }
+    }
+    Ok(())
 }
 
 /// The most scans that are read. Encoders write some ten; each costs a pass over all blocks.
@@ -52,7 +71,7 @@ impl<'a> Decoder<'a> {
             )));
         }
         let size = (frame.width.into(), frame.height.into());
-        Ok(Self { inner, bytes, size })
+        Ok(Self { inner, size })
     }
 
     pub(crate) fn size(&self) -> (u32, u32) {
@@ -66,10 +85,6 @@ impl<'a> Decoder<'a> {
 
     /// Decodes at the least scale that leaves the resampler enough to work with.
     pub(crate) fn decode(mut self, needed: f64) -> Result<Decoded, Error> {
-        let several_scans = self.inner.header().is_progressive || self.inner.has_multiple_scans();
-        if several_scans && !scans::are_complete(self.bytes) {
-            return Err(ends_early());
-        }
         let divisor = scale_for(needed);
         let scale = ScalingFactor::try_new(1, divisor)
             .map_err(|error| Error::Failed(format!("cannot scale JPEG: {error}")))?;

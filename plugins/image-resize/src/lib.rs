@@ -101,6 +101,7 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
 
     config.check()?;
+    jpeg::end(&mut file)?;
     let source = decode::Source::open(&mut file)?;
     let (format, size, orientation) = (source.format, source.size, source.orientation);
     within(config.max_pixels, "the picture has", size)?;

@@ -17,9 +17,10 @@ struct Seen {
 /// Nothing of this coefficient yet.
 const NONE: u8 = u8::MAX;
 
-/// Whether the picture ends with an end-of-image marker behind a scan, or its scans brought all there is.
+/// Whether the scans brought all there is, or an end-of-image marker stands behind a scan. Whether the last scan is
+/// whole is the decoder's to tell.
 pub(crate) fn are_complete(bytes: &[u8]) -> bool {
-    let mut seen = None;
+    let mut seen: Option<Seen> = None;
     let mut rest = bytes;
     let mut in_scan = false;
     while let Some((marker, after)) = next_marker(rest, in_scan) {
@@ -37,6 +38,9 @@ pub(crate) fn are_complete(bytes: &[u8]) -> bool {
                     SOS => {
                         if let Some(seen) = &mut seen {
                             seen.scan(segment);
+                            if seen.all() {
+                                return true;
+                            }
                         }
                         in_scan = true;
                     }
@@ -46,7 +50,7 @@ pub(crate) fn are_complete(bytes: &[u8]) -> bool {
             }
         }
     }
-    seen.is_some_and(|seen| seen.all())
+    false
 }
 
 /// The next marker and what follows it. In the data of a scan, restart markers and stuffed zeros are passed over.
