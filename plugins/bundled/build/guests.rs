@@ -100,8 +100,10 @@ fn watch(workspace: &Path, names: &[&str]) {
     for path in ["src", "wit", "Cargo.toml"] {
         paths.push(plugins.join("sdk").join(path));
     }
+    // What the plugins share.
     for path in ["src", "Cargo.toml"] {
         paths.push(workspace.join("host/config-schema").join(path));
+        paths.push(plugins.join("exif").join(path));
     }
     for path in [
         "Cargo.toml",

@@ -17,10 +17,10 @@
 
 mod segment;
 
+use exif::{Orientation, PREFIX as EXIF};
 use memchr::memchr;
 
 use crate::Error;
-use crate::orientation::Orientation;
 use crate::piece::Piece;
 
 /// The second byte of a marker (T.81, table B.1).
@@ -50,9 +50,6 @@ mod marker {
 }
 
 use marker::*;
-
-/// What opens the payload of an EXIF segment (Exif 2.32, 4.7.2).
-const EXIF: &[u8] = b"Exif\0\0";
 
 /// A push parser that writes what stays.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ use forebay_plugin::{About, FileInfo, Input, Output, StreamPlugin};
 use schemars::JsonSchema;
 
 pub mod jpeg;
-mod orientation;
 mod piece;
 pub mod png;
 mod stripper;

@@ -14,8 +14,8 @@
 //! Each chunk that stays has a length that its type allows, and a checksum that was verified.
 
 use crc32fast::Hasher;
+use exif::Orientation;
 
-use crate::orientation::Orientation;
 use crate::piece::Piece;
 use crate::{Error, MAX_HELD};
 

@@ -1,21 +1,25 @@
-//! The one EXIF field that may stay.
+//! The orientation that Exif gives a picture: the one field that plugins act on. An ordinary library, no plugin.
 //!
 //! Only this field is looked for, in the one directory where it can stand. A general reader would follow pointers from
 //! directory to directory, and a hostile file can make these overlap until 64 KiB stand for gigabytes of fields.
 
 /// Tag of the field, in the first directory (Exif 2.32, 4.6.4).
 const TAG: u16 = 0x0112;
-/// Field type of a 16-bit number (TIFF 6.0, section 2).
+/// Field type of a 16-bit number (TIFF 6.0, section 2). Browsers take no other for this field, so neither does this.
 const SHORT: u16 = 3;
 
-/// How a picture is to be turned or mirrored when shown: 2 to 8. The 1 that means "as it is" is never kept.
+/// What may precede the TIFF header (Exif 2.32, 4.7.2). JPEG asks for it; some writers put it into WebP and PNG too.
+pub const PREFIX: &[u8] = b"Exif\0\0";
+
+/// How a picture is to be turned or mirrored when shown: 2 to 8. There is none for the 1 that means "as it is".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Orientation(u8);
+pub struct Orientation(u8);
 
 impl Orientation {
-    /// Finds the orientation in what EXIF holds: a TIFF header and its directories. Gives `None` for "as it is", for none,
-    /// and for a TIFF that cannot be read; it may be cut off after the first directory.
-    pub(crate) fn find(tiff: &[u8]) -> Option<Self> {
+    /// Finds the orientation in what Exif holds: a TIFF header and its directories, with or without [`PREFIX`]. Gives
+    /// `None` for "as it is", for none, and for a TIFF that cannot be read; it may be cut off after the first directory.
+    pub fn find(exif: &[u8]) -> Option<Self> {
+        let tiff = exif.strip_prefix(PREFIX).unwrap_or(exif);
         let big_endian = match tiff.get(..4)? {
             b"MM\0*" => true,
             b"II*\0" => false,
@@ -48,8 +52,13 @@ impl Orientation {
         }
     }
 
-    /// A TIFF with this one field.
-    pub(crate) fn tiff(self) -> [u8; 26] {
+    /// The number that Exif gives it, from 2 to 8.
+    pub fn value(self) -> u8 {
+        self.0
+    }
+
+    /// A TIFF with this one field, without [`PREFIX`].
+    pub fn tiff(self) -> [u8; 26] {
         let mut tiff = *b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
         let [.., value, _, _, _, _, _, _] = &mut tiff;
         *value = self.0;
@@ -70,6 +79,9 @@ mod tests {
                 Orientation::find(&Orientation(value).tiff()),
                 Some(Orientation(value))
             );
+            let prefixed = [PREFIX, &Orientation(value).tiff()].concat();
+            let found = Orientation::find(&prefixed).unwrap();
+            assert_eq!(found.value(), value);
         }
     }
 
@@ -91,6 +103,7 @@ mod tests {
         assert_eq!(with(|tiff| tiff[19] = 9), None, "out of range");
         assert_eq!(with(|tiff| tiff[18] = 1), None, "out of range");
         assert_eq!(with(|tiff| tiff[13] = 2), None, "not a number");
+        assert_eq!(with(|tiff| tiff[13] = 4), None, "a LONG");
         assert_eq!(with(|tiff| tiff[9] = 0), None, "no field");
         assert_eq!(
             with(|tiff| tiff[4] = 0xFF),
