@@ -10,10 +10,16 @@
 //!   `cHRM` and `cICP` chunks of PNG are not looked at.
 //! - **Plain**: always encoded afresh, even when the size stays, so nothing but pixels ever passes: no Exif, XMP,
 //!   comments, thumbnails or bytes after the end.
-//! - **Still**: of an animation, the first frame.
-//! - **Whole**: a JPEG or PNG that ends early is refused, and a file of another type that ends before its pixels do;
-//!   so are damaged PNG data, whose checksums tell. A JPEG has none: what decodes at all, passes.
-//! - **Bounded**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded.
+//! - **Still**: of an animation the first frame, of a TIFF of several pages the first page. A TIFF whose first picture
+//!   is a preview gives the largest one.
+//! - **Developed**: a camera raw file is refused, also where it looks like a TIFF. Its preview is never taken for the
+//!   photo.
+//! - **Whole**: a JPEG whose last scan ends early is refused, and a PNG without its last chunk, and a file of another
+//!   type that ends before its pixels do; so are damaged pixels of a PNG, whose checksums tell. A JPEG has none: what
+//!   decodes at all, passes. What every other program takes, is taken: a JPEG with junk between its segments or
+//!   without its end-of-image marker, a frame of Motion JPEG, a PNG with a damaged chunk that is not needed.
+//! - **Bounded**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded. The default
+//!   lets the 200 megapixels of a phone pass.
 //!
 //! # Memory
 //! The file itself, the output, and for each pixel of the input about as many bytes:
@@ -24,7 +30,8 @@
 //! | progressive JPEG | 7.5 and 12; CMYK 16 | |
 //! | PNG, BMP | 3; with alpha 4 | 9; with alpha 12 |
 //! | WebP | 4.5; with alpha 10 | |
-//! | TIFF | 6; with alpha 8 | 12; with alpha 16 |
+//! | TIFF in many strips or tiles | 3; with alpha 4 | 3; with alpha 4 |
+//! | TIFF in one strip | 6; with alpha 8 | 9; with alpha 12 |
 //! | GIF | 10 | |
 //!
 //! A JPEG that shrinks to at most 1/4, 1/8 or 1/16 of its width is decoded at 1/2, 1/4 or 1/8 of it, which takes a

@@ -5,11 +5,12 @@ use image::metadata::Orientation;
 /// The orientation of Exif data; upright where there are none or they cannot be read. A damaged orientation is no
 /// reason to refuse a picture.
 ///
-/// WebP and PNG hold bare TIFF data; many writers put the `Exif\0\0` of JPEG in front.
+/// WebP and PNG hold bare TIFF data; many writers put the `Exif\0\0` of JPEG in front. Both are read.
 pub(crate) fn of(exif: Option<&[u8]>) -> Orientation {
-    exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
-        .and_then(Orientation::from_exif_chunk)
-        .unwrap_or(Orientation::NoTransforms)
+    exif.and_then(exif::Orientation::find)
+        .map_or(Orientation::NoTransforms, |found| {
+            of_value(found.value().into())
+        })
 }
 
 /// The orientation that a value of the tag stands for; upright for values that mean nothing.

@@ -95,6 +95,58 @@ fn damaged_rows_of_a_png_are_an_error() {
     ));
 }
 
+/// A chunk with its checksum (PNG specification, third edition, section 5.3).
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [kind, data].concat();
+    let crc = crc32(&body).to_be_bytes();
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crc].concat()
+}
+
+#[test]
+fn a_bad_chunk_that_is_not_needed_goes_and_the_picture_stays() {
+    let image = quarters(24, 16);
+    let file = png(&image.clone().into(), None, None);
+    let frame = 8 + 25;
+    let damage = |mut chunk: Vec<u8>| {
+        *chunk.last_mut().unwrap() ^= 1;
+        chunk
+    };
+    let profile = ColorProfile::new_display_p3().encode().unwrap();
+    for (name, bad) in [
+        (
+            "gAMA, checksum",
+            damage(chunk(b"gAMA", &45_455_u32.to_be_bytes())),
+        ),
+        ("gAMA, short", chunk(b"gAMA", &[1])),
+        ("gAMA, zero", chunk(b"gAMA", &[0; 4])),
+        ("iCCP, empty", chunk(b"iCCP", b"")),
+        ("iCCP, no profile", chunk(b"iCCP", b"name\0\0")),
+        (
+            "iCCP, no zlib",
+            chunk(b"iCCP", &[b"name\0\0", &profile[..]].concat()),
+        ),
+        ("iCCP, checksum", damage(chunk(b"iCCP", b"name\0\0xx"))),
+        ("tRNS, empty", chunk(b"tRNS", b"")),
+        ("tRNS, long", chunk(b"tRNS", &[1; 40])),
+        ("cHRM", chunk(b"cHRM", &[0; 3])),
+        ("pHYs", chunk(b"pHYs", &[0; 2])),
+        ("sRGB", chunk(b"sRGB", &[77])),
+        ("sBIT", chunk(b"sBIT", &[99; 9])),
+        ("eXIf", chunk(b"eXIf", b"")),
+        ("zTXt", chunk(b"zTXt", b"a\0\0bad")),
+        ("iTXt", chunk(b"iTXt", b"\0")),
+        ("acTL", chunk(b"acTL", &[0; 3])),
+        ("private", damage(chunk(b"prVt", b"x"))),
+    ] {
+        let bad = [&file[..frame], &bad, &file[frame..]].concat();
+        assert_eq!(common::run(&bad, json!({})).into_rgb8(), image, "{name}");
+    }
+    for needed in [chunk(b"PLTX", b"x"), damage(chunk(b"IHDR", &file[16..29]))] {
+        let bad = [&file[..frame], &needed, &file[frame..]].concat();
+        assert!(resize(bad, &Config::default()).is_err());
+    }
+}
+
 #[test]
 fn too_many_pixels_are_refused_before_and_after() {
     let file = png(&quarters(40, 30).into(), None, None);
