@@ -297,6 +297,10 @@ fn rare_kinds_are_refused_by_name() {
             rgb(8, 8, [1, 2, 3]).with(259, &[6]),
             "JPEG of the old style",
         ),
+        (
+            Page::new(8, 8, 3, &[16], vec![0; 128]).with(320, &vec![0; 3 << 16]),
+            "more than 256 colours",
+        ),
         (Page::new(8, 8, 8, &[8; 3], vec![0; 192]), "L*a*b*"),
         (
             Page::new(8, 8, 6, &[8; 3], vec![0; 96]),
@@ -339,12 +343,33 @@ fn samples_that_are_no_colour_are_left_out() {
 
 #[test]
 fn a_strip_that_ends_early_is_an_error() {
-    let whole = file(&[rgb(40, 30, [200, 100, 50]).with(259, &[1])]);
-    assert!(resize(whole, &Config::default()).is_ok());
     let mut page = rgb(40, 30, [200, 100, 50]);
-    page.chunks[0].truncate(3000);
-    let mut short = file(&[page]);
-    // The strip says 3,600 bytes and the file ends with it.
-    short.truncate(short.len());
-    let _ = resize(short, &Config::default());
+    // The strip and the file end before the last row; the directory precedes it in the chain of the file.
+    page.chunks[0].truncate(100);
+    let short = file(&[page]);
+    assert!(matches!(
+        resize(short, &Config::default()),
+        Err(Error::InvalidInput(_))
+    ));
+}
+
+#[test]
+fn tiles_by_the_tags_of_strips_and_a_chain_that_turns_back() {
+    let mut page = Page::new(16, 16, 1, &[8], vec![90; 256])
+        .with(322, &[16])
+        .with(323, &[16]);
+    page.tags.push((273, common::tiff::Values::Longs(vec![8])));
+    page.tags
+        .push((279, common::tiff::Values::Longs(vec![256])));
+    let mut bytes = file(&[page]);
+    // The tags of tiles become unknown ones.
+    for tag in [324_u16, 325] {
+        let entry = [tag.to_le_bytes(), 4_u16.to_le_bytes()].concat();
+        let at = bytes.windows(4).position(|at| at == entry).unwrap();
+        bytes[at..at + 2].copy_from_slice(&60_000_u16.to_le_bytes());
+    }
+    let at = bytes[4..8].to_vec();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&at);
+    assert_eq!(rgba(&run(&bytes, PNG()), 3, 3), [90, 90, 90, 255]);
 }

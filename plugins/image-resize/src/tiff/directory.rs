@@ -16,6 +16,7 @@ pub(super) mod tag {
     pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
     pub(crate) const STRIP_BYTE_COUNTS: u16 = 279;
     pub(crate) const PLANAR: u16 = 284;
+    pub(crate) const TILE_WIDTH: u16 = 322;
     pub(crate) const COLOR_MAP: u16 = 320;
     pub(crate) const TILE_OFFSETS: u16 = 324;
     pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
@@ -42,6 +43,8 @@ pub(super) struct Numbers {
 /// An entry of a directory.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// Where it begins.
+    at: usize,
     tag: u16,
     /// The type of its values.
     kind: u16,
@@ -56,6 +59,8 @@ pub(super) struct Directory {
     /// Where it begins.
     pub(super) at: u64,
     entries: Vec<Entry>,
+    /// Where the offset of the next one stands.
+    next: usize,
 }
 
 impl Numbers {
@@ -115,10 +120,11 @@ impl Numbers {
         if self.big { (8, 8) } else { (4, 4) }
     }
 
-    /// Makes the directory at `offset` the first.
-    pub(super) fn set_first(self, bytes: &mut [u8], offset: u64) {
+    /// Makes a directory the first and the last.
+    pub(super) fn set_only(self, bytes: &mut [u8], directory: &Directory) {
         let (at, width) = self.first();
-        self.write(bytes, at, width, offset);
+        self.write(bytes, at, width, directory.at);
+        self.write(bytes, directory.next, width, 0);
     }
 
     /// The directories of the chain, each with those that its `SubIFDs` name behind it.
@@ -183,6 +189,7 @@ impl Numbers {
                 usize::try_from(self.read(bytes, inline, value_width)?).unwrap_or(usize::MAX)
             };
             entries.push(Entry {
+                at: entry,
                 tag: self.read(bytes, entry, 2)? as u16,
                 kind,
                 count,
@@ -193,6 +200,7 @@ impl Numbers {
             Directory {
                 at: offset,
                 entries,
+                next: end,
             },
             self.read(bytes, end, value_width),
         ))
@@ -257,6 +265,13 @@ impl Directory {
             && let Some(width) = width_of(entry.kind)
         {
             numbers.write(bytes, entry.values, width, value);
+        }
+    }
+
+    /// Gives the values of one tag to another.
+    pub(super) fn rename(&self, bytes: &mut [u8], numbers: Numbers, from: u16, to: u16) {
+        if let Some(entry) = self.entry(from) {
+            numbers.write(bytes, entry.at, 2, to.into());
         }
     }
 

@@ -67,7 +67,17 @@ impl<'a> Tiff<'a> {
         {
             reverse_bits(bytes, numbers, &chosen);
         }
-        numbers.set_first(bytes, chosen.at);
+        // Old programs give tiles by the tags of strips.
+        if chosen.has(tag::TILE_WIDTH) && !chosen.has(tag::TILE_OFFSETS) {
+            chosen.rename(bytes, numbers, tag::STRIP_OFFSETS, tag::TILE_OFFSETS);
+            chosen.rename(
+                bytes,
+                numbers,
+                tag::STRIP_BYTE_COUNTS,
+                tag::TILE_BYTE_COUNTS,
+            );
+        }
+        numbers.set_only(bytes, &chosen);
         chosen.set(
             bytes,
             numbers,

@@ -73,6 +73,9 @@ impl Samples {
             Some(other) => return Err(unsupported(&format!("colours of the kind {other}"))),
             None => return Err(unsupported(&"no word on what its samples are")),
         };
+        if bits > 8 && matches!(kind, Kind::Palette(_)) {
+            return Err(unsupported(&"a palette of more than 256 colours"));
+        }
         let colours = kind.samples();
         if per_pixel < colours {
             return Err(damaged(&format!(
