@@ -3,7 +3,9 @@
 //! A profile that cannot be read, or that is not for this kind of pixel, is passed over, as browsers do.
 
 use forebay_plugin::Error;
-use moxcms::{ColorProfile, DataColorSpace, Layout as Channels, TransformOptions};
+use moxcms::{
+    ColorProfile, DataColorSpace, Layout as Channels, TransformExecutor, TransformOptions,
+};
 
 use crate::raster::{Layout, Raster};
 
@@ -50,16 +52,42 @@ fn convert(raster: Raster, profile: &ColorProfile) -> Result<Raster, Error> {
             raster
         });
     };
+    if from == to {
+        return convert_in_place(raster, transform.as_ref());
+    }
     let pixels = raster.width as usize * raster.height as usize;
     let mut samples = vec![0; pixels * channels];
     transform
         .transform(&raster.samples, &mut samples)
-        .map_err(|error| Error::Failed(format!("cannot convert colours: {error}")))?;
+        .map_err(|error| failed(&error))?;
     Ok(Raster {
         layout,
         samples,
         ..raster
     })
+}
+
+/// Pixels through a transform that leaves their number of channels, by pieces, so that a large picture is not in memory
+/// twice.
+fn convert_in_place(
+    mut raster: Raster,
+    transform: &(impl TransformExecutor<u8> + ?Sized),
+) -> Result<Raster, Error> {
+    /// Bytes of a piece; whole pixels of three and of four channels.
+    const PIECE: usize = 48 << 10;
+    let mut before = Vec::with_capacity(PIECE);
+    for piece in raster.samples.chunks_mut(PIECE) {
+        before.clear();
+        before.extend_from_slice(piece);
+        transform
+            .transform(&before, piece)
+            .map_err(|error| failed(&error))?;
+    }
+    Ok(raster)
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Error {
+    Error::Failed(format!("cannot convert colours: {error}"))
 }
 
 /// Greys through a table of all 256 of them.

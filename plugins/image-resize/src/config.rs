@@ -45,7 +45,7 @@ impl Default for Config {
             quality: 85,
             background: Colour([0xff; 3]),
             enlarge: false,
-            max_pixels: 100_000_000,
+            max_pixels: 250_000_000,
             suffix: String::new(),
         }
     }
@@ -54,7 +54,7 @@ impl Default for Config {
 impl Config {
     /// The most pixels that `max_pixels` may allow: their bytes, four to a pixel, still fit the address space of
     /// wasm32.
-    const MOST_PIXELS: u64 = 500_000_000;
+    pub(crate) const MOST_PIXELS: u64 = 500_000_000;
     /// The longest side that JPEG can express (ITU-T T.81, B.2.2), and so the longest that may be asked for.
     const LONGEST_SIDE: u32 = 65_535;
 

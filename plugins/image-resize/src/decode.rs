@@ -9,8 +9,9 @@ use forebay_plugin::Error;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use crate::jpeg;
 use crate::raster::Raster;
+use crate::tiff::Tiff;
+use crate::{jpeg, orientation, png, raw};
 
 /// A file whose header was read.
 pub(crate) struct Source<'a> {
@@ -23,6 +24,7 @@ pub(crate) struct Source<'a> {
 
 enum Decoder<'a> {
     Jpeg(Box<jpeg::Decoder<'a>>),
+    Tiff(Box<Tiff<'a>>),
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -39,46 +41,59 @@ pub(crate) struct Decoded {
 }
 
 /// What a decoder may allocate besides the pixels: metadata, tables, rows.
-const OVERHEAD: u64 = 64 << 20;
+pub(crate) const OVERHEAD: u64 = 64 << 20;
 
 impl<'a> Source<'a> {
     /// Reads a header. Pixels are neither decoded nor allocated.
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
-        use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
-        let format = match image::guess_format(bytes) {
-            Ok(format @ (Bmp | Gif | Jpeg | Png | Tiff | WebP)) => format,
+    pub(crate) fn open(bytes: &'a mut [u8]) -> Result<Self, Error> {
+        use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff as TiffFile, WebP};
+        raw::refuse(bytes)?;
+        let format = match format_of(bytes) {
+            Some(format @ (Bmp | Gif | Jpeg | Png | TiffFile | WebP)) => format,
             _ => {
                 return Err(Error::Unsupported(
                     "not a PNG, JPEG, WebP, GIF, BMP or TIFF picture".into(),
                 ));
             }
         };
-        if format == Jpeg {
-            let decoder = jpeg::Decoder::open(bytes)?;
-            let (size, orientation) = (decoder.size(), decoder.orientation());
-            return Ok(Self {
-                format,
-                size,
-                orientation,
-                decoder: Decoder::Jpeg(Box::new(decoder)),
-            });
+        match format {
+            Jpeg => {
+                let decoder = jpeg::Decoder::open(bytes)?;
+                Ok(Self {
+                    format,
+                    size: decoder.size(),
+                    orientation: decoder.orientation(),
+                    decoder: Decoder::Jpeg(Box::new(decoder)),
+                })
+            }
+            TiffFile => {
+                let decoder = Tiff::open(bytes)?;
+                Ok(Self {
+                    format,
+                    size: decoder.size(),
+                    orientation: decoder.orientation(),
+                    decoder: Decoder::Tiff(Box::new(decoder)),
+                })
+            }
+            _ => Self::open_other(format, bytes),
         }
-        if format == Png && !png_is_whole(bytes) {
-            return Err(Error::InvalidInput(
-                "the PNG ends before its IEND chunk".into(),
-            ));
+    }
+
+    fn open_other(format: ImageFormat, bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut late_exif = None;
+        if format == ImageFormat::Png {
+            late_exif = png::exif_of_whole(bytes)?;
         }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         reader.limits(allocating(OVERHEAD));
         let mut decoder = reader
             .into_decoder()
             .map_err(|error| refused(format, error))?;
-        // A damaged orientation is no reason to refuse the picture.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let exif = decoder.exif_metadata().unwrap_or_default();
         Ok(Self {
             format,
             size: decoder.dimensions(),
-            orientation,
+            orientation: orientation::of(exif.as_deref().or(late_exif)),
             decoder: Decoder::Other(Box::new(decoder)),
         })
     }
@@ -88,6 +103,7 @@ impl<'a> Source<'a> {
     pub(crate) fn decode(self, needed: f64) -> Result<Decoded, Error> {
         match self.decoder {
             Decoder::Jpeg(decoder) => decoder.decode(needed),
+            Decoder::Tiff(decoder) => decoder.decode(),
             Decoder::Other(mut decoder) => {
                 let profile = decoder.icc_profile().unwrap_or_default();
                 decoder
@@ -120,30 +136,16 @@ fn refused(format: ImageFormat, error: ImageError) -> Error {
     match error {
         ImageError::Unsupported(_) => Error::Unsupported(format!("{format:?}: {error}")),
         ImageError::Limits(_) => {
-            Error::InvalidInput(format!("{format:?} that needs too much memory: {error}"))
+            Error::Unsupported(format!("{format:?} that needs too much memory: {error}"))
         }
         _ => Error::InvalidInput(format!("damaged {format:?}: {error}")),
     }
 }
 
-/// Whether the chunks of a PNG (PNG specification, third edition, section 5) reach as far as its last, IEND; a
-/// decoder that has all rows does not look.
-fn png_is_whole(bytes: &[u8]) -> bool {
-    const SIGNATURE: usize = 8;
-    const CRC: usize = 4;
-    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
-    while let Some((head, body)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, kind @ ..] = *head;
-        let Some(next) = (u32::from_be_bytes([a, b, c, d]) as usize)
-            .checked_add(CRC)
-            .and_then(|len| body.get(len..))
-        else {
-            return false;
-        };
-        if kind == *b"IEND" {
-            return true;
-        }
-        rest = next;
+/// The format that the first bytes tell. BigTIFF is TIFF with longer offsets.
+fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Some(ImageFormat::Tiff);
     }
-    false
+    image::guess_format(bytes).ok()
 }

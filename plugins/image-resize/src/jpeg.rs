@@ -1,108 +1,152 @@
-//! JPEG, by a decoder that can leave out detail that resizing would throw away: most of the memory and some of the
-//! time that a photo takes. Its arithmetic uses the SIMD instructions of wasm, which makes it the faster of the two
-//! decoders in Rust there even at full size, though the other is faster natively; and it needs an end-of-image marker,
-//! so it takes no file that was cut off.
+//! JPEG, by a decoder that follows libjpeg-turbo: the order in which JFIF, Adobe's marker and component ids decide on
+//! the colours, junk between segments, a missing end-of-image marker, Huffman tables that Motion JPEG leaves out, and
+//! pixels equal to those of `djpeg`. It can decode at a smaller scale, which leaves out detail that resizing would
+//! throw away: most of the memory and some of the time that a photo takes.
+//!
+//! It decodes strictly: a scan that ends before its last block, or that cannot be read, is an error.
 
 use forebay_plugin::Error;
 use image::metadata::Orientation;
-use jpeg_decoder::{CodingProcess, PixelFormat};
+use libjpeg_turbo_rs::{DecodeLimits, JpegError, PixelFormat, ScalingFactor};
 
 use crate::decode::Decoded;
+use crate::orientation;
 use crate::raster::{Layout, Raster};
+use crate::scans;
 
 /// A JPEG file whose header was read.
 pub(crate) struct Decoder<'a> {
-    inner: jpeg_decoder::Decoder<&'a [u8]>,
-    size: (u16, u16),
+    inner: libjpeg_turbo_rs::Decoder<'a>,
+    size: (u32, u32),
 }
+
+/// Ends a JPEG as libjpeg does, with an end-of-image marker where it has none at its end: a decoder of several scans
+/// needs it. Files of other types stay as they are.
+///
+/// # Errors
+/// [`Error::InvalidInput`] for a JPEG that lacks scans.
+pub(crate) fn end(file: &mut Vec<u8>) -> Result<(), Error> {
+    const START: &[u8] = b"\xff\xd8\xff";
+    const END: &[u8] = b"\xff\xd9";
+    if file.starts_with(START) {
+        if !scans::are_complete(file) {
+            return Err(ends_early());
+        }
+        if !file.ends_with(END) {
+            file.reserve_exact(END.len());
+            file.extend_from_slice(END);
+        }
+    }
+    Ok(())
+}
+
+/// The most scans that are read. Encoders write some ten; each costs a pass over all blocks.
+const MAX_SCANS: usize = 500;
 
 impl<'a> Decoder<'a> {
     pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
-        let mut inner = jpeg_decoder::Decoder::new(bytes);
-        inner.read_info().map_err(refused)?;
-        let info = inner
-            .info()
-            .ok_or_else(|| Error::InvalidInput("damaged JPEG: no frame".into()))?;
-        if info.coding_process == CodingProcess::Lossless {
+        // The number of pixels is the caller's to judge.
+        let limits = DecodeLimits {
+            max_width: usize::from(u16::MAX),
+            max_height: usize::from(u16::MAX),
+            max_pixels: u64::MAX,
+            max_scans: MAX_SCANS,
+            max_memory: None,
+        };
+        let inner = libjpeg_turbo_rs::Decoder::new_with_limits(bytes, limits).map_err(refused)?;
+        let frame = inner.header();
+        if frame.is_lossless {
             return Err(Error::Unsupported("lossless JPEG".into()));
         }
-        Ok(Self {
-            inner,
-            size: (info.width, info.height),
-        })
+        if frame.precision != 8 {
+            return Err(Error::Unsupported(format!(
+                "JPEG with {} bits a channel; only 8 are read",
+                frame.precision
+            )));
+        }
+        if !matches!(frame.components.len(), 1 | 3 | 4) {
+            return Err(Error::Unsupported(format!(
+                "JPEG with {} channels",
+                frame.components.len()
+            )));
+        }
+        let size = (frame.width.into(), frame.height.into());
+        Ok(Self { inner, size })
     }
 
     pub(crate) fn size(&self) -> (u32, u32) {
-        (self.size.0.into(), self.size.1.into())
+        self.size
     }
 
-    /// The orientation of the Exif data, which precede the frame.
+    /// The orientation of the first Exif segment, wherever it stands before the first scan.
     pub(crate) fn orientation(&self) -> Orientation {
-        self.inner
-            .exif_data()
-            .and_then(Orientation::from_exif_chunk)
-            .unwrap_or(Orientation::NoTransforms)
+        orientation::of(self.inner.exif_data())
     }
 
     /// Decodes at the least scale that leaves the resampler enough to work with.
     pub(crate) fn decode(mut self, needed: f64) -> Result<Decoded, Error> {
-        let (width, height) = self.size;
-        let eighths = scale_for(needed);
-        // The decoder takes the smallest scale at which one side is long enough, so it is asked for the longer one,
-        // where no two scales give the same length, and for more than it can give of the other.
-        let at = |side: u16| (u32::from(side) * u32::from(eighths)).div_ceil(8) as u16;
-        let (ask_width, ask_height) = if width >= height {
-            (at(width), u16::MAX)
-        } else {
-            (u16::MAX, at(height))
-        };
-        let scaled = match eighths {
-            8 => (width, height),
-            _ => self.inner.scale(ask_width, ask_height).map_err(refused)?,
-        };
-        let samples = self.inner.decode().map_err(refused)?;
-        let layout = match self.inner.info().map(|info| info.pixel_format) {
-            Some(PixelFormat::L8) => Layout::Grey,
-            Some(PixelFormat::RGB24) => Layout::Rgb,
-            Some(PixelFormat::CMYK32) => Layout::Cmyk,
-            _ => {
-                return Err(Error::Unsupported(
-                    "JPEG with more than 8 bits a channel".into(),
-                ));
+        let divisor = scale_for(needed);
+        let scale = ScalingFactor::try_new(1, divisor)
+            .map_err(|error| Error::Failed(format!("cannot scale JPEG: {error}")))?;
+        self.inner.set_scale(scale);
+        let image = self.inner.decode_image().map_err(refused)?;
+        let mut samples = image.data;
+        let layout = match image.pixel_format {
+            PixelFormat::Grayscale => Layout::Grey,
+            PixelFormat::Rgb => Layout::Rgb,
+            PixelFormat::Cmyk => {
+                // Adobe's programs, which wrote nearly all such files, store 255 for no ink; so every reader inverts.
+                samples.iter_mut().for_each(|ink| *ink = !*ink);
+                Layout::Cmyk
             }
+            other => return Err(Error::Failed(format!("JPEG decoded as {other:?}"))),
+        };
+        let (Ok(width), Ok(height)) = (u32::try_from(image.width), u32::try_from(image.height))
+        else {
+            return Err(Error::Failed("JPEG of an impossible size".into()));
         };
         Ok(Decoded {
             raster: Raster {
-                width: scaled.0.into(),
-                height: scaled.1.into(),
+                width,
+                height,
                 layout,
+                premultiplied: false,
                 samples,
             },
-            full: (width.into(), height.into()),
-            scale: f64::from(eighths) / 8.0,
-            profile: self.inner.icc_profile(),
+            full: (self.size.0.into(), self.size.1.into()),
+            scale: 1.0 / f64::from(divisor),
+            profile: image.icc_profile,
         })
     }
 }
 
-/// Scale to decode at, in eighths, for a picture that will be resized by the factor `needed`.
-fn scale_for(needed: f64) -> u8 {
+/// What to divide the sides by when decoding a picture that will be resized by the factor `needed`.
+fn scale_for(needed: f64) -> u32 {
     /// The decoder scales each block of 8x8 by itself, so its result is good only where the resampler still has to
     /// shrink it by this factor: then the difference is beyond sight (48 dB and more, against resampling all pixels).
     const HEADROOM: f64 = 2.0;
-    [1, 2, 4]
+    [8, 4, 2]
         .into_iter()
-        .find(|&eighths| f64::from(eighths) / 8.0 >= needed * HEADROOM)
-        .unwrap_or(8)
+        .find(|&divisor| needed * HEADROOM * f64::from(divisor) <= 1.0)
+        .unwrap_or(1)
 }
 
-fn refused(error: jpeg_decoder::Error) -> Error {
+fn ends_early() -> Error {
+    Error::InvalidInput("damaged JPEG: it ends too early".into())
+}
+
+fn refused(error: JpegError) -> Error {
     match error {
-        jpeg_decoder::Error::Unsupported(feature) => {
-            Error::Unsupported(format!("JPEG with {feature:?}"))
-        }
-        // What is read lies in memory: nothing but its end can go wrong.
-        jpeg_decoder::Error::Io(_) => Error::InvalidInput("damaged JPEG: it ends too early".into()),
+        JpegError::Unsupported(feature) => Error::Unsupported(format!("JPEG: {feature}")),
+        JpegError::UnexpectedEof => ends_early(),
+        JpegError::LimitExceeded {
+            what,
+            actual,
+            limit,
+        } => Error::Unsupported(format!("JPEG: {what} {actual} exceeds {limit}")),
+        error @ JpegError::AllocationFailed { .. } => Error::Failed(format!(
+            "JPEG that needs more memory than there is: {error}"
+        )),
         error => Error::InvalidInput(format!("damaged JPEG: {error}")),
     }
 }

@@ -10,10 +10,16 @@
 //!   `cHRM` and `cICP` chunks of PNG are not looked at.
 //! - **Plain**: always encoded afresh, even when the size stays, so nothing but pixels ever passes: no Exif, XMP,
 //!   comments, thumbnails or bytes after the end.
-//! - **Still**: of an animation, the first frame.
-//! - **Whole**: a JPEG or PNG that ends early is refused, and a file of another type that ends before its pixels do;
-//!   so are damaged PNG data, whose checksums tell. A JPEG has none: what decodes at all, passes.
-//! - **Bounded**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded.
+//! - **Still**: of an animation the first frame, of a TIFF of several pages the first page. A TIFF whose first picture
+//!   is a preview gives the largest one.
+//! - **Developed**: a camera raw file is refused, also where it looks like a TIFF. Its preview is never taken for the
+//!   photo.
+//! - **Whole**: a JPEG whose last scan ends early is refused, and a PNG without its last chunk, and a file of another
+//!   type that ends before its pixels do; so are damaged pixels of a PNG, whose checksums tell. A JPEG has none: what
+//!   decodes at all, passes. What every other program takes, is taken: a JPEG with junk between its segments or
+//!   without its end-of-image marker, a frame of Motion JPEG, a PNG with a damaged chunk that is not needed.
+//! - **Bounded**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded. The default
+//!   lets the 200 megapixels of a phone pass.
 //!
 //! # Memory
 //! The file itself, the output, and for each pixel of the input about as many bytes:
@@ -24,7 +30,8 @@
 //! | progressive JPEG | 7.5 and 12; CMYK 16 | |
 //! | PNG, BMP | 3; with alpha 4 | 9; with alpha 12 |
 //! | WebP | 4.5; with alpha 10 | |
-//! | TIFF | 6; with alpha 8 | 12; with alpha 16 |
+//! | TIFF in many strips or tiles | 3; with alpha 4 | 3; with alpha 4 |
+//! | TIFF in one strip | 6; with alpha 8 | 9; with alpha 12 |
 //! | GIF | 10 | |
 //!
 //! A JPEG that shrinks to at most 1/4, 1/8 or 1/16 of its width is decoded at 1/2, 1/4 or 1/8 of it, which takes a
@@ -41,8 +48,13 @@ mod decode;
 mod encode;
 mod geometry;
 mod jpeg;
+mod orientation;
+mod png;
 mod raster;
+mod raw;
 mod resize;
+mod scans;
+mod tiff;
 
 pub use config::{Colour, Config, Fit, Format};
 pub use encode::Encoded;
@@ -92,11 +104,12 @@ impl StreamPlugin for ImageResize {
 /// # Errors
 /// [`Error::Unsupported`] for a file of another type or with a rare feature of its type, [`Error::InvalidInput`] for
 /// one that is damaged, ends early or has too many pixels, [`Error::InvalidConfig`] for a config that does not fit.
-pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
+pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
 
     config.check()?;
-    let source = decode::Source::open(&file)?;
+    jpeg::end(&mut file)?;
+    let source = decode::Source::open(&mut file)?;
     let (format, size, orientation) = (source.format, source.size, source.orientation);
     within(config.max_pixels, "the picture has", size)?;
     let turned = matches!(
@@ -113,7 +126,8 @@ pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     let mut decoded = source.decode(geometry.factor())?;
     drop(file);
     let profile = decoded.profile.take();
-    let raster = resize::resize(decoded, geometry)?;
+    let mut raster = resize::resize(decoded, geometry)?;
+    raster.unmultiply();
     let mut image = colour::to_srgb(raster, profile.as_deref())?.into_image()?;
     image.apply_orientation(orientation);
     encode::encode(image, format, config)
@@ -122,8 +136,10 @@ pub fn resize(file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
 fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<(), Error> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > max_pixels {
-        return Err(Error::InvalidInput(format!(
-            "{what} {width}x{height} = {pixels} pixels, more than max_pixels = {max_pixels}"
+        return Err(Error::Unsupported(format!(
+            "{what} {width}x{height} = {pixels} pixels, more than the limit max_pixels = {max_pixels}; set max_pixels \
+             in the stage's config, to {most} at most",
+            most = Config::MOST_PIXELS
         )));
     }
     Ok(())

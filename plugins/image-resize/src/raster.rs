@@ -20,6 +20,8 @@ pub(crate) struct Raster {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) layout: Layout,
+    /// Whether the colours were multiplied by alpha.
+    pub(crate) premultiplied: bool,
     pub(crate) samples: Vec<u8>,
 }
 
@@ -38,7 +40,29 @@ impl Raster {
             width,
             height,
             layout,
+            premultiplied: false,
             samples,
+        }
+    }
+
+    /// Divides the colours by alpha, where they were multiplied by it.
+    pub(crate) fn unmultiply(&mut self) {
+        if !std::mem::take(&mut self.premultiplied) {
+            return;
+        }
+        let channels = match self.layout {
+            Layout::GreyAlpha => 2,
+            Layout::Rgba => 4,
+            Layout::Grey | Layout::Rgb | Layout::Cmyk => return,
+        };
+        for pixel in self.samples.chunks_exact_mut(channels) {
+            if let Some((&mut alpha, colours)) = pixel.split_last_mut() {
+                let alpha = u32::from(alpha);
+                for colour in colours {
+                    let whole = u32::from(*colour) * 255 + alpha / 2;
+                    *colour = whole.checked_div(alpha).unwrap_or(0).min(255) as u8;
+                }
+            }
         }
     }
 
@@ -49,6 +73,7 @@ impl Raster {
             height,
             layout,
             samples,
+            ..
         } = self;
         match layout {
             Layout::Grey => GrayImage::from_raw(width, height, samples).map(Into::into),

@@ -34,7 +34,7 @@ pub(crate) fn resize(decoded: Decoded, geometry: Geometry) -> Result<Raster, Err
     };
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(raster.layout != Layout::Cmyk)
+        .use_alpha(raster.layout != Layout::Cmyk && !raster.premultiplied)
         .crop(left, top, kept_width, kept_height);
     let failed = |error: &dyn std::fmt::Display| Error::Failed(format!("cannot resize: {error}"));
     let source = ImageRef::new(raster.width, raster.height, &raster.samples, pixel)
@@ -47,6 +47,7 @@ pub(crate) fn resize(decoded: Decoded, geometry: Geometry) -> Result<Raster, Err
         width,
         height,
         layout: raster.layout,
+        premultiplied: raster.premultiplied,
         samples: resized.into_vec(),
     })
 }

@@ -10,8 +10,8 @@
 
 mod common;
 
-use common::{TURNED_TIFF, assert_quarters, jpeg, png, quarters, run};
-use image::{DynamicImage, RgbImage};
+use common::{TURNED_TIFF, assert_quarters, encode, exif, jpeg, png, quarters, run};
+use image::{DynamicImage, ImageFormat, RgbImage};
 use serde_json::json;
 
 /// The upright picture as a file with this orientation stores it (Exif 3.0, 4.6.5.1.6).
@@ -76,4 +76,51 @@ fn nonsense_is_no_orientation() {
             "nonsense",
         );
     }
+}
+
+/// A WebP of the extended kind with Exif data behind its pixels (RFC 9649, section 2.7).
+fn webp(image: &RgbImage, exif: &[u8]) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut chunk = [kind, &(data.len() as u32).to_le_bytes()[..], data].concat();
+        chunk.resize(chunk.len().next_multiple_of(2), 0);
+        chunk
+    };
+    let simple = encode(&image.clone().into(), ImageFormat::WebP);
+    let mut header = vec![0x08, 0, 0, 0];
+    header.extend(&(image.width() - 1).to_le_bytes()[..3]);
+    header.extend(&(image.height() - 1).to_le_bytes()[..3]);
+    let body = [
+        b"WEBP",
+        &chunk(b"VP8X", &header)[..],
+        &simple[12..],
+        &chunk(b"EXIF", exif),
+    ]
+    .concat();
+    [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat()
+}
+
+#[test]
+fn exif_of_a_webp_counts_with_and_without_a_prefix() {
+    let image = stored(6);
+    for exif in [exif(6), [b"Exif\0\0", &exif(6)[..]].concat()] {
+        let upright = run(&webp(&image, &exif), json!({ "format": "png" }));
+        assert_eq!((upright.width(), upright.height()), (48, 32));
+        assert_quarters(&upright, "WebP");
+    }
+}
+
+#[test]
+fn exif_of_a_png_counts_wherever_it_stands() {
+    let image = DynamicImage::from(stored(6));
+    let with = png(&image, Some(6), None);
+    let at = with.windows(4).position(|kind| kind == b"eXIf").unwrap() - 4;
+    let length = u32::from_be_bytes(with[at..at + 4].try_into().unwrap()) as usize;
+    let chunk = with[at..at + length + 12].to_vec();
+    let plain = png(&image, None, None);
+    let end = plain.len() - 12;
+    let late = [&plain[..end], &chunk, &plain[end..]].concat();
+    assert_quarters(&run(&late, json!({})), "behind the pixels");
+    let mut damaged = [&plain[..end], &chunk, &plain[end..]].concat();
+    damaged[end + length + 8] ^= 1;
+    assert_eq!(run(&damaged, json!({})).width(), 32, "a damaged chunk goes");
 }
