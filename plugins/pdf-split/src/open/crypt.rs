@@ -103,6 +103,8 @@ fn mend(dictionary: &mut Dictionary) {
         (Some(4), _) => Some(128),
         (Some(5), _) => Some(256),
         (_, Some(bytes @ 5..=16)) => Some(bytes * 8),
+        // 40 by the standard, but what needs no length has version 1.
+        (Some(2), None) => Some(128),
         _ => None,
     };
     let permissions = integer(b"P");
