@@ -89,8 +89,8 @@ pub(super) fn extent(
     let found = search();
     // `endobj` alone, or behind a word that should have been `endstream`.
     let is_likely = |end: &usize| {
-        memchr::memmem::find(behind(*end), b"endobj").is_some()
-            && found.is_none_or(|found| found > *end)
+        memchr::memmem::find(behind(*end), b"endobj")
+            .is_some_and(|at| found.is_none_or(|found| found > end + at))
     };
     if let Some(end) = announced.filter(is_likely) {
         return Some(start..end);

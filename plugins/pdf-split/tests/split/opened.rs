@@ -241,6 +241,7 @@ fn lengths() {
         "",
         "/Length 0",
         "/Length 3",
+        "/Length 42",
         "/Length 9999",
         "/Length 99 0 R",
         "/Length -1",
