@@ -3,14 +3,45 @@
 //! An annotation whose target is not in the part stays where it is, since it may show a border or an appearance, but
 //! leads nowhere.
 
+use std::collections::HashSet;
+
 use forebay_plugin::Error;
 use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::copy::Copier;
 use crate::destinations;
-use crate::document::as_dictionary;
+use crate::document::{Source, as_dictionary};
 use crate::form;
 use crate::pages::Page;
+
+/// What a stamp keeps of the widget that it replaces (tables 166 and 172): its place and its look.
+const STAMP_KEYS: [&[u8]; 12] = [
+    b"AP",
+    b"AS",
+    b"Border",
+    b"BS",
+    b"C",
+    b"Contents",
+    b"F",
+    b"Lang",
+    b"M",
+    b"NM",
+    b"OC",
+    b"Rect",
+];
+
+/// The most annotations that a part has on more than one page. Documents repeat a link or a button on every page.
+const MAX_REPEATED: usize = 100_000;
+
+/// What becomes of an annotation in a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The widget of a form field.
+    Widget,
+    /// A widget that shows a signature. The signature does not hold for a part; its look stays, as a stamp.
+    Signature,
+    Other,
+}
 
 /// An annotation of the part.
 pub(crate) struct Annotation<'a> {
@@ -18,56 +49,135 @@ pub(crate) struct Annotation<'a> {
     /// Its number in the document, unless it stands right in the list of its page.
     pub(crate) source: Option<ObjectId>,
     pub(crate) dictionary: &'a Dictionary,
+    pub(crate) kind: Kind,
 }
 
-impl Annotation<'_> {
-    /// Whether it is the widget of a form field.
-    pub(crate) fn is_widget(&self) -> bool {
-        self.dictionary
-            .get(b"Subtype")
-            .and_then(Object::as_name)
-            .is_ok_and(|name| name == b"Widget")
-    }
-}
-
-/// Takes the annotations of a page, before any is copied: they refer to each other.
-pub(crate) fn assign<'a>(
-    copier: &mut Copier<'a, '_>,
+/// The annotations of a page with their numbers, each once.
+pub(crate) fn list<'a>(
+    source: &Source<'a>,
     page: &Page<'a>,
-) -> Result<Vec<Annotation<'a>>, Error> {
+) -> Result<Vec<(Option<ObjectId>, &'a Dictionary)>, Error> {
     let mut annotations = Vec::new();
-    for item in copier.source.array(page.dictionary, b"Annots")? {
-        let Some(dictionary) = as_dictionary(copier.source.resolve(item)?) else {
-            continue;
-        };
-        let id = match item.as_reference() {
-            // An annotation that was taken already is listed twice; it may be on one page only.
-            Ok(id) if copier.assigned(id).is_some() => continue,
-            Ok(id) => copier.assign(id),
-            Err(_) => copier.reserve(),
-        };
-        annotations.push(Annotation {
-            id,
-            source: item.as_reference().ok(),
-            dictionary,
-        });
+    let mut seen = HashSet::new();
+    for item in source.array(page.dictionary, b"Annots")? {
+        let id = item.as_reference().ok();
+        if let Object::Dictionary(dictionary) = source.resolve(item)?
+            && id.is_none_or(|id| seen.insert(id))
+        {
+            annotations.push((id, dictionary));
+        }
     }
     Ok(annotations)
 }
 
-/// Copies an annotation onto a page of the part.
+/// Takes the annotations of the pages of a part, before any is copied: they refer to each other. An annotation that
+/// several pages list is on each of them.
+pub(crate) fn assign<'a>(
+    copier: &mut Copier<'a, '_>,
+    pages: &[Page<'a>],
+) -> Result<Vec<Vec<Annotation<'a>>>, Error> {
+    let mut repeated = 0;
+    let mut assigned = Vec::with_capacity(pages.len());
+    for page in pages {
+        let mut annotations = Vec::new();
+        for (source, dictionary) in list(copier.source, page)? {
+            let id = match source {
+                Some(source) if copier.assigned(source).is_none() => copier.assign(source),
+                Some(_) => {
+                    repeated += 1;
+                    copier.reserve()
+                }
+                None => copier.reserve(),
+            };
+            if repeated > MAX_REPEATED {
+                return Err(Error::InvalidInput(format!(
+                    "the PDF repeats more than {MAX_REPEATED} annotations on its pages; split it into smaller parts"
+                )));
+            }
+            annotations.push(Annotation {
+                id,
+                source,
+                dictionary,
+                kind: kind(copier.source, source, dictionary)?,
+            });
+        }
+        assigned.push(annotations);
+    }
+    Ok(assigned)
+}
+
+fn kind<'a>(
+    source: &Source<'a>,
+    id: Option<ObjectId>,
+    annotation: &'a Dictionary,
+) -> Result<Kind, Error> {
+    let subtype = source.get(annotation, b"Subtype")?;
+    Ok(if !subtype.as_name().is_ok_and(|name| name == b"Widget") {
+        Kind::Other
+    } else if form::is_signed(source, id, annotation)? && has_look(source, annotation)? {
+        Kind::Signature
+    } else {
+        Kind::Widget
+    })
+}
+
+/// Whether an annotation has an appearance to show.
+fn has_look<'a>(source: &Source<'a>, annotation: &'a Dictionary) -> Result<bool, Error> {
+    let Some(appearances) = source.dictionary(annotation, b"AP")? else {
+        return Ok(false);
+    };
+    Ok(!source.get(appearances, b"N")?.is_null())
+}
+
+/// Copies the annotations of a page of the part. References between them stay on the page.
 pub(crate) fn copy<'a>(
     copier: &mut Copier<'a, '_>,
-    annotation: &Annotation<'a>,
+    annotations: &[Annotation<'a>],
     page: ObjectId,
 ) -> Result<(), Error> {
+    for annotation in annotations {
+        if let Some(source) = annotation.source {
+            copier.redirect(source, annotation.id);
+        }
+    }
+    for annotation in annotations {
+        let mut written = match annotation.kind {
+            Kind::Signature => copy_stamp(copier, annotation)?,
+            Kind::Widget | Kind::Other => copy_one(copier, annotation)?,
+        };
+        written.set("P", page);
+        copier.put(annotation.id, Object::Dictionary(written));
+    }
+    Ok(())
+}
+
+fn copy_stamp<'a>(
+    copier: &mut Copier<'a, '_>,
+    annotation: &Annotation<'a>,
+) -> Result<Dictionary, Error> {
+    let mut copy = Dictionary::new();
+    copy.set("Type", "Annot");
+    copy.set("Subtype", "Stamp");
+    copier.copy_keys(annotation.dictionary, &STAMP_KEYS, &mut copy)?;
+    Ok(copy)
+}
+
+fn copy_one<'a>(
+    copier: &mut Copier<'a, '_>,
+    annotation: &Annotation<'a>,
+) -> Result<Dictionary, Error> {
+    let is_widget = annotation.kind == Kind::Widget;
+    let is_signature =
+        is_widget && form::is_signature(copier.source, annotation.source, annotation.dictionary)?;
     let mut copy = Dictionary::new();
     for (key, value) in annotation.dictionary {
         match key.as_slice() {
-            // Set below, or by the form.
+            // Set by the caller, or by the form.
             b"P" | b"Kids" => {}
             // Actions that a reader starts by itself, or on other events than a click.
             b"AA" | b"PA" => {}
+            // Its place in the structure tree, and files that belong to it.
+            b"StructParent" | b"AF" => {}
             b"A" => {
                 if let Some(action) = as_dictionary(copier.source.resolve(value)?)
                     && let Some(action) = copy_action(copier, action)?
@@ -80,25 +190,19 @@ pub(crate) fn copy<'a>(
                     copy.set("Dest", destination);
                 }
             }
-            b"Parent" if annotation.is_widget() => {}
-            b"V" if form::is_signature(
-                copier.source,
-                annotation.source,
-                annotation.dictionary,
-            )? => {}
+            b"Parent" if is_widget => {}
+            b"V" if is_signature => {}
             _ => copier.copy_value(key, value, &mut copy)?,
         }
     }
-    if annotation.is_widget()
+    if is_widget
         && !annotation
             .source
             .is_some_and(|id| copier.source.fields.contains_key(&id))
     {
         form::inherit(copier, annotation.dictionary, &mut copy)?;
     }
-    copy.set("P", page);
-    copier.put(annotation.id, Object::Dictionary(copy));
-    Ok(())
+    Ok(copy)
 }
 
 /// Copies an action that is safe and makes sense in a part: to a web address, a page of the part, another file, or the

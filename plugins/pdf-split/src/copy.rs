@@ -9,29 +9,46 @@ use std::collections::{BTreeMap, HashMap};
 use forebay_plugin::Error;
 use lopdf::{Dictionary, Object, ObjectId, Stream};
 
-use crate::content;
 use crate::document::{Source, as_dictionary};
+use crate::usage::{CATEGORIES, Kept, Usage};
 
-/// Keys that are nowhere copied: places in the structure tree, private data of programs, embedded files.
+/// Keys of streams that are not copied: places in the structure tree, private data of programs, embedded files. In other
+/// dictionaries these may be names that the document chose, of a font or of the state of a button.
 const DROPPED: [&[u8]; 4] = [b"StructParent", b"StructParents", b"PieceInfo", b"AF"];
 
-/// Types of dictionaries that belong to the document, not to what a page shows.
-const DOCUMENT_TYPES: [&[u8]; 14] = [
-    b"Bead",
-    b"Catalog",
-    b"DPart",
-    b"DPartRoot",
-    b"MCR",
-    b"OBJR",
-    b"ObjStm",
-    b"Outlines",
-    b"Page",
-    b"Pages",
-    b"StructElem",
-    b"StructTreeRoot",
-    b"Template",
-    b"Thread",
+/// Resources that stay whole for the fields of a form, which name fonts in their text.
+const FIELD_RESOURCES: [&[u8]; 4] = [b"ColorSpace", b"Encoding", b"Font", b"ProcSet"];
+
+/// Types of dictionaries that belong to the document, not to what a page shows, each with keys of which such a dictionary
+/// has one. Marked content may have properties of type `Page` (table 363), which are no page.
+const DOCUMENT_TYPES: [(&[u8], &[&[u8]]); 13] = [
+    (b"Bead", &[b"N", b"P", b"T", b"V"]),
+    (b"Catalog", &[b"Pages"]),
+    (b"DPart", &[b"DParts", b"Parent", b"Start"]),
+    (b"DPartRoot", &[b"DPartRootNode"]),
+    (b"MCR", &[b"Pg", b"Stm"]),
+    (b"OBJR", &[b"Obj", b"Pg"]),
+    (b"Outlines", &[b"First", b"Last"]),
+    (
+        b"Page",
+        &[b"Contents", b"MediaBox", b"Parent", b"Resources"],
+    ),
+    (b"Pages", &[b"Kids"]),
+    (b"StructElem", &[b"K", b"P", b"Pg"]),
+    (b"StructTreeRoot", &[b"K", b"ParentTree"]),
+    (b"Template", &[b"Contents", b"MediaBox", b"Resources"]),
+    (b"Thread", &[b"F", b"I"]),
 ];
+
+/// Whether a dictionary belongs to the document.
+fn is_of_document(dictionary: &Dictionary) -> bool {
+    let Ok(name) = dictionary.get_type() else {
+        return false;
+    };
+    DOCUMENT_TYPES
+        .iter()
+        .any(|(known, keys)| *known == name && keys.iter().any(|key| dictionary.has(key)))
+}
 
 /// A part in the making.
 pub(crate) struct Copier<'a, 's> {
@@ -41,13 +58,19 @@ pub(crate) struct Copier<'a, 's> {
     numbers: HashMap<ObjectId, Option<ObjectId>>,
     /// Objects that have a number and wait to be copied.
     waiting: Vec<(ObjectId, ObjectId)>,
+    /// The number of each list of resources that pages share although it has none in the document.
+    shared: HashMap<*const Dictionary, ObjectId>,
     last: u32,
+    /// What the pages of the part use.
+    usage: &'s Usage,
 }
 
 impl<'a, 's> Copier<'a, 's> {
-    pub(crate) fn new(source: &'s Source<'a>) -> Self {
+    pub(crate) fn new(source: &'s Source<'a>, usage: &'s Usage) -> Self {
         Self {
             source,
+            usage,
+            shared: HashMap::new(),
             objects: BTreeMap::new(),
             numbers: HashMap::new(),
             waiting: Vec::new(),
@@ -71,6 +94,11 @@ impl<'a, 's> Copier<'a, 's> {
     /// The number of an object in the part, if it was taken.
     pub(crate) fn assigned(&self, id: ObjectId) -> Option<ObjectId> {
         self.numbers.get(&id).copied().flatten()
+    }
+
+    /// Makes references to an object that was taken lead to another number from here on.
+    pub(crate) fn redirect(&mut self, id: ObjectId, new: ObjectId) {
+        self.numbers.insert(id, Some(new));
     }
 
     /// Sets the object of a number.
@@ -124,9 +152,6 @@ impl<'a, 's> Copier<'a, 's> {
         value: &'a Object,
         to: &mut Dictionary,
     ) -> Result<(), Error> {
-        if DROPPED.contains(&key) {
-            return Ok(());
-        }
         let copy = self.copy(value)?;
         if !copy.is_null() {
             to.set(key, copy);
@@ -135,31 +160,74 @@ impl<'a, 's> Copier<'a, 's> {
     }
 
     fn copy_dictionary(&mut self, dictionary: &'a Dictionary) -> Result<Dictionary, Error> {
+        let usage = self.usage;
         let mut copy = Dictionary::new();
-        let own_resources = content::resources_of_glyphs(self.source, dictionary)?;
-        for (key, value) in dictionary {
-            match &own_resources {
-                Some((resources, used)) if key == b"Resources" => {
-                    copy.set("Resources", content::copy_resources(self, resources, used)?);
-                }
-                _ => self.copy_value(key, value, &mut copy)?,
+        if let Some(kept) = usage.of(dictionary) {
+            self.copy_used(dictionary, kept, &mut copy)?;
+        } else {
+            for (key, value) in dictionary {
+                self.copy_value(key, value, &mut copy)?;
             }
         }
+        Ok(copy)
+    }
+
+    /// Copies a list of resources, cut down to what is used.
+    fn copy_used(
+        &mut self,
+        resources: &'a Dictionary,
+        kept: &Kept,
+        copy: &mut Dictionary,
+    ) -> Result<(), Error> {
+        for (key, value) in resources {
+            let place = CATEGORIES.iter().position(|category| category == key);
+            let list = as_dictionary(self.source.resolve(value)?);
+            let (Some(names), Some(list)) = (place.and_then(|place| kept.get(place)), list) else {
+                self.copy_value(key, value, copy)?;
+                continue;
+            };
+            // A long list that is shared by many pages is not walked for each of them.
+            let mut used = Dictionary::new();
+            for name in names {
+                self.copy_keys(list, &[name.as_slice()], &mut used)?;
+            }
+            if !used.is_empty() {
+                copy.set(key.as_slice(), used);
+            }
+        }
+        Ok(())
+    }
+
+    /// The resources of a page: one copy for all pages that share them.
+    pub(crate) fn copy_page_resources(
+        &mut self,
+        resources: &'a Dictionary,
+    ) -> Result<ObjectId, Error> {
+        let address = std::ptr::from_ref(resources);
+        if let Some(known) = self.shared.get(&address) {
+            return Ok(*known);
+        }
+        let id = self.reserve();
+        self.shared.insert(address, id);
+        let copy = self.copy_dictionary(resources)?;
+        self.put(id, Object::Dictionary(copy));
+        Ok(id)
+    }
+
+    /// The resources of the fields of a form.
+    pub(crate) fn copy_default_resources(
+        &mut self,
+        resources: &'a Dictionary,
+    ) -> Result<Dictionary, Error> {
+        let mut copy = self.copy_dictionary(resources)?;
+        self.copy_keys(resources, &FIELD_RESOURCES, &mut copy)?;
         Ok(copy)
     }
 
     fn copy_stream(&mut self, stream: &'a Stream) -> Result<Stream, Error> {
         let mut copy = Dictionary::new();
         for (key, value) in &stream.dict {
-            if key == b"Resources"
-                && let Some(resources) = as_dictionary(self.source.resolve(value)?)
-            {
-                let used = content::used(self.source, vec![stream], resources)?;
-                copy.set(
-                    "Resources",
-                    content::copy_resources(self, resources, &used)?,
-                );
-            } else if key != b"Length" {
+            if key != b"Length" && !DROPPED.contains(&key.as_slice()) {
                 self.copy_value(key, value, &mut copy)?;
             }
         }
@@ -174,9 +242,11 @@ impl<'a, 's> Copier<'a, 's> {
         let object = self.source.object(id)?;
         let stays = object.is_null()
             || self.source.is_structure(id)
-            || as_dictionary(object)
-                .and_then(|dictionary| dictionary.get_type().ok())
-                .is_some_and(|name| DOCUMENT_TYPES.contains(&name));
+            || match object {
+                Object::Dictionary(dictionary) => is_of_document(dictionary),
+                Object::Stream(stream) => stream.dict.has_type(b"ObjStm"),
+                _ => false,
+            };
         if stays {
             self.numbers.insert(id, None);
             return Ok(None);

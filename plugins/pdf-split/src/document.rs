@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use forebay_plugin::Error;
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 
+use crate::content;
 use crate::destinations::Destinations;
 use crate::labels::Labels;
 use crate::outline::Outline;
@@ -18,7 +19,7 @@ use crate::trees::{self, Fields};
 const MAX_REFERENCES: usize = 32;
 
 /// What a missing object stands for.
-static NULL: Object = Object::Null;
+pub(crate) static NULL: Object = Object::Null;
 
 /// The error of a file that breaks its own format.
 pub(crate) fn damaged(what: String) -> Error {
@@ -37,6 +38,8 @@ pub(crate) struct Source<'a> {
     pub(crate) fields: Fields<'a>,
     /// Pages, nodes of the page tree and annotations.
     structure: HashSet<ObjectId>,
+    /// The names in content streams that were read last.
+    pub(crate) names: content::Cache,
 }
 
 impl<'a> Source<'a> {
@@ -52,11 +55,19 @@ impl<'a> Source<'a> {
             labels: Labels::default(),
             fields: Fields::new(),
             structure: HashSet::new(),
+            names: content::Cache::default(),
         };
         (source.pages, source.structure) = pages::read(&source)?;
-        source.structure.extend(annotations(&source)?);
+        let annotations = annotations(&source)?;
+        source
+            .structure
+            .extend(annotations.iter().map(|(id, _)| *id));
         if let Some(form) = source.dictionary(source.catalog, b"AcroForm")? {
-            source.fields = trees::fields(&source, source.array(form, b"Fields")?)?;
+            let widgets: Vec<_> = annotations
+                .into_iter()
+                .filter(|(_, annotation)| is_widget(&source, annotation))
+                .collect();
+            source.fields = trees::fields(&source, source.array(form, b"Fields")?, &widgets)?;
         }
         source.destinations = Destinations::read(&source)?;
         source.outline = Outline::read(&source)?;
@@ -136,13 +147,26 @@ pub(crate) fn as_dictionary(object: &Object) -> Option<&Dictionary> {
     }
 }
 
-/// Every annotation that a page lists.
-fn annotations(source: &Source<'_>) -> Result<HashSet<ObjectId>, Error> {
-    let mut found = HashSet::new();
+/// Every annotation that a page lists, with its number.
+fn annotations<'a>(source: &Source<'a>) -> Result<Vec<(ObjectId, &'a Dictionary)>, Error> {
+    let mut found = Vec::new();
     let mut lists = HashSet::new();
+    let mut seen = HashSet::new();
     for page in &source.pages {
-        let list = source.array_once(page.dictionary, b"Annots", &mut lists)?;
-        found.extend(list.iter().filter_map(|item| item.as_reference().ok()));
+        for item in source.array_once(page.dictionary, b"Annots", &mut lists)? {
+            if let Object::Reference(id) = item
+                && seen.insert(*id)
+                && let Object::Dictionary(annotation) = source.resolve(item)?
+            {
+                found.push((*id, annotation));
+            }
+        }
     }
     Ok(found)
+}
+
+fn is_widget<'a>(source: &Source<'a>, annotation: &'a Dictionary) -> bool {
+    source
+        .get(annotation, b"Subtype")
+        .is_ok_and(|kind| kind.as_name().is_ok_and(|kind| kind == b"Widget"))
 }

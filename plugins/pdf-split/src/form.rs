@@ -8,14 +8,25 @@ use forebay_plugin::Error;
 use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::annotations::Annotation;
-use crate::content;
 use crate::copy::Copier;
-use crate::document::Source;
+use crate::document::{NULL, Source};
 
-/// What is kept of a field: its name, type, flags, value and look. Actions are dropped.
-const FIELD_KEYS: [&[u8]; 17] = [
-    b"DA", b"DS", b"DV", b"FT", b"Ff", b"I", b"MaxLen", b"Opt", b"Q", b"RV", b"T", b"TI", b"TM",
-    b"TU", b"Lock", b"SV", b"V",
+/// What is not copied of a field: its place, which the part sets, its actions, its place in the structure tree, and files
+/// that belong to it.
+const DROPPED: [&[u8]; 7] = [
+    b"A",
+    b"AA",
+    b"AF",
+    b"Kids",
+    b"P",
+    b"Parent",
+    b"StructParent",
+];
+
+/// What a widget that stands in no form takes from the fields above it: name, type, flags, value and look.
+const INHERITED: [&[u8]; 19] = [
+    b"DA", b"DR", b"DS", b"DV", b"FT", b"Ff", b"I", b"Lock", b"MK", b"MaxLen", b"Opt", b"Q", b"RV",
+    b"SV", b"T", b"TI", b"TM", b"TU", b"V",
 ];
 
 /// The most levels of fields that are climbed to find an inherited type.
@@ -41,10 +52,15 @@ pub(crate) fn copy<'a>(
             continue;
         };
         let mut id = widget.id;
+        let mut below = widget.dictionary;
         while let Some((parent, dictionary)) = above {
             let known = places.get(parent).and_then(|place| fields.get_mut(*place));
+            let kid = Kid {
+                id,
+                names_parent: below.has(b"Parent"),
+            };
             if let Some(field) = known {
-                field.kids.push(id);
+                field.kids.push(kid);
                 break;
             }
             let new = copier.assign(*parent);
@@ -53,9 +69,9 @@ pub(crate) fn copy<'a>(
                 id: new,
                 source: *parent,
                 dictionary,
-                kids: vec![id],
+                kids: vec![kid],
             });
-            id = new;
+            (id, below) = (new, dictionary);
             above = copier.source.fields.get(parent).unwrap_or(&None);
         }
         if above.is_none() {
@@ -69,26 +85,26 @@ pub(crate) fn copy<'a>(
     for field in &fields {
         let mut written = Dictionary::new();
         let signature = is_signature(copier.source, Some(field.source), field.dictionary)?;
-        let keys = FIELD_KEYS
-            .iter()
-            .copied()
-            .filter(|key| !(signature && *key == b"V"))
-            .collect::<Vec<_>>();
-        copier.copy_keys(field.dictionary, &keys, &mut written)?;
+        for (key, value) in field.dictionary {
+            if !DROPPED.contains(&key.as_slice()) && !(signature && key == b"V") {
+                copier.copy_value(key, value, &mut written)?;
+            }
+        }
         written.set(
             "Kids",
             field
                 .kids
                 .iter()
-                .copied()
-                .map(Object::Reference)
+                .map(|kid| Object::Reference(kid.id))
                 .collect::<Vec<_>>(),
         );
         copier.put(field.id, Object::Dictionary(written));
     }
     for field in &fields {
-        for kid in &field.kids {
-            if let Some(kid) = copier.written(*kid) {
+        // A widget that does not name its field gets no name: readers that know the field draw the widget anew, and not
+        // always as its appearance has it.
+        for kid in field.kids.iter().filter(|kid| kid.names_parent) {
+            if let Some(kid) = copier.written(kid.id) {
                 kid.set("Parent", field.id);
             }
         }
@@ -98,7 +114,7 @@ pub(crate) fn copy<'a>(
     written.set("Fields", roots);
     copier.copy_keys(form, &[b"DA", b"NeedAppearances", b"Q"], &mut written)?;
     if let Some(resources) = copier.source.dictionary(form, b"DR")? {
-        written.set("DR", content::copy_fonts(copier, resources)?);
+        written.set("DR", copier.copy_default_resources(resources)?);
     }
     Ok(Some(written))
 }
@@ -108,7 +124,13 @@ struct Field<'a> {
     id: ObjectId,
     source: ObjectId,
     dictionary: &'a Dictionary,
-    kids: Vec<ObjectId>,
+    kids: Vec<Kid>,
+}
+
+/// What stands below a field.
+struct Kid {
+    id: ObjectId,
+    names_parent: bool,
 }
 
 /// Sets on a widget that no form lists what it inherits from the fields above it, which stay behind.
@@ -123,7 +145,7 @@ pub(crate) fn inherit<'a>(
             Some(parent) if !parent.has_type(b"Page") => field = parent,
             _ => break,
         }
-        for key in FIELD_KEYS
+        for key in INHERITED
             .iter()
             .copied()
             .filter(|key| !copy.has(key))
@@ -146,17 +168,46 @@ pub(crate) fn inherit<'a>(
 /// means nothing in a part.
 pub(crate) fn is_signature<'a>(
     source: &Source<'a>,
+    id: Option<ObjectId>,
+    field: &'a Dictionary,
+) -> Result<bool, Error> {
+    let kind = inherited(source, id, field, b"FT")?;
+    Ok(kind.as_name().is_ok_and(|kind| kind == b"Sig"))
+}
+
+/// Whether it is for a signature, and there is one.
+pub(crate) fn is_signed<'a>(
+    source: &Source<'a>,
+    id: Option<ObjectId>,
+    field: &'a Dictionary,
+) -> Result<bool, Error> {
+    Ok(is_signature(source, id, field)? && !inherited(source, id, field, b"V")?.is_null())
+}
+
+/// The value of a key that a field has or inherits; null when there is none.
+fn inherited<'a>(
+    source: &Source<'a>,
     mut id: Option<ObjectId>,
     mut field: &'a Dictionary,
-) -> Result<bool, Error> {
+    key: &[u8],
+) -> Result<&'a Object, Error> {
     for _ in 0..MAX_LEVELS {
-        if let Ok(kind) = source.get(field, b"FT")?.as_name() {
-            return Ok(kind == b"Sig");
+        let value = source.get(field, key)?;
+        if !value.is_null() {
+            return Ok(value);
         }
-        match id.and_then(|id| source.fields.get(&id)).copied().flatten() {
-            Some((above, parent)) => (id, field) = (Some(above), parent),
+        // The form knows what is above its fields; others tell themselves.
+        let above = match id.and_then(|id| source.fields.get(&id)) {
+            Some(Some((above, parent))) => Some((Some(*above), *parent)),
+            Some(None) => None,
+            None => source
+                .dictionary(field, b"Parent")?
+                .map(|parent| (None, parent)),
+        };
+        match above {
+            Some((above, parent)) => (id, field) = (above, parent),
             None => break,
         }
     }
-    Ok(false)
+    Ok(&NULL)
 }

@@ -10,10 +10,11 @@
 //! | | |
 //! |---|---|
 //! | inherited page attributes | set on the page itself |
-//! | resources | those that the page's content names; a shared list of pictures is cut down to the page's own |
-//! | links and other annotations | kept. A link within the part leads there; a link to a page elsewhere stays visible and leads nowhere; web links and links to other files stay |
+//! | resources | those that the page's content may use. A shared list of pictures is cut down to the page's own; where that is not sure, as with content that cannot be decoded, all stay |
+//! | links and other annotations | kept, on each page that lists them. A link within the part leads there; a link to a page elsewhere stays visible and leads nowhere; web links and links to other files stay |
 //! | scripts, form submission, media actions | dropped |
-//! | form fields | those with a widget on a page of the part; XFA and the values of signature fields are dropped |
+//! | form fields | those with a widget on a page of the part; XFA is dropped |
+//! | signatures | dropped, as they hold for the whole document only; what a page shows of them stays, as a stamp |
 //! | outline | entries that lead to a page of the part |
 //! | page labels | as in the document |
 //! | layers (optional content) | those that the part uses |
@@ -23,13 +24,18 @@
 //! | structure (tags), article threads | dropped |
 //! | embedded files, document scripts, open actions | dropped; a file attached to a page by an annotation stays |
 //!
+//! Each part is checked before it leaves: its content is that of its pages, byte for byte, and each name in the content
+//! leads to a resource wherever it does so in the document. A page that cannot be had so is an error.
+//!
 //! An encrypted document is opened with the option `password`, or without where other programs do not ask for one either;
 //! its parts are not encrypted. A damaged one is repaired as other readers do, and refused when it is not sure that all of
 //! it is there: a part that lacks something would be worse than an error.
 
 mod annotations;
+mod check;
 mod content;
 mod copy;
+mod decode;
 mod destinations;
 mod document;
 mod form;
@@ -42,6 +48,7 @@ mod pages;
 mod part;
 mod ranges;
 mod trees;
+mod usage;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

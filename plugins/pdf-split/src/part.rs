@@ -6,11 +6,12 @@ use forebay_plugin::Error;
 use lopdf::xref::{Xref, XrefType};
 use lopdf::{Dictionary, Document, Object, ObjectId, StringFormat};
 
-use crate::annotations::{self, Annotation};
+use crate::annotations::{self, Annotation, Kind};
 use crate::copy::Copier;
 use crate::document::{Source, as_dictionary};
 use crate::pages::{INHERITABLE, Page};
-use crate::{PageRange, content, form, layers};
+use crate::usage::Usage;
+use crate::{PageRange, check, form, layers};
 
 /// What is copied of a page as it is (ISO 32000-2, table 31). The rest leads to other pages, to the structure or to
 /// embedded files, runs by itself, or is not known to this version of the standard.
@@ -70,13 +71,42 @@ const INFO_KEYS: [&[u8]; 9] = [
     b"Trapped",
 ];
 
-/// Builds the part that holds some pages of a document.
+/// Builds the part that holds some pages of a document, and checks it. When something of the pages is missing, it is
+/// built again with all resources; when that does not help, there is no part.
 pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, Error> {
     let pages = source
         .pages
         .get(range.first - 1..range.last)
         .unwrap_or_default();
-    let mut copier = Copier::new(source);
+    let usage = Usage::of_pages(source, pages)?;
+    let part = assemble(source, range, pages, &usage)?;
+    let Err(missing) = check::check(source, range, &part, &usage)? else {
+        return Ok(part);
+    };
+    let missing = match usage {
+        Usage::Unsure => missing,
+        Usage::Sure(_) => {
+            let part = assemble(source, range, pages, &Usage::Unsure)?;
+            match check::check(source, range, &part, &Usage::Unsure)? {
+                Ok(()) => return Ok(part),
+                Err(missing) => missing,
+            }
+        }
+    };
+    Err(Error::InvalidInput(format!(
+        "page {} cannot be split off without loss: {}",
+        missing.page, missing.what
+    )))
+}
+
+/// Puts a part together.
+fn assemble<'a>(
+    source: &Source<'a>,
+    range: PageRange,
+    pages: &[Page<'a>],
+    usage: &Usage,
+) -> Result<Document, Error> {
+    let mut copier = Copier::new(source, usage);
     let catalog_id = copier.reserve();
     let tree_id = copier.reserve();
 
@@ -89,17 +119,12 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
             _ => copier.reserve(),
         })
         .collect();
-    let mut annotations = Vec::with_capacity(pages.len());
-    for page in pages {
-        annotations.push(annotations::assign(&mut copier, page)?);
-    }
+    let annotations = annotations::assign(&mut copier, pages)?;
 
     for ((page, id), annotations) in pages.iter().zip(&page_ids).zip(&annotations) {
         let mut copy = copy_page(&mut copier, page)?;
         copy.set("Parent", tree_id);
-        for annotation in annotations {
-            annotations::copy(&mut copier, annotation, *id)?;
-        }
+        annotations::copy(&mut copier, annotations, *id)?;
         if !annotations.is_empty() {
             copy.set(
                 "Annots",
@@ -139,7 +164,7 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
     let widgets: Vec<&Annotation<'_>> = annotations
         .iter()
         .flatten()
-        .filter(|item| item.is_widget())
+        .filter(|item| item.kind == Kind::Widget)
         .collect();
     if let Some(form) = form::copy(&mut copier, &widgets)? {
         catalog.set("AcroForm", form);
@@ -184,12 +209,7 @@ fn copy_page<'a>(copier: &mut Copier<'a, '_>, page: &Page<'a>) -> Result<Diction
         let Some(value) = value else { continue };
         match as_dictionary(copier.source.resolve(value)?) {
             Some(resources) if key == b"Resources" => {
-                let streams = content::streams(copier.source, page.dictionary)?;
-                let used = content::used(copier.source, streams, resources)?;
-                copy.set(
-                    "Resources",
-                    content::copy_resources(copier, resources, &used)?,
-                );
+                copy.set("Resources", copier.copy_page_resources(resources)?);
             }
             _ => copier.copy_value(key, value, &mut copy)?,
         }

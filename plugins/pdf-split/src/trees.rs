@@ -38,15 +38,23 @@ pub(crate) fn pairs<'a>(
 /// The nodes of the tree of form fields, each with the node above it.
 pub(crate) type Fields<'a> = HashMap<ObjectId, Option<(ObjectId, &'a Dictionary)>>;
 
-/// Reads the tree of form fields. Each node gets one place, so no way up is a circle.
-pub(crate) fn fields<'a>(source: &Source<'a>, roots: &'a [Object]) -> Result<Fields<'a>, Error> {
+/// The most fields above a widget that does not stand in the tree of fields. Forms have a handful of levels.
+const MAX_LEVELS: usize = 64;
+
+/// Reads the tree of form fields: from its roots down, and then from the widgets up that it does not reach, as some
+/// producers list no fields or do not tell what is below them. Each node gets one place, so no way up is a circle.
+pub(crate) fn fields<'a>(
+    source: &Source<'a>,
+    roots: &'a [Object],
+    widgets: &[(ObjectId, &'a Dictionary)],
+) -> Result<Fields<'a>, Error> {
     let mut places = Fields::new();
     let mut lists = HashSet::new();
     let mut open = vec![(roots, None)];
     while let Some((nodes, parent)) = open.pop() {
         for id in nodes.iter().filter_map(|node| node.as_reference().ok()) {
             if let Entry::Vacant(place) = places.entry(id)
-                && let Some(node) = as_dictionary(source.object(id)?)
+                && let Object::Dictionary(node) = source.object(id)?
             {
                 place.insert(parent);
                 open.push((
@@ -54,6 +62,29 @@ pub(crate) fn fields<'a>(source: &Source<'a>, roots: &'a [Object]) -> Result<Fie
                     Some((id, node)),
                 ));
             }
+        }
+    }
+    for (id, widget) in widgets {
+        // From the widget up, to a field that has its place or to one without another above it.
+        let mut way = vec![(*id, *widget)];
+        while let Some((id, node)) = way.last()
+            && !places.contains_key(id)
+            && way.len() < MAX_LEVELS
+            && let Ok(Object::Reference(above)) = node.get(b"Parent")
+            && !way.iter().any(|(id, _)| id == above)
+            && let Object::Dictionary(parent) = source.object(*above)?
+            && !parent.has_type(b"Page")
+        {
+            way.push((*above, parent));
+        }
+        let is_field = |(_, node): &(ObjectId, &Dictionary)| node.has(b"FT") || node.has(b"T");
+        if !way.iter().any(is_field) {
+            continue;
+        }
+        let mut above = None;
+        for (id, node) in way.into_iter().rev() {
+            places.entry(id).or_insert(above);
+            above = Some((id, node));
         }
     }
     Ok(places)

@@ -202,6 +202,7 @@ fn widgets_need_not_name_their_field() {
             7,
             "<< /FT /Sig /T (above) /V (signed) /Parent 7 0 R /Kids [6 0 R] >>",
         );
+    assert!(!parts(&pdf, "{}")[0].everything().contains("signed"));
     let part = parts(&pdf, "{}").pop().unwrap();
     let fields = part.list(part.catalog(), "AcroForm/Fields");
     assert_eq!(
@@ -209,12 +210,14 @@ fn widgets_need_not_name_their_field() {
             .iter()
             .map(|field| part.text(field, "T").unwrap())
             .collect::<Vec<_>>(),
-        ["listed"]
+        ["listed", "above"],
+        "a field that only its widget names is a field, too"
     );
     assert_eq!(
         part.list(fields[0], "Kids"),
         part.list(part.page(0), "Annots")[..1]
     );
+    assert!(!part.list(fields[0], "Kids")[0].has(b"Parent"), "as it was");
 }
 
 #[test]
@@ -451,7 +454,7 @@ fn a_page_shown_twice_is_two_pages() {
 }
 
 #[test]
-fn annotations_shared_by_pages_are_on_one() {
+fn annotations_that_several_pages_list_are_on_each() {
     let page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Annots 5 0 R >>";
     let pdf: Pdf = smallest()
         .object(2, "<< /Type /Pages /Count 2 /Kids [3 0 R 4 0 R] >>")
@@ -460,5 +463,10 @@ fn annotations_shared_by_pages_are_on_one() {
         .object(5, "[6 0 R]")
         .object(6, "<< /Subtype /Square >>");
     let part = parts(&pdf, r#"{"pages_per_file":2}"#).pop().unwrap();
-    assert!(part.page(0).has(b"Annots") && !part.page(1).has(b"Annots"));
+    for page in [0, 1] {
+        let annotations = part.list(part.page(page), "Annots");
+        assert_eq!(annotations.len(), 1);
+        let on = annotations[0].get(b"P").unwrap().as_reference().unwrap();
+        assert_eq!(on, part.page_id(page));
+    }
 }

@@ -10,7 +10,9 @@
 
 mod book;
 mod demo;
+mod fields;
 mod hostile;
 mod kept;
 mod opened;
 mod pdf;
+mod resources;
