@@ -3,7 +3,7 @@
 
 use forebay_plugin::Error;
 use lopdf::encryption::{DecryptionError, decrypt_object};
-use lopdf::{Dictionary, Document, EncryptionState, Object, ObjectId};
+use lopdf::{Dictionary, Document, EncryptionState, Object, ObjectId, Stream};
 
 use crate::document::damaged;
 
@@ -42,6 +42,7 @@ impl Crypt {
         if !is_known(&dictionary) {
             return Err(Error::InvalidInput(UNSUPPORTED.into()));
         }
+        let has_length = dictionary.has(b"Length");
         mend(&mut dictionary);
         // The library reads the dictionary from a document, and only by reference.
         let id = (1, 0);
@@ -58,10 +59,13 @@ impl Crypt {
             identifier.unwrap_or_else(|| vec![Object::string_literal(""); 2].into()),
         );
         document.objects.insert(id, Object::Dictionary(dictionary));
-        // The password may be meant for other documents of the same run.
-        let mut opened = document.decrypt(password.unwrap_or_default());
-        if opened.is_err() && password.is_some() {
-            opened = document.decrypt("").or(opened);
+        let mut opened = try_passwords(&mut document, password);
+        if opened.is_err() && !has_length {
+            // The default of the standard; most producers mean 128.
+            if let Ok(dictionary) = document.get_dictionary_mut(id) {
+                dictionary.set("Length", 40);
+            }
+            opened = try_passwords(&mut document, password).or(opened);
         }
         if let Err(error) = opened {
             return Err(refusal(&error, password));
@@ -79,6 +83,7 @@ impl Crypt {
         }
         if let Object::Stream(stream) = object
             && self.state.get_stream_filter().method().starts_with(b"AES")
+            && !has_own_filter(stream)
         {
             // Where a length does not hold, the end of a line may have been taken for data.
             let whole = stream.content.len() / AES_BLOCK * AES_BLOCK;
@@ -86,6 +91,23 @@ impl Crypt {
         }
         decrypt_object(&self.state, id, object).is_ok()
     }
+}
+
+/// Whether a stream may be encrypted in another way than the rest, or not at all.
+fn has_own_filter(stream: &Stream) -> bool {
+    stream.dict.has_type(b"Metadata")
+        || stream
+            .filters()
+            .is_ok_and(|filters| filters.contains(&b"Crypt".as_slice()))
+}
+
+/// Tries a password. It may be meant for other documents of the same run, so the empty one is tried, too.
+fn try_passwords(document: &mut Document, password: Option<&str>) -> lopdf::Result<()> {
+    let opened = document.decrypt(password.unwrap_or_default());
+    if opened.is_err() && password.is_some() {
+        return document.decrypt("").or(opened);
+    }
+    opened
 }
 
 /// Sets right what producers get wrong, as other readers do: passwords and keys that are cut short or padded, a length in
@@ -103,6 +125,7 @@ fn mend(dictionary: &mut Dictionary) {
         (Some(4), _) => Some(128),
         (Some(5), _) => Some(256),
         (_, Some(bytes @ 5..=16)) => Some(bytes * 8),
+        (Some(2), None) => Some(128),
         _ => None,
     };
     let permissions = integer(b"P");

@@ -23,6 +23,7 @@ use lopdf::Document;
 use crate::document::damaged;
 use needed::{Needed, needed};
 use objects::Objects;
+use table::Table;
 
 /// How far into the file its header is looked for. Other readers look through 1,024 bytes.
 const MAX_JUNK: usize = 1 << 16;
@@ -47,18 +48,25 @@ pub(crate) fn open(bytes: Vec<u8>, password: Option<&str>) -> Result<Opened, Err
         .ok()
         .map(|table| (header, table))
         .or_else(|| Some((0, table::read(&bytes, 0).ok().filter(|_| header > 0)?)));
-    let listed = match table {
-        Some((base, table)) if !is_cut_short(&bytes, &table)? => {
-            Some(Objects::listed(&bytes, base, &table, password)?)
+    let listed = match &table {
+        Some((base, table)) if !is_cut_short(&bytes, table)? => {
+            Some(Objects::listed(&bytes, *base, table, password)?)
         }
         _ => None,
     };
     let is_sound = |objects: &Objects| {
-        objects.lost.is_empty() && needed(&objects.objects, &objects.trailer).is_some()
+        objects.lost.is_empty()
+            && needed(&objects.objects, &objects.trailer)
+                .is_some_and(|needed| needed.missing.is_empty())
     };
     let (objects, is_rebuilt) = match listed {
         Some(objects) if is_sound(&objects) => (objects, false),
-        listed => repaired(&bytes, listed, password)?,
+        listed => repaired(
+            &bytes,
+            listed,
+            table.as_ref().map(|(_, table)| table),
+            password,
+        )?,
     };
     let (mut document, left_out) = objects.into_document(bytes)?;
     document.version = version;
@@ -80,9 +88,10 @@ pub(crate) fn open(bytes: Vec<u8>, password: Option<&str>) -> Result<Opened, Err
 fn repaired(
     bytes: &[u8],
     listed: Option<Objects>,
+    table: Option<&Table>,
     password: Option<&str>,
 ) -> Result<(Objects, bool), Error> {
-    let rebuilt = rebuilt(bytes, password);
+    let rebuilt = rebuilt(bytes, table, password);
     let Some(listed) = listed else {
         let rebuilt = rebuilt?.map_err(|problem| {
             damaged(format!(
@@ -93,9 +102,15 @@ fn repaired(
     };
     let needed = needed(&listed.objects, &listed.trailer);
     let problem = lacking(needed.as_ref(), &listed.lost);
+    let absent = needed.iter().flat_map(|needed| &needed.missing);
     match (rebuilt, problem) {
         (Ok(Ok(rebuilt)), problem)
-            if problem.is_some() || listed.lost.iter().any(|lost| rebuilt.holds(*lost)) =>
+            if problem.is_some()
+                || listed
+                    .lost
+                    .iter()
+                    .chain(absent)
+                    .any(|number| rebuilt.holds(*number)) =>
         {
             Ok((rebuilt, true))
         }
@@ -104,8 +119,13 @@ fn repaired(
     }
 }
 
-/// The objects that are found without the table; or why it is not sure that they are all.
-fn rebuilt(bytes: &[u8], password: Option<&str>) -> Result<Result<Objects, String>, Error> {
+/// The objects that are found without the table; or why it is not sure that they are all. What the table did not list
+/// either is null.
+fn rebuilt(
+    bytes: &[u8],
+    table: Option<&Table>,
+    password: Option<&str>,
+) -> Result<Result<Objects, String>, Error> {
     let scan = scan::scan(bytes, 0).ok_or_else(|| damaged("its objects do not end".into()))?;
     let objects = Objects::found(bytes, &scan, password)?;
     let Some(needed) = needed(&objects.objects, &objects.trailer) else {
@@ -114,7 +134,8 @@ fn rebuilt(bytes: &[u8], password: Option<&str>) -> Result<Result<Objects, Strin
     if !scan.has_end {
         return Ok(Err("its end is missing".into()));
     }
-    if let Some(number) = needed.missing.first() {
+    let was_there = |number: &&u32| table.is_none_or(|table| table.lists(**number));
+    if let Some(number) = needed.missing.iter().find(was_there) {
         return Ok(Err(format!(
             "a page needs object {number}, which is missing"
         )));
@@ -142,7 +163,7 @@ fn lacking(needed: Option<&Needed>, lost: &BTreeSet<u32>) -> Option<String> {
 }
 
 /// Whether objects stand behind the last `startxref`: then the last change of the document was not written to its end.
-fn is_cut_short(bytes: &[u8], table: &table::Table) -> Result<bool, Error> {
+fn is_cut_short(bytes: &[u8], table: &Table) -> Result<bool, Error> {
     let behind =
         scan::scan(bytes, table.end).ok_or_else(|| damaged("its objects do not end".into()))?;
     Ok(!behind.objects.is_empty())

@@ -92,10 +92,10 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
         needed.pages += usize::from(via == Via::Tree && kids.is_none());
         open.extend(kids.map(|kids| (kids, Via::Tree)));
         for (key, value) in dictionary {
+            let key = key.as_slice();
             if key == b"Annots" {
                 open.push((value, Via::Annotations));
-            } else if !(kids.is_some() && key == b"Kids") && !PASSED_OVER.contains(&key.as_slice())
-            {
+            } else if !PASSED_OVER.contains(&key) && (kids.is_none() || key != b"Kids") {
                 open.push((value, Via::Other));
             }
         }

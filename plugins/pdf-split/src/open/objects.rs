@@ -35,6 +35,9 @@ pub(super) struct Objects {
     data: BTreeMap<ObjectId, Range<usize>>,
 }
 
+/// The objects in an object stream, by number.
+type Members = BTreeMap<u32, Result<Object, Unreadable>>;
+
 /// Which objects the object streams are to give.
 enum Compressed<'a> {
     /// Those that a table lists for them.
@@ -227,7 +230,7 @@ impl Objects {
         ends: &Ends<'_>,
         number: u32,
         left: &mut usize,
-    ) -> Result<Option<BTreeMap<u32, Result<Object, Unreadable>>>, Error> {
+    ) -> Result<Option<Members>, Error> {
         let Some((id, Object::Dictionary(dictionary))) =
             self.objects.range((number, 0)..=(number, u16::MAX)).next()
         else {
@@ -255,7 +258,7 @@ impl Objects {
             return Ok(None);
         };
         // The limit is on all of them, and an error tells which broke it.
-        let Ok(content) = stream.get_plain_content_with_limit(*left) else {
+        let Ok(content) = stream::decode(&stream.dict, &stream.content, *left) else {
             return Ok(None);
         };
         *left = left.checked_sub(content.len()).ok_or_else(|| {
@@ -357,7 +360,7 @@ impl Objects {
 }
 
 /// The objects in the decoded content of an object stream. Each ends where the next begins, so all are read once.
-fn members(dictionary: &Dictionary, content: &[u8]) -> BTreeMap<u32, Result<Object, Unreadable>> {
+fn members(dictionary: &Dictionary, content: &[u8]) -> Members {
     let number = |key: &[u8]| {
         dictionary
             .get(key)
@@ -366,7 +369,7 @@ fn members(dictionary: &Dictionary, content: &[u8]) -> BTreeMap<u32, Result<Obje
             .and_then(|number| usize::try_from(number).ok())
     };
     let (Some(first), Some(count)) = (number(b"First"), number(b"N")) else {
-        return BTreeMap::new();
+        return Members::new();
     };
     let mut index = Lexer::new(content.get(..first).unwrap_or_default(), 0);
     let mut places = Vec::new();

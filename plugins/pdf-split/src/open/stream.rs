@@ -6,6 +6,9 @@ use lopdf::{Dictionary, Object, Stream};
 
 use super::lexer::{Lexer, Unreadable, is_space};
 
+/// How far behind the data of a stream its end is looked for.
+const MAX_BLANKS: usize = 32;
+
 /// An indirect object as it stands in the file.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -68,22 +71,28 @@ pub(super) fn extent(
     let announced = length
         .and_then(|length| start.checked_add(length))
         .filter(|end| *end <= bytes.len());
-    let is_followed_by = |end: usize, word: &[u8]| {
+    let behind = |end: usize| {
         let rest = bytes.get(end..).unwrap_or_default();
-        let blanks = rest
-            .iter()
-            .take(8)
-            .take_while(|byte| is_space(**byte))
-            .count();
-        rest.get(blanks..).unwrap_or_default().starts_with(word)
+        rest.get(..rest.len().min(MAX_BLANKS)).unwrap_or(rest)
     };
-    if let Some(end) = announced.filter(|end| is_followed_by(*end, b"endstream")) {
+    let is_right = |end: &usize| {
+        let blanks = behind(*end).iter().take_while(|byte| is_space(**byte));
+        let word = end + blanks.count();
+        bytes
+            .get(word..)
+            .unwrap_or_default()
+            .starts_with(b"endstream")
+    };
+    if let Some(end) = announced.filter(is_right) {
         return Some(start..end);
     }
     let found = search();
-    if let Some(end) = announced.filter(|end| is_followed_by(*end, b"endobj"))
-        && found.is_none_or(|found| found > end)
-    {
+    // `endobj` alone, or behind a word that should have been `endstream`.
+    let is_likely = |end: &usize| {
+        memchr::memmem::find(behind(*end), b"endobj")
+            .is_some_and(|at| found.is_none_or(|found| found > end + at))
+    };
+    if let Some(end) = announced.filter(is_likely) {
         return Some(start..end);
     }
     let end = found?;
@@ -102,7 +111,28 @@ pub(super) fn decode(
     data: &[u8],
     limit: usize,
 ) -> Result<Vec<u8>, Unreadable> {
-    Stream::new(dictionary.clone(), data.to_vec())
+    let mut dictionary = dictionary.clone();
+    match dictionary.get_mut(b"Filter") {
+        Ok(Object::Array(filters)) => filters.iter_mut().for_each(spell_out),
+        Ok(filter) => spell_out(filter),
+        Err(_) => {}
+    }
+    Stream::new(dictionary, data.to_vec())
         .get_plain_content_with_limit(limit)
         .map_err(|_| Unreadable)
+}
+
+/// Names of filters that are meant for inline images (ISO 32000-2, table 92); some producers use them everywhere.
+fn spell_out(filter: &mut Object) {
+    if let Object::Name(name) = filter {
+        let long: &[u8] = match name.as_slice() {
+            b"AHx" => b"ASCIIHexDecode",
+            b"A85" => b"ASCII85Decode",
+            b"LZW" => b"LZWDecode",
+            b"Fl" => b"FlateDecode",
+            b"RL" => b"RunLengthDecode",
+            _ => return,
+        };
+        *name = long.to_vec();
+    }
 }

@@ -38,6 +38,15 @@ pub(super) struct Table {
     pub(super) end: usize,
 }
 
+impl Table {
+    /// Whether an object is in use.
+    pub(super) fn lists(&self, number: u32) -> bool {
+        self.places
+            .get(&number)
+            .is_some_and(|place| *place != Place::Free)
+    }
+}
+
 /// One section.
 #[derive(Debug, Default)]
 struct Section {

@@ -241,6 +241,7 @@ fn lengths() {
         "",
         "/Length 0",
         "/Length 3",
+        "/Length 42",
         "/Length 9999",
         "/Length 99 0 R",
         "/Length -1",
@@ -266,6 +267,43 @@ fn lengths() {
         assert_eq!(parts.len(), 3);
         are_pages(&parts[..1], &[1]);
     }
+}
+
+#[test]
+fn ends_of_streams() {
+    let length = content(2).len();
+    for end in ["enxstream", "", "endstream endstream", "\n\n\n  endstream"] {
+        let text = format!("<</Length {length}>>\nstream\n{}\n{end}", content(2));
+        opened(&pages().object(13, text).bytes());
+    }
+}
+
+#[test]
+fn what_a_page_needs_is_looked_for() {
+    let entry = |bytes: &[u8]| {
+        let place = bytes
+            .windows(9)
+            .position(|window| window == b"\n11 0 obj")
+            .unwrap()
+            + 1;
+        format!("{place:010} 00000 n")
+    };
+    // An object that the table calls free, an offset that is wrong, and a reference that never led anywhere.
+    let bytes = pages().bytes();
+    for other in [
+        "0000000000 00000 n",
+        "0000000001 00000 f",
+        "0000000012 00000 n",
+        "9999999999 00000 n",
+    ] {
+        opened(&replaced(&bytes, &entry(&bytes), other));
+    }
+    let font = pages().object(3, "<</BaseFont/X/Quack 99 0 R>>").bytes();
+    opened(&font);
+    opened(&replaced(&font, &entry(&font), "0000000012 00000 n"));
+    // One that was there and is not any more.
+    let gone = replaced(&bytes, "\n11 0 obj", "\n71 0 obj");
+    assert!(refusal(&gone).contains("object 11 cannot be read, and a page needs it"));
 }
 
 #[test]
