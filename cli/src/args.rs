@@ -126,6 +126,13 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Parser)]
 pub(crate) struct UploadArgs {
+    /// The media type of the inputs, in place of the one that their bytes show, such as `video/mp4`
+    ///
+    /// The names get an extension of this type. The report has the type that the bytes show as `detected_type`. The
+    /// service detects the type itself and may refuse a file that is of another one.
+    #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
+    pub(crate) media_type: Option<String>,
+
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -366,6 +373,18 @@ pub(crate) struct DemoArgs {
     /// Keep the demo's inputs in this folder, so that you can try other commands with them
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+/// A media type, without parameters.
+fn media_type(text: &str) -> Result<String, String> {
+    let part = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    match text.split_once('/') {
+        Some((left, right)) if part(left) && part(right) => Ok(text.to_ascii_lowercase()),
+        _ => Err("a media type is TYPE/SUBTYPE, such as video/mp4".into()),
+    }
 }
 
 fn fault(text: &str) -> Result<forebay_emulator::Fault, String> {

@@ -3,6 +3,7 @@
 use forebay::ConfigSchema;
 use serde_json::Value;
 
+use crate::plain::one_line;
 use crate::wrap::wrap;
 
 /// Prints the fields of a config.
@@ -51,9 +52,9 @@ fn fields(schema: &Value) -> Vec<Field> {
                 Some(other) => format!(", {other} unless set"),
             };
             Field {
-                name: name.clone(),
-                takes: takes(property) + &default,
-                about: text("description").replace('\n', " "),
+                name: one_line(name).into_owned(),
+                takes: one_line(&(takes(property) + &default)).into_owned(),
+                about: one_line(&text("description").replace('\n', " ")).into_owned(),
             }
         })
         .collect()
@@ -98,6 +99,8 @@ fn takes(property: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use serde_json::json;
 
     use super::*;
@@ -137,12 +140,18 @@ mod tests {
         }
         let forged = json!({ "properties": {
             "a": { "type": "string", "default": "b\n\nwhat it asks for", "description": "c\nd" },
+            "q = integer\n\nwhat it asks for\n  nothing\u{2028}": { "type": "string", "enum": ["e\u{9b}1m\n"] },
         } });
         let fields = fields(&forged);
-        assert_eq!(fields.len(), 1);
-        for field in fields {
-            assert_eq!(field.takes, r#"string, "b\n\nwhat it asks for" unless set"#);
-            assert_eq!(field.about, "c d");
-        }
+        let [first, second] = &fields[..] else {
+            panic!("{}", fields.len());
+        };
+        assert_eq!(first.takes, r#"string, "b\n\nwhat it asks for" unless set"#);
+        assert_eq!(first.about, "c d");
+        assert_eq!(
+            second.name,
+            r"q = integer\n\nwhat it asks for\n  nothing\u{2028}"
+        );
+        assert_eq!(second.takes, r"e\u{9b}1m\n");
     }
 }

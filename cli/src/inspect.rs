@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Outcome;
 use crate::args::{InspectArgs, PluginsArgs};
 use crate::config;
+use crate::plain::{json as json_text, one_line};
 use crate::plugins::Plugins;
 use crate::usage_in_pipeline::UsageInPipeline;
 use crate::wrap::wrap;
@@ -30,7 +31,7 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
         }
     }
     if args.json {
-        say!("{}", Value::Array(listed));
+        say!("{}", json_text(&Value::Array(listed).to_string()));
     } else {
         complain!("\n`forebay inspect PLUGIN` shows what a plugin takes and how it is configured.");
     }
@@ -52,18 +53,26 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
             value.insert("granted".into(), json!(usage.places));
             value.insert("job_limits".into(), json!(usage.job));
         }
-        say!("{value}");
+        say!("{}", json_text(&value.to_string()));
         return Ok(Outcome::Done);
     }
     let descriptor = plugin.descriptor();
     say!(
         "{} {}: {}",
-        descriptor.name,
-        descriptor.version,
-        descriptor.summary
+        one_line(&descriptor.name),
+        one_line(&descriptor.version),
+        one_line(&descriptor.summary)
     );
-    say!("");
-    say!("kind      {}", kind(plugin.world()));
+    say!("sha256    {}", plugin.digest());
+    // First what matters most to whoever runs it, and before anything that the plugin could make long.
+    say!("\nwhat it asks for");
+    for (words, names) in plugin.imports_in_words() {
+        say!("  {words}");
+        for line in wrap(&names.join(", "), 96) {
+            say!("      {}", one_line(&line));
+        }
+    }
+    say!("\nkind      {}", kind(plugin.world()));
     say!("takes     {}", descriptor.accepts.join(", "));
     let gives = if descriptor.produces.is_empty() {
         "what it takes".into()
@@ -73,15 +82,7 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     if plugin.world() != World::Workflow {
         say!("gives     {gives}");
     }
-    say!("sha256    {}", plugin.digest());
     config::tell(descriptor.config_schema.as_ref());
-    say!("\nwhat it asks for");
-    for (words, names) in plugin.imports_in_words() {
-        say!("  {words}");
-        for line in wrap(&names.join(", "), 96) {
-            say!("      {line}");
-        }
-    }
     if let Some(usage) = usage {
         usage.print();
     }
@@ -99,7 +100,8 @@ fn refused(args: &InspectArgs, error: anyhow::Error) -> Result<Outcome> {
     };
     let digest = hex::encode(Sha256::digest(std::fs::read(&args.plugin)?));
     if args.json {
-        say!("{}", json!({ "digest": digest, "never_granted": asked }));
+        let told = json!({ "digest": digest, "never_granted": asked });
+        say!("{}", json_text(&told.to_string()));
         return Ok(Outcome::SomeFailed);
     }
     say!(
@@ -112,7 +114,7 @@ fn refused(args: &InspectArgs, error: anyhow::Error) -> Result<Outcome> {
         let (words, names) = one.split_once(" (").unwrap_or((one, ""));
         say!("  {words}: forebay never grants it");
         for line in wrap(names.trim_end_matches(')'), 96) {
-            say!("      {line}");
+            say!("      {}", one_line(&line));
         }
     }
     say!(

@@ -58,6 +58,11 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
+    // This command is also the process in which it has plugins compiled.
+    let mut own = std::env::args_os().skip(1);
+    if own.next().is_some_and(|first| first == plugins::COMPILE) {
+        return forebay::run_compiler(own.map(|arg| arg.to_string_lossy().into_owned()));
+    }
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(

@@ -1,12 +1,15 @@
 //! The host of this command, and its plugins, by name or by path.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use forebay::{Host, Plugin};
 
 use crate::lock_file::Lock;
+
+/// With this argument the program compiles one plugin, and does nothing else. It is for the program itself.
+pub(crate) const COMPILE: &str = "__compile-plugin";
 
 /// A host and the plugins that it has loaded.
 pub(crate) struct Plugins {
@@ -18,11 +21,20 @@ pub(crate) struct Plugins {
 impl Plugins {
     pub(crate) fn new() -> Result<Self> {
         let mut builder = Host::builder();
-        if let Some(folder) = cache_dir() {
-            builder = builder.cache_dir(folder);
+        if let Some(program) = own_program() {
+            builder = builder.compiler(program, [COMPILE]);
         }
+        let keeping = cache_dir().map(|folder| builder.clone().cache_dir(folder).build());
+        let host = match keeping {
+            Some(Ok(host)) => host,
+            Some(Err(error)) => {
+                complain!("forebay: {error}; plugins are compiled at each start");
+                builder.build()?
+            }
+            None => builder.build()?,
+        };
         Ok(Self {
-            host: builder.build()?,
+            host,
             loaded: HashMap::new(),
             lock: None,
         })
@@ -84,8 +96,17 @@ impl Plugins {
     }
 }
 
+/// This program. On Linux by the name that stays its own when the file is replaced while it runs.
+fn own_program() -> Option<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && own.exists() {
+        return Some(own.to_owned());
+    }
+    std::env::current_exe().ok()
+}
+
 /// The folder for compiled plugins: this user's cache folder, according to the XDG base directory specification and the
-/// convention of each system. Returns `None` if there is no such folder; then plugins are compiled at every start.
+/// convention of each system. Returns `None` if this user has none; then plugins are compiled at every start.
 fn cache_dir() -> Option<PathBuf> {
     let folder = match std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -102,9 +123,5 @@ fn cache_dir() -> Option<PathBuf> {
             }
         }
     };
-    let folder = folder.join("forebay");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("{}", folder.display()))
-        .ok()?;
-    Some(folder)
+    Some(folder.join("forebay"))
 }

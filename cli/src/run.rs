@@ -84,7 +84,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             Target::Assets(assets)
         }
     };
-    jobs(&plugins.host, &pipeline, target, &args.common, report_file).await
+    let host = &plugins.host;
+    jobs(host, &pipeline, target, &args.common, None, report_file).await
 }
 
 pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
@@ -96,6 +97,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
         &Pipeline::builder("upload").build()?,
         target,
         &args.common,
+        args.media_type.as_deref(),
         report_file,
     )
     .await
@@ -239,6 +241,7 @@ async fn jobs(
     pipeline: &Pipeline,
     target: Target,
     common: &Common,
+    media_type: Option<&str>,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
     let (inputs, problems) = expand(&common.inputs)?;
@@ -257,6 +260,10 @@ async fn jobs(
                 Source::reader(&common.stdin_name, tokio::io::stdin())
             } else {
                 Source::path(&input.path)
+            };
+            let source = match media_type {
+                Some(media_type) => source.media_type(media_type),
+                None => source,
             };
             let name = source.name().to_owned();
             let sink = match target.sink(number, &input, &name) {
@@ -281,7 +288,8 @@ async fn jobs(
             };
             for error in &errors {
                 let hint = target.hint(error, &report).unwrap_or_default();
-                progress.failed(&(line(&input.shown, &name, error) + &hint));
+                let names = [name.as_str(), &report.source.name];
+                progress.failed(&(line(&input.shown, names, error) + &hint));
             }
             for file in &report.files {
                 progress.done(&input.shown, file);
@@ -316,12 +324,17 @@ async fn jobs(
     })
 }
 
-/// A failure in one line. The line starts with the input as it was named.
-fn line(shown: &str, name: &str, error: &Error) -> String {
+/// A failure in one line. The line starts with the input as it was named, in place of its own name, before or after that
+/// was made to fit its type.
+fn line(shown: &str, names: [&str; 2], error: &Error) -> String {
     let text = error.to_string();
-    match text.strip_prefix(name) {
-        Some(rest) if rest.starts_with(':') => format!("{shown}{rest}"),
-        _ => format!("{shown}: {text}"),
+    let rest = names
+        .into_iter()
+        .filter_map(|name| text.strip_prefix(name))
+        .find(|rest| rest.starts_with(':'));
+    match rest {
+        Some(rest) => format!("{shown}{rest}"),
+        None => format!("{shown}: {text}"),
     }
 }
 

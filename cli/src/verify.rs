@@ -201,8 +201,8 @@ impl std::fmt::Display for Finding<'_> {
                 digest,
                 ..
             } = stage;
-            let digest: String = digest.chars().take(12).collect();
-            let line = format!("stage {stage}: {plugin} {version}, sha256 {digest}…");
+            // All of it: a plugin whose digest begins alike is quickly made.
+            let line = format!("stage {stage}: {plugin} {version}, sha256 {digest}");
             write!(f, "\n    {}", one_line(&line))?;
         }
         Ok(())

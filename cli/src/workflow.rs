@@ -12,6 +12,7 @@ use serde_json::Map;
 use crate::Outcome;
 use crate::args::Common;
 use crate::inputs::expand;
+use crate::plain::json as json_text;
 use crate::plugins::Plugins;
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
@@ -126,11 +127,12 @@ pub(crate) async fn run(
             Some(report) => serde_json::to_value(report)?,
             None => serde_json::json!({ "failures": failures }),
         };
-        say!("{entry}");
+        say!("{}", json_text(&entry.to_string()));
     } else if report_file.as_ref().is_some_and(ReportFile::is_stdout) {
         // The report is the only content of standard output, and it contains the result.
     } else if let (Some(report), []) = (&report, errors.as_slice()) {
-        say!("{}", serde_json::to_string_pretty(&report.result)?);
+        let result = serde_json::to_string_pretty(&report.result)?;
+        say!("{}", json_text(&result));
     }
     if let Some(file) = report_file {
         let mut entries = Map::from_iter([("failures".into(), failures.into())]);

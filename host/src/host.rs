@@ -1,5 +1,6 @@
 //! The host: an engine, limits on how much runs at the same time, and the folders on disk that it may use.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::flow::sink::Sink;
 use crate::flow::source::Source;
 #[cfg(feature = "workflow")]
 use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
+use crate::sandbox::code::{Code, Settings};
 use crate::sandbox::engine::Engine;
 use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
 
@@ -39,10 +41,16 @@ impl Host {
             uploads: 32,
             chunk: DEFAULT_CHUNK,
             scratch: std::env::temp_dir(),
-            cache: None,
+            compile: Settings {
+                program: None,
+                args: Vec::new(),
+                time: Duration::from_secs(120),
+                memory: 1 << 30,
+                folder: None,
+                scratch: std::env::temp_dir(),
+            },
             bounds: Bounds {
-                component_bytes: 128 << 20,
-                compile_time: Duration::from_secs(300),
+                component_bytes: 32 << 20,
                 workflow_imports: workflow_imports(),
             },
         }
@@ -70,14 +78,18 @@ impl Host {
     /// # Errors
     /// Same as for [`load_file`](Self::load_file).
     pub async fn load(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Plugin, Error> {
-        // Loading calls the plugin for its description, and this call needs an instance.
-        let _instance = self.0.instances.acquire().await;
-        Plugin::load(&self.0.engine, bytes.into(), self.0.bounds)
-            .await
-            .map_err(|reason| Error::Load {
-                plugin: name.to_owned(),
-                reason,
-            })
+        let Runtime {
+            engine,
+            code,
+            bounds,
+            instances,
+            ..
+        } = &*self.0;
+        let plugin = Plugin::load(engine, code, bytes.into(), *bounds, instances).await;
+        plugin.map_err(|reason| Error::Load {
+            plugin: name.to_owned(),
+            reason,
+        })
     }
 
     /// Runs a pipeline over a source, into a sink. Must be called within a tokio runtime. Dropping the future cancels
@@ -148,7 +160,7 @@ pub struct HostBuilder {
     uploads: usize,
     chunk: usize,
     scratch: PathBuf,
-    cache: Option<PathBuf>,
+    compile: Settings,
     bounds: Bounds,
 }
 
@@ -176,18 +188,55 @@ impl HostBuilder {
         self
     }
 
-    /// The maximum size of a component in bytes; 128 MiB by default. A component built from CPython has about 20 MiB.
+    /// The maximum size of a component in bytes; 32 MiB by default. A component built from CPython has about 21 MiB.
     #[must_use]
     pub fn component_bytes(mut self, most: u64) -> Self {
         self.bounds.component_bytes = most;
         self
     }
 
-    /// How long a component may take to compile; 5 minutes by default. A compilation cannot be cancelled. If it takes
-    /// longer, loading fails, and the compilation ends in the background.
+    /// How long a component may take to compile; 2 minutes by default. If it takes longer, loading fails. The
+    /// compilation itself is ended only if it runs in a process of its own, see [`compiler`](Self::compiler).
     #[must_use]
     pub fn compile_time(mut self, most: Duration) -> Self {
-        self.bounds.compile_time = most;
+        self.compile.time = most;
+        self
+    }
+
+    /// How much memory a process that compiles may take, in bytes; 1 GiB by default. See [`compiler`](Self::compiler).
+    #[must_use]
+    pub fn compile_memory(mut self, most: u64) -> Self {
+        self.compile.memory = most;
+        self
+    }
+
+    /// Compiles components in a process of their own. The compiler works on the bytes of strangers, and some make it take
+    /// gigabytes or minutes: in its own process it can be bounded and ended. By default components are compiled in this
+    /// process.
+    ///
+    /// `program` is started with `args` and two numbers. It has to call [`run_compiler`](crate::run_compiler) with these
+    /// two, and must have been built with the same version of this crate. Most programs name themselves:
+    ///
+    /// ```no_run
+    /// fn main() -> std::process::ExitCode {
+    ///     let mut args = std::env::args().skip(1);
+    ///     if args.next().as_deref() == Some("--compile-plugin") {
+    ///         return forebay::run_compiler(args);
+    ///     }
+    ///     let program = std::env::current_exe().expect("a program knows where it is");
+    ///     let host = forebay::Host::builder().compiler(program, ["--compile-plugin"]).build();
+    ///     // …
+    ///     # std::process::ExitCode::SUCCESS
+    /// }
+    /// ```
+    #[must_use]
+    pub fn compiler(
+        mut self,
+        program: impl Into<PathBuf>,
+        args: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        self.compile.program = Some(program.into());
+        self.compile.args = args.into_iter().map(Into::into).collect();
         self
     }
 
@@ -196,15 +245,16 @@ impl HostBuilder {
     #[must_use]
     pub fn scratch_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.scratch = path.into();
+        self.compile.scratch.clone_from(&self.scratch);
         self
     }
 
-    /// Keeps compiled code in this folder, so that a plugin is compiled once and not at every start. The files in this
-    /// folder are run as native code, so only this user may have write access to it.
+    /// Keeps compiled code in the folder `compiled` within this one, so that a plugin is compiled and asked what it is once,
+    /// and not at every start. The files in there are run as native code. So the host does not start if the folder belongs
+    /// to another user or is open to others.
     #[must_use]
-    #[cfg(feature = "cache")]
     pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.cache = Some(path.into());
+        self.compile.folder = Some(path.into());
         self
     }
 
@@ -220,8 +270,10 @@ impl HostBuilder {
                 tracing::debug!("scratch folder {}: {error}", scratch.display());
             }
         });
+        let engine = Engine::new(self.instances.saturating_add(WORKFLOWS))?;
         Ok(Host(Arc::new(Runtime {
-            engine: Engine::new(self.instances.saturating_add(WORKFLOWS), self.cache)?,
+            code: Code::new(&engine, self.compile)?,
+            engine,
             instances: Arc::new(Semaphore::new(self.instances as usize)),
             max_instances: self.instances,
             workflows: Semaphore::new(WORKFLOWS as usize),

@@ -64,6 +64,11 @@ pub mod assets {
     pub use forebay_assets::*;
 }
 
+/// Text that strangers chose, before people see it.
+pub mod text {
+    pub use forebay_core::text::{is_plain, json, lines, one_line};
+}
+
 /// Media types from bytes, and names that fit them.
 pub mod media {
     pub use forebay_core::media::{plain_name, sniff};
@@ -95,6 +100,7 @@ pub use forebay_core::FileInfo;
 pub use forebay_core::channel::{Content, Interrupted};
 pub use host::{Host, HostBuilder};
 pub use sandbox::cause::{PluginError, StageCause, StageError};
+pub use sandbox::code::run_compiler;
 pub use sandbox::grants::{Clock, Grants, Random};
 pub use sandbox::limits::{Exceeded, JobLimits, Limits};
 pub use sandbox::plugin::{Descriptor, LinkError, LoadError, Plugin};

@@ -324,7 +324,7 @@ async fn a_file_of_another_kind_is_refused_by_its_bytes() {
     let message = result.unwrap_err().to_string();
     assert_eq!(
         message,
-        "words.png: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png"
+        "words.txt: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png"
     );
 }
 

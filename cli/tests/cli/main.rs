@@ -7,9 +7,11 @@
 )]
 
 mod commands;
+mod compiler;
 mod folders;
 #[cfg(target_os = "linux")]
 mod measurements;
+mod media_types;
 mod pipelines;
 mod refusals;
 #[cfg(unix)]

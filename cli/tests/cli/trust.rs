@@ -284,3 +284,29 @@ fn a_grant_that_cannot_be_given_is_named() {
          such file or directory (os error 2)",
     );
 }
+
+#[test]
+fn what_a_plugin_prints_is_logged_with_who_printed_it() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("plugin.wasm"), forebay_test_plugins::HOSTILE).unwrap();
+    fs::write(at("a.txt"), "words").unwrap();
+    let stage = "plugin.wasm:behaviour=print,text=hello";
+    let output = forebay(folder.path())
+        .env("FOREBAY_LOG", "forebay=debug")
+        .args(["run", "-s", stage, "a.txt", "-o", "out"])
+        .output()
+        .unwrap();
+    let errors = text(&output.stderr);
+    let line = errors
+        .lines()
+        .find(|line| line.ends_with(" hello"))
+        .unwrap();
+    for part in [
+        "stage=\"1 hostile\"",
+        "plugin=\"hostile\"",
+        "file=\"a.txt\"",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+}

@@ -2,6 +2,7 @@
 //! requests are read and answers are written. Knows no routes; takes parts of the state by `FromRef`.
 
 pub(crate) mod api_key;
+pub(crate) mod cors;
 pub(crate) mod envelope;
 pub(crate) mod fault;
 pub(crate) mod idempotency;

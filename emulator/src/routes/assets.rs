@@ -48,7 +48,7 @@ impl Uploaded {
     }
 }
 
-/// Takes one part named `file`. Other parts are ignored.
+/// Takes one part named `file`. Other parts are ignored. Of two parts named `file`, one would be lost: they are refused.
 async fn upload(
     State(config): State<Arc<Config>>,
     State(base_url): State<BaseUrl>,
@@ -58,19 +58,27 @@ async fn upload(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Data<Uploaded>, ApiError> {
     let mut form = form.map_err(|error| ApiError::invalid(error.body_text()).with_param("file"))?;
+    let mut file = None;
     while let Some(part) = form.next_field().await.map_err(malformed_form)? {
         if part.name() == Some("file") {
+            if file.is_some() {
+                let message =
+                    "the form has several parts named file; send one file in each request";
+                return Err(ApiError::invalid(message).with_param("file"));
+            }
             let name = clean_file_name(part.file_name().unwrap_or_default());
             let received = receive(&config, &files, part).await?;
             let media = received.media.ok_or_else(|| {
                 let message = "the file is of no supported type";
                 ApiError::configured(&config.unsupported_type, message).with_param("file")
             })?;
-            let asset = assets.add(name, media, received, user_agent)?;
-            return Ok(Data::new(Uploaded::new(&base_url, &asset)));
+            file = Some((name, media, received));
         }
     }
-    Err(ApiError::invalid("the form has no part named file").with_param("file"))
+    let (name, media, received) = file
+        .ok_or_else(|| ApiError::invalid("the form has no part named file").with_param("file"))?;
+    let asset = assets.add(name, media, received, user_agent)?;
+    Ok(Data::new(Uploaded::new(&base_url, &asset)))
 }
 
 async fn receive(

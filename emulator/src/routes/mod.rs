@@ -19,10 +19,10 @@ mod videos;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::base::api_error::ApiError;
-use crate::http::{api_key, fault, idempotency, rate_limit, request_log};
+use crate::http::{api_key, cors, fault, idempotency, rate_limit, request_log};
 use crate::state::AppState;
 
 /// Every route and all middleware. The layer that is added last sees a request first.
@@ -51,6 +51,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)
         .layer(from_fn_with_state(state.clone(), fault::apply))
+        .layer(from_fn(cors::allow))
         .layer(from_fn_with_state(state.clone(), request_log::record))
         .with_state(state)
 }

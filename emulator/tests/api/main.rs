@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with another suite")]
 mod common;
+mod cors;
 mod faults;
 mod files;
 mod keys_and_routes;

@@ -16,6 +16,22 @@ async fn other_parts_are_passed_over() {
 }
 
 #[tokio::test]
+async fn two_files_in_one_form_are_refused() {
+    let f = Fixture::start().await;
+    let part = |name: &'static str| multipart::Part::bytes(PNG).file_name(name);
+    let form = multipart::Form::new()
+        .part("file", part("a.png"))
+        .text("title", "x")
+        .part("file", part("b.png"));
+    let request = f.request(Method::POST, "/v3/assets").multipart(form);
+    let answer = Answer::of(request.send().await.unwrap()).await;
+    assert_eq!(answer.error(), (400, "invalid_parameter", Some("file")));
+    assert!(f.emulator.assets().is_empty());
+    assert_eq!(f.files("incoming"), [""; 0]);
+    assert_eq!(f.files("assets"), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let f = Fixture::with(Config {
         upload_limit: 1 << 20,

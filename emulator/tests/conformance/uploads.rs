@@ -40,6 +40,9 @@ pub(crate) async fn the_type_comes_from_the_bytes_and_not_from_the_name() {
         ("a.png", b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
         ("a", &mp4(64), "video/mp4"),
         ("a.mp4", &webm, "video/webm"),
+        ("a.mov", b"\0\0\0\x18ftypXAVC\0\0\0\0XAVCmp42", "video/mp4"),
+        ("a.m4v", b"\0\0\0\x14ftypM4V \0\0\0\0M4V ", "video/mp4"),
+        ("a.bin", b"\xff\xe3\x90\x64\0\0\0\0", "audio/mpeg"),
         ("a.wav", b"ID3\x04\0\0\0\0\0\0", "audio/mpeg"),
         ("a.mp3", b"RIFF\x24\0\0\0WAVEfmt ", "audio/wav"),
         ("a.png", PDF, "application/pdf"),
@@ -51,7 +54,17 @@ pub(crate) async fn the_type_comes_from_the_bytes_and_not_from_the_name() {
 
 pub(crate) async fn other_types_and_empty_files_are_refused() {
     let f = Fixture::start().await;
-    for bytes in ["GIF89a\x01\0\x01\0", "plain text", ""] {
+    let bodies: [&[u8]; 7] = [
+        b"GIF89a\x01\0\x01\0",
+        b"plain text",
+        b"",
+        // HEIC as phones write it, and AVIF: pictures, though their container is that of MP4.
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x08meta",
+        b"\0\0\0\x18ftypmif1\0\0\0\0heicisom\0\0\0\x08meta",
+        b"\0\0\0\x14ftypavif\0\0\0\0mif1\0\0\0\x08meta",
+        b"Notes on files\n\nA file that opens with %PDF- is a PDF.\n",
+    ];
+    for bytes in bodies {
         let answer = f.upload("a.png", bytes).await;
         assert_eq!(answer.error(), (400, "invalid_parameter", Some("file")));
     }

@@ -1,12 +1,13 @@
 //! Bytes between two tasks, bounded in bytes.
 //!
 //! Promise: a channel holds no more bytes than its budget, plus one chunk that may be larger. Each chunk counts as 512 bytes
-//! at least. The reader sees the end only after the writer has called [`Sender::finish`]. If the writer is dropped without
-//! that, the reader gets [`Interrupted`]. Bytes are handed on by reference and never copied.
+//! at least, and short ones that wait are joined. Several channels may share a budget. The reader sees the end only after the writer has called [`Sender::finish`]. If the writer is dropped without
+//! that, the reader gets [`Interrupted`]. Chunks are handed on by reference and never copied.
 
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -14,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use sha2::{Digest as _, Sha256};
 
+use crate::buffers::Blocks;
 use crate::mutex::lock;
 
 /// Cost of a chunk against the channel's budget. Small chunks count as 512 bytes, because each has fixed overhead.
@@ -21,12 +23,101 @@ fn cost(piece: &Bytes) -> usize {
     piece.len().max(512)
 }
 
+/// Length up to which a chunk is joined with the ones that wait, and length that they have together at most.
+const SHORT: usize = 16 << 10;
+
+/// What several channels may hold together. Clones share it.
+///
+/// Each open channel gets an equal share, at least [`SharedBudget::LEAST`] and at most as many bytes as one alone may hold.
+#[derive(Debug, Clone)]
+pub struct SharedBudget(Arc<Total>);
+
+#[derive(Debug)]
+struct Total {
+    bytes: usize,
+    most_each: usize,
+    open: AtomicUsize,
+}
+
+impl SharedBudget {
+    /// The least share of a channel, in bytes.
+    pub const LEAST: usize = 4 << 10;
+
+    /// A budget of `bytes`, of which one channel gets `most_each` at most.
+    pub fn new(bytes: usize, most_each: usize) -> Self {
+        Self(Arc::new(Total {
+            bytes,
+            most_each,
+            open: AtomicUsize::new(0),
+        }))
+    }
+
+    /// The share of each open channel, in bytes.
+    pub fn each(&self) -> usize {
+        let Total {
+            bytes,
+            most_each,
+            open,
+        } = &*self.0;
+        let share = bytes / open.load(Ordering::Relaxed).max(1);
+        share.max(Self::LEAST).min(*most_each)
+    }
+
+    /// Counts a channel as open until the share is dropped.
+    pub fn open(&self) -> Share {
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        Share(self.clone())
+    }
+}
+
+/// A place among the open channels of a [`SharedBudget`].
+#[derive(Debug)]
+pub struct Share(SharedBudget);
+
+impl Share {
+    /// The share of each open channel, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.each()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+enum Budget {
+    Own(usize),
+    Shared(SharedBudget),
+}
+
+impl Budget {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Own(bytes) => *bytes,
+            Self::Shared(budget) => budget.each(),
+        }
+    }
+}
+
 /// Makes a channel that holds up to `budget` bytes.
 pub fn channel(budget: usize) -> (Sender, Content) {
+    channel_with(Budget::Own(budget))
+}
+
+/// Makes a channel that holds up to its share of a budget.
+pub fn channel_within(budget: &SharedBudget) -> (Sender, Content) {
+    channel_with(Budget::Shared(budget.clone()))
+}
+
+fn channel_with(budget: Budget) -> (Sender, Content) {
     let shared = Arc::new(Shared {
         budget,
         state: Mutex::new(State {
             queue: VecDeque::new(),
+            joined: BytesMut::new(),
             queued: 0,
             end: End::Open,
             closed: false,
@@ -50,13 +141,16 @@ pub fn channel(budget: usize) -> (Sender, Content) {
 
 #[derive(Debug)]
 struct Shared {
-    budget: usize,
+    budget: Budget,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Bytes>,
+    /// Short chunks that came after those in the queue.
+    joined: BytesMut,
+    /// Cost of the queue.
     queued: usize,
     end: End,
     /// The reader was dropped.
@@ -72,6 +166,24 @@ enum End {
     Finished,
     /// The writer was dropped without finishing.
     Interrupted,
+}
+
+impl State {
+    /// Moves the joined chunks to the queue.
+    fn enqueue_joined(&mut self) {
+        if !self.joined.is_empty() {
+            let joined = std::mem::take(&mut self.joined).freeze();
+            self.queued += cost(&joined);
+            self.queue.push_back(joined);
+        }
+    }
+
+    /// Drops what nobody will read.
+    fn clear(&mut self) {
+        self.queue.clear();
+        self.joined = BytesMut::new();
+        self.queued = 0;
+    }
 }
 
 impl Shared {
@@ -106,7 +218,7 @@ impl Sender {
         if state.closed {
             return Poll::Ready(Err(Closed));
         }
-        if state.queued < self.shared.budget {
+        if state.queued + state.joined.len() < self.shared.budget.bytes() {
             return Poll::Ready(Ok(()));
         }
         remember(&mut state.writer, cx);
@@ -119,8 +231,28 @@ impl Sender {
         if piece.is_empty() || state.closed {
             return;
         }
+        state.enqueue_joined();
         state.queued += cost(&piece);
         state.queue.push_back(piece);
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
+    }
+
+    /// Adds a copy of a chunk. Short ones are joined while they wait. `blocks` has room for the long ones, in buffers of
+    /// `size` bytes. Call it after [`poll_ready`](Self::poll_ready) has returned ok.
+    pub fn push_copy(&mut self, piece: &[u8], blocks: &mut Blocks, size: usize) {
+        if piece.len() > SHORT {
+            return self.push(blocks.copy(piece, size));
+        }
+        let mut state = self.shared.lock();
+        if piece.is_empty() || state.closed {
+            return;
+        }
+        if state.joined.len() + piece.len() > SHORT {
+            state.enqueue_joined();
+        }
+        state.joined.extend_from_slice(piece);
         let reader = state.reader.take();
         drop(state);
         wake(reader);
@@ -149,8 +281,7 @@ impl Drop for Sender {
             state.end = End::Finished;
         } else {
             state.end = End::Interrupted;
-            state.queue.clear();
-            state.queued = 0;
+            state.clear();
         }
         let reader = state.reader.take();
         drop(state);
@@ -214,10 +345,13 @@ impl Content {
 
     fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
         let mut state = self.shared.lock();
+        if state.queue.is_empty() {
+            state.enqueue_joined();
+        }
         if let Some(piece) = state.queue.pop_front() {
             state.queued -= cost(&piece);
             // A waiting writer is woken once half of the budget is free, so that the two do not alternate chunk by chunk.
-            let writer = if state.queued <= self.shared.budget / 2 {
+            let writer = if state.queued + state.joined.len() <= self.shared.budget.bytes() / 2 {
                 state.writer.take()
             } else {
                 None
@@ -306,8 +440,7 @@ impl Drop for Content {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        state.queue.clear();
-        state.queued = 0;
+        state.clear();
         let writer = state.writer.take();
         drop(state);
         wake(writer);
@@ -383,6 +516,51 @@ mod tests {
         assert!(content.next().await.unwrap().is_some());
         let ready = std::future::poll_fn(|cx| Poll::Ready(sender.poll_ready(cx))).await;
         assert_eq!(ready, Poll::Ready(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn channels_share_a_budget() {
+        let budget = SharedBudget::new(64 << 10, 32 << 10);
+        let shares: Vec<Share> = (0..4).map(|_| budget.open()).collect();
+        assert_eq!(budget.each(), 16 << 10);
+        let (mut sender, _content) = channel_within(&budget);
+        let (mut blocks, mut pushed) = (Blocks::default(), 0);
+        while std::future::poll_fn(|cx| Poll::Ready(sender.poll_ready(cx)))
+            .await
+            .is_ready()
+        {
+            sender.push_copy(&[7; 1000], &mut blocks, 1000);
+            pushed += 1000;
+        }
+        assert_eq!(pushed, 17_000, "the share, and the rest of the last chunk");
+        drop(shares);
+        assert_eq!(budget.each(), 32 << 10, "no more than one alone may hold");
+        let _many: Vec<Share> = (0..1000).map(|_| budget.open()).collect();
+        assert_eq!(budget.each(), SharedBudget::LEAST);
+    }
+
+    #[tokio::test]
+    async fn short_chunks_are_joined_while_they_wait() {
+        let (mut sender, mut content) = channel(1 << 20);
+        let mut blocks = Blocks::default();
+        for byte in 0..100_u8 {
+            sender.push_copy(&[byte], &mut blocks, 10);
+        }
+        sender.push(Bytes::from_static(b"long"));
+        sender.push_copy(b"last", &mut blocks, 10);
+        sender.finish();
+        let mut chunks = Vec::new();
+        while let Some(chunk) = content.next().await.unwrap() {
+            chunks.push(chunk);
+        }
+        assert_eq!(
+            chunks,
+            [
+                (0..100).collect::<Vec<u8>>(),
+                b"long".to_vec(),
+                b"last".to_vec()
+            ]
+        );
     }
 
     #[tokio::test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::sandbox::code::Code;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::plugin::Bounds;
 
 /// What the jobs of a host share.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
+    pub(crate) code: Code,
     pub(crate) instances: Arc<Semaphore>,
     pub(crate) max_instances: u32,
     /// Permits for workflows. A workflow waits for the stages that it runs, so it takes none of their permits.

@@ -55,6 +55,17 @@ pub enum StageCause {
     /// An output's name is not a plain base name.
     #[error("output name {0}")]
     OutputName(String),
+    /// An output's media type is longer than any that there is.
+    #[error(
+        "output {name} has a media type of {bytes} bytes; at most {} are taken",
+        forebay_core::media::MAX_TYPE
+    )]
+    OutputMediaType {
+        /// The output's name.
+        name: String,
+        /// Length of the media type, in bytes.
+        bytes: usize,
+    },
     /// An output has another size than the plugin announced.
     #[error("output {name} was announced with {announced} bytes but has {actual}")]
     OutputSize {

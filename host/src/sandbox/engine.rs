@@ -1,15 +1,11 @@
 //! The only place that configures wasmtime.
 //!
 //! Promise: guests can always be interrupted (a clock ticks every [`TICK`] from a thread of its own, whatever the async
-//! runtime does), instances come from a pool that is sized for this host, and compiled code is kept only where the
-//! embedder says.
+//! runtime does), and instances come from a pool that is sized for this host.
 
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-#[cfg(feature = "cache")]
-use wasmtime::{Cache, CacheConfig};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::sandbox::limits::STACK;
@@ -42,6 +38,12 @@ const KEEP_RESIDENT: usize = 1 << 20;
 #[error("cannot start the engine: {0}")]
 pub struct EngineError(String);
 
+impl EngineError {
+    pub(crate) fn new(problem: String) -> Self {
+        Self(problem)
+    }
+}
+
 /// A wasmtime engine with its clock.
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
@@ -50,16 +52,9 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// `instances` is how many plugins may run at a time; `cache` is a folder for compiled code.
-    pub(crate) fn new(instances: u32, cache: Option<PathBuf>) -> Result<Self, EngineError> {
-        let mut config = Config::new();
-        config
-            .wasm_component_model_async(true)
-            .epoch_interruption(true)
-            .max_wasm_stack(STACK);
-        if let Some(folder) = cache {
-            keep_compiled(&mut config, folder)?;
-        }
+    /// `instances` is how many plugins may run at a time.
+    pub(crate) fn new(instances: u32) -> Result<Self, EngineError> {
+        let mut config = config();
         config.allocation_strategy(pool(instances));
         // The pool reserves address space: some containers do not give that much. Then every instance maps its own.
         let engine = wasmtime::Engine::new(&config).or_else(|pooled| {
@@ -86,21 +81,21 @@ impl std::ops::Deref for Engine {
     }
 }
 
-/// Keeps compiled code in a folder.
-#[cfg(feature = "cache")]
-fn keep_compiled(config: &mut Config, folder: PathBuf) -> Result<(), EngineError> {
-    let mut settings = CacheConfig::new();
-    settings.with_directory(folder);
-    let cache = Cache::new(settings)
-        .map_err(|error| EngineError(format!("cache of compiled code: {error:#}")))?;
-    config.cache(Some(cache));
-    Ok(())
+/// What code is compiled for. It is the same in each process of a program.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model_async(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK);
+    config
 }
 
-/// Without the feature `cache` nothing sets a folder.
-#[cfg(not(feature = "cache"))]
-fn keep_compiled(_: &mut Config, _: PathBuf) -> Result<(), EngineError> {
-    Ok(())
+/// An engine that compiles for the others, and has no room for instances.
+pub(crate) fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    wasmtime::Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))
 }
 
 fn pool(instances: u32) -> PoolingAllocationConfig {
@@ -111,8 +106,9 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_core_instances(all(MODULES_PER_COMPONENT))
         .total_memories(all(MEMORIES))
         .total_tables(all(TABLES))
-        // Each call into a guest runs on a stack, and a stage may have several calls at once.
-        .total_stacks(all(4))
+        // Each call into a guest runs on a stack of its own. A component of many instances can hold one in each, and a stage
+        // may have several calls at once. A stack takes address space alone until it is used.
+        .total_stacks(all(MODULES_PER_COMPONENT + 14))
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)

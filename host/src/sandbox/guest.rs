@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use forebay_core::channel::Interrupted;
 use forebay_core::text;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::cause::{MAX_ERROR, StageCause, StageEnd};
 use super::engine::Engine;
@@ -78,6 +78,12 @@ impl Guest {
         } else if error.downcast_ref() == Some(&Trap::CannotBlockSyncTask) {
             let why = "it waited in a function that is not `async`; a file plugin takes WASI 0.2 for what it waits for";
             StageCause::Trap(why.into()).into()
+        } else if let Some(pool) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+            // Others hold what this one needs. That is no fault of the plugin.
+            StageCause::Host(format!(
+                "the host has no room for another instance: {pool}; let fewer jobs run at a time, or allow more instances"
+            ))
+            .into()
         } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             Exceeded::Handles(self.limits.handles).into()
         } else {

@@ -5,8 +5,11 @@
 
 pub(crate) mod bindings;
 pub(crate) mod cause;
+pub(crate) mod code;
+mod console;
 mod describe;
 pub(crate) mod engine;
+pub(crate) mod files;
 pub(crate) mod grants;
 pub(crate) mod guest;
 pub(crate) mod limits;
@@ -16,5 +19,4 @@ pub(crate) mod run;
 pub(crate) mod stage;
 pub(crate) mod state;
 pub(crate) mod usage;
-mod wasi3;
 pub(crate) mod world;

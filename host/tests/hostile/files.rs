@@ -74,6 +74,11 @@ async fn file_plugins() {
         ),
         (
             tight(),
+            json!({ "behaviour": "name", "name": "-rf" }),
+            "begins with `-`",
+        ),
+        (
+            tight(),
             json!({ "behaviour": "file-name", "path": "a\nb\u{1b}" }),
             "ok, 1 files",
         ),
@@ -96,9 +101,10 @@ async fn file_plugins() {
         (
             long.clone(),
             json!({ "behaviour": "endless-below", "levels": 20, "bytes": 250 }),
-            "is deeper than",
+            "`output_bytes`",
         ),
-        (impatient(), one("endless-removed"), "reached its limit"),
+        (long.clone(), one("endless-removed"), "`output_bytes`"),
+        (long.clone(), one("endless-renamed"), "`output_bytes`"),
         (
             tight(),
             json!({ "behaviour": "sparse", "bytes": 1_u64 << 40 }),
@@ -127,12 +133,12 @@ async fn file_plugins() {
         (
             long.clone(),
             json!({ "behaviour": "deep", "levels": 900, "bytes": 1 }),
-            "is deeper than",
+            "ok, 0 files",
         ),
         (
             long.clone(),
             json!({ "behaviour": "deep", "levels": 5000, "bytes": 1 }),
-            "is deeper than",
+            "`output_files` of 1000",
         ),
         (
             long.clone(),

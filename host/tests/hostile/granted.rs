@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use forebay::{Clock, Grants, Pipeline, Random, Stage};
+use forebay::{Clock, Grants, Limits, Pipeline, Random, Stage};
 use serde_json::json;
 
 use crate::common::alone;
@@ -158,5 +158,67 @@ async fn a_grant_that_cannot_be_given_is_refused_when_the_pipeline_is_built() {
             error.starts_with("stage 1 identity: plugin identity: ") && error.contains(problem),
             "{error}"
         );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_folder_that_is_granted_is_listed_without_holding_it() {
+    alone!();
+    let arena = Arena::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    for at in 0..20_000 {
+        let name = format!("{at:0>200}");
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
+    let (idle, count) = (crate::resident(), 100);
+    crate::forget_peak();
+    let config = json!({ "behaviour": "hold-lists", "path": "/many", "count": count });
+    let grants = Grants::none().read("/many", folder.path());
+    let stage = Stage::new(&plugin).config(config).grants(grants);
+    assert_eq!(seen(&arena, stage).await, (count * 1000).to_string());
+    // All entries of one list take 5 MB.
+    let peak = crate::peak().saturating_sub(idle);
+    assert!(peak < 60 << 20, "{} MiB", peak >> 20);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_granted_for_writing_has_a_limit_and_gets_no_links() {
+    alone!();
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let stage = |config, most| {
+        Stage::new(&plugin)
+            .config(config)
+            .grants(Grants::none().write("/notes", folder.path()))
+            .limits(Limits::default().granted_bytes(most))
+    };
+    let write = json!({ "behaviour": "write", "path": "/notes/a" });
+    assert!(arena.run(stage(write.clone(), 1 << 20)).await.is_ok());
+    let written = folder.path().join("a").metadata().unwrap().len();
+    assert!(written > 0);
+    let ended = arena.run(stage(write, written - 1)).await.unwrap_err();
+    assert!(ended.to_string().contains("`granted_bytes`"), "{ended}");
+    for (from, to) in [
+        ("/notes/a", "/out/a"),
+        ("/notes/a", "/notes/b"),
+        ("/out/own", "/notes/own"),
+    ] {
+        let config = json!({ "behaviour": "way-between", "from": from, "to": to });
+        let told = seen(&arena, stage(config, 1 << 20)).await;
+        let [hard, soft, moved] = told.lines().collect::<Vec<_>>()[..] else {
+            panic!("{told}");
+        };
+        let inside = to.starts_with("/notes/b");
+        assert!(hard.contains("not permitted"), "{from} {to}: {told}");
+        assert_eq!(
+            soft.contains("not permitted"),
+            !to.starts_with("/out"),
+            "{from} {to}: {told}"
+        );
+        assert_eq!(moved.contains("ross"), !inside, "{from} {to}: {told}");
     }
 }

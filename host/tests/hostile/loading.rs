@@ -223,6 +223,13 @@ async fn a_component_is_bounded_in_size_and_in_time_to_compile() {
     std::fs::write(&path, forebay_bundled::IDENTITY).unwrap();
     let error = small.load_file(&path).await.unwrap_err();
     assert!(error.to_string().contains("larger than"), "{error}");
+    let body = "nop ".repeat(600_000);
+    let large = component(&format!("(core module (func {body}))"));
+    let error = arena.host.load("p", large).await.unwrap_err().to_string();
+    assert!(
+        error.contains("has a function of 585.9 KiB; at most 512.0 KiB are compiled"),
+        "{error}"
+    );
     let hasty = Host::builder()
         .compile_time(Duration::from_millis(1))
         .build()

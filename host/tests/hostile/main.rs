@@ -85,7 +85,8 @@ impl Arena {
 
     /// Runs a row of the table: prints it, and notes where it is not as it says.
     async fn row(&self, plugin: &Plugin, limits: Limits, config: Value, ends: &str) {
-        let (files, tasks) = (open_files(), alive_tasks());
+        let (files, tasks, idle) = (open_files(), alive_tasks(), resident());
+        forget_peak();
         let stage = Stage::new(plugin).config(config.clone()).limits(limits);
         let started = Instant::now();
         let ended = match self.run(stage).await {
@@ -93,20 +94,28 @@ impl Arena {
             Err(error) => error.to_string(),
         };
         let took = started.elapsed();
+        let peak = peak().saturating_sub(idle);
         let left = self.left(files, tasks).await;
         let what = words(&config);
         let told = ended
             .split_once(": stage 2 ")
             .map_or(&*ended, |(_, told)| told);
         println!(
-            "{what:44} {:80} {took:>8.0?}  {left}",
-            told.chars().take(80).collect::<String>()
+            "{what:44} {:80} {took:>8.0?} {:>4} MiB  {left}",
+            told.chars().take(80).collect::<String>(),
+            peak >> 20
         );
         let plain = ended.len() < 4000 && ended.chars().all(|c| !c.is_control());
         if !(ended.contains(ends) && plain && left == "nothing") {
             let ended = ended.escape_debug().take(4000).collect::<String>();
             self.wrong.lock().unwrap().push(format!(
                 "{what}: ends with `{ended}`, not `{ends}`, and leaves {left}"
+            ));
+        }
+        if peak > MOST_MEMORY {
+            self.wrong.lock().unwrap().push(format!(
+                "{what}: the process held {} MiB more than before",
+                peak >> 20
             ));
         }
     }
@@ -137,6 +146,10 @@ impl Arena {
         assert_eq!(sink.take()[0].1.len(), 11_000);
     }
 }
+
+/// What a row may take of the process's memory, in bytes: the plugin's own, which is 64 MiB in most rows, and all that the
+/// host holds for it.
+const MOST_MEMORY: u64 = 200 << 20;
 
 /// The wall clock of plugins that another limit ends, or none: long, because a busy machine takes longer for the same.
 const WALL_CLOCK: Duration = Duration::from_secs(60);
@@ -181,6 +194,19 @@ fn alive_tasks() -> usize {
     tokio::runtime::Handle::current()
         .metrics()
         .num_alive_tasks()
+}
+
+/// The most memory that this process had in use, in bytes, since [`forget_peak`]. Other systems than Linux do not say.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+/// Begins anew with the peak. Where that is not allowed, it is the one since the start of the process.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// Memory of this process that is in use, in bytes.

@@ -1,5 +1,7 @@
 //! The table of stream plugins.
 
+use std::time::Duration;
+
 use forebay::Limits;
 use serde_json::{Value, json};
 
@@ -163,7 +165,7 @@ async fn stream_plugins() {
         (
             tight(),
             json!({ "behaviour": "long-type", "bytes": 10_000_000 }),
-            "ok, 1 files",
+            "a media type of 10000000 bytes",
         ),
         (
             tight(),
@@ -241,6 +243,72 @@ async fn stream_plugins() {
             tight(),
             json!({ "behaviour": "random", "bytes": 1_u64 << 40 }),
             TRAP,
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": ".profile" }),
+            "begins with `.`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "-rf" }),
+            "begins with `-`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "~" }),
+            "begins with `~`",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "Desktop.ini" }),
+            "desktops read",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "\u{200b}" }),
+            "control character",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "a\u{9b}1m" }),
+            "control character",
+        ),
+        (
+            tight(),
+            json!({ "behaviour": "name", "name": "\u{200d}" }),
+            "that can be seen",
+        ),
+        // What the host holds for it.
+        (
+            tight(),
+            json!({ "behaviour": "long-type", "bytes": 15 << 20 }),
+            "a media type of 15728640 bytes",
+        ),
+        (
+            impatient()
+                .cpu_time(Duration::from_secs(20))
+                .wall_clock(Duration::from_secs(5))
+                .output_bytes(20 << 30)
+                .output_files(10_000)
+                .expansion(u64::MAX),
+            json!({ "behaviour": "fill-open", "count": 2000, "bytes": 1 << 20 }),
+            "reached its limit",
+        ),
+        (
+            tight().output_files(10_000),
+            json!({ "behaviour": "hold-open", "count": 10_000 }),
+            "`host_memory` of 64.0 MiB",
+        ),
+        (
+            tight().host_memory(1 << 20),
+            json!({ "behaviour": "hold-open", "count": 1000 }),
+            "`host_memory` of 1.0 MiB",
+        ),
+        (
+            tight().cpu_time(Duration::from_secs(20)),
+            json!({ "behaviour": "small-writes", "count": 100_000 }),
+            "ok, 1 files",
         ),
         // What it was not given.
         (tight(), one("look"), "ok, 1 files"),

@@ -92,6 +92,15 @@ async fn limits_hold_for_workflows() {
     ));
     service.is_empty().await;
 
+    // Its text is short, and what is read from it is not.
+    let objects = drill(then("objects"), Grants::all()).await;
+    let error = service.run(&objects, [small()]).await.unwrap_err();
+    assert_eq!(
+        cause(error),
+        StageCause::Limit(Exceeded::HostMemory(64 << 20))
+    );
+    service.is_empty().await;
+
     // Handles without end are the guest's own problem.
     let hoard = json!({ "exercise": "hoard", "times": 10_000_000 });
     let greedy = drill(hoard.clone(), Grants::all()).await;

@@ -33,7 +33,7 @@ async fn inputs_are_read_as_often_as_one_likes_wherever_they_lie() {
     let result = service.exercise(read(2), sources).await;
     let result = result.as_array().unwrap();
     assert_eq!(result.len(), 8);
-    for (at, name) in ["in memory.pdf", "on disk.pdf", "once.pdf"]
+    for (at, name) in ["in memory.pdf", "on disk.pdf", "once.dat.pdf"]
         .iter()
         .enumerate()
     {

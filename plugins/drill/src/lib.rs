@@ -94,6 +94,8 @@ pub enum End {
     Panic,
     /// It sleeps for an hour.
     Sleep,
+    /// It returns half a million small objects.
+    Objects,
 }
 
 /// The plugin.
@@ -169,6 +171,7 @@ impl WorkflowPlugin for Drill {
                 match end {
                     End::Fail => return Err(Error::Failed("on second thoughts".into())),
                     End::Panic => panic!("on second thoughts"),
+                    End::Objects => return Ok(vec![json!({ "": 0 }); 500_000].into()),
                     End::Sleep => std::thread::sleep(std::time::Duration::from_secs(3600)),
                 }
                 Value::Null

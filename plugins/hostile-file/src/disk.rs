@@ -38,6 +38,20 @@ pub(crate) fn endless_removed<T>(folder: &Path) -> Result<T, Error> {
     fill(&mut file)
 }
 
+pub(crate) fn endless_renamed<T>(folder: &Path) -> Result<T, Error> {
+    let piece = vec![b'x'; PIECE];
+    let mut at = folder.join("0");
+    fs::create_dir(&at).map_err(told)?;
+    let mut file = File::create_new(at.join("file")).map_err(told)?;
+    for next in 1_u64.. {
+        file.write_all(&piece).map_err(told)?;
+        let to = folder.join(next.to_string());
+        fs::rename(&at, &to).map_err(told)?;
+        at = to;
+    }
+    Err(told("there are no numbers left"))
+}
+
 pub(crate) fn sparse(folder: &Path, bytes: u64) -> Result<Vec<OutputFile>, Error> {
     let mut file = File::create_new(folder.join("sparse")).map_err(told)?;
     file.set_len(bytes.saturating_sub(1)).map_err(told)?;

@@ -67,6 +67,14 @@ pub enum Behaviour {
     /// Write one file, give it a second name, and hand both back.
     HardLinkOutput,
 
+    /// Try a hard link, a symbolic link and a move from one place to another, and tell how each went.
+    WayBetween {
+        /// From where. In the output folder it is made first.
+        from: String,
+        /// To where.
+        to: String,
+    },
+
     // Naming.
     /// Write a file, and name this path in its place.
     Path {
@@ -113,6 +121,8 @@ pub enum Behaviour {
     },
     /// Remove a file, and write to it without end.
     EndlessRemoved,
+    /// Write to a file without end, and rename the folder that holds it after each write.
+    EndlessRenamed,
     /// Make a file of so many bytes with nothing in it but a last byte, and hand it back.
     Sparse {
         /// How many.
@@ -157,6 +167,13 @@ pub enum Behaviour {
     // Handles.
     /// Open so many files and close none.
     OpenFiles {
+        /// How many.
+        count: u32,
+    },
+    /// Begin to list a folder so often, read a thousand entries of each list, and hold them all.
+    HoldLists {
+        /// Which folder.
+        path: String,
         /// How many.
         count: u32,
     },
@@ -222,6 +239,7 @@ impl FilePlugin for HostileFile {
             B::LinkWrite { target } => links::link_write(folder, &target),
             B::HardLinkInput => links::hard_link_input(input, folder),
             B::HardLinkOutput => links::hard_link_output(folder),
+            B::WayBetween { from, to } => links::way_between(folder, &from, &to),
 
             B::Path { path } => naming::path(folder, path),
             B::Name { name } => naming::name(folder, name),
@@ -236,6 +254,7 @@ impl FilePlugin for HostileFile {
             B::EndlessFiles => disk::endless_files(folder),
             B::EndlessBelow { levels, bytes } => tree::endless_below(levels, bytes),
             B::EndlessRemoved => disk::endless_removed(folder),
+            B::EndlessRenamed => disk::endless_renamed(folder),
             B::Sparse { bytes } => disk::sparse(folder, bytes),
             B::Files { count, named } => disk::files(folder, count, named),
             B::EmptyFiles { count } => disk::empty_files(folder, count),
@@ -246,6 +265,7 @@ impl FilePlugin for HostileFile {
             B::MoveFolder => tree::move_folder(folder),
 
             B::OpenFiles { count } => handles::open_files(count),
+            B::HoldLists { path, count } => handles::hold_lists(&path, count),
             B::OpenLists { files, count } => handles::open_lists(folder, files, count),
             B::Extremes => handles::extremes(folder),
 

@@ -54,3 +54,21 @@ pub(crate) fn hard_link_output(folder: &Path) -> Result<Vec<OutputFile>, Error> 
     fs::hard_link(folder.join("first"), folder.join("second")).map_err(told)?;
     Ok(vec![output("first"), output("second")])
 }
+
+pub(crate) fn way_between(folder: &Path, from: &str, to: &str) -> Result<Vec<OutputFile>, Error> {
+    if Path::new(from).starts_with(folder) {
+        write(Path::new(from), "its own")?;
+    }
+    let said = |tried: Result<(), String>| tried.err().unwrap_or_else(|| "went".into());
+    let hard = said(fs::hard_link(from, to).map_err(|error| error.to_string()));
+    let soft = said(symlink("elsewhere", Path::new(to)).map_err(|error| error.to_string()));
+    if soft == "went" {
+        fs::remove_file(to).map_err(told)?;
+    }
+    let moved = said(fs::rename(from, to).map_err(|error| error.to_string()));
+    write(
+        &folder.join("told.txt"),
+        &format!("{hard}\n{soft}\n{moved}\n"),
+    )?;
+    Ok(vec![output("told.txt")])
+}

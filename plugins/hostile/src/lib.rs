@@ -90,6 +90,18 @@ pub enum Behaviour {
         /// How many.
         count: u32,
     },
+    /// Read some of the input, open so many outputs, write so many bytes to each, end none, and wait forever.
+    FillOpen {
+        /// How many outputs.
+        count: u32,
+        /// How many bytes to each.
+        bytes: usize,
+    },
+    /// Write so many times one byte.
+    SmallWrites {
+        /// How many.
+        count: u32,
+    },
     /// Announce a size that does not hold.
     WrongSize {
         /// What to announce.
@@ -292,6 +304,8 @@ async fn behave(behaviour: Behaviour, info: FileInfo, mut input: Input) -> Resul
         B::Copies { count } => output::copies(&mut input, info, count).await,
         B::Interleave { count } => output::interleave(&mut input, info, count).await,
         B::HoldOpen { count } => output::hold_open(info, count).await,
+        B::FillOpen { count, bytes } => output::fill_open(&mut input, info, count, bytes).await,
+        B::SmallWrites { count } => output::small_writes(info, count).await,
         B::WrongSize { size } => {
             let size = Some(size);
             output::copy(&mut input, FileInfo { size, ..info }).await

@@ -108,3 +108,27 @@ pub(crate) async fn hold_open(info: FileInfo, count: u32) -> Result<(), Error> {
     let _outputs = open_many(&info, count).await;
     std::future::pending().await
 }
+
+pub(crate) async fn fill_open(
+    input: &mut Input,
+    info: FileInfo,
+    count: u32,
+    bytes: usize,
+) -> Result<(), Error> {
+    input.fill(&mut Vec::new()).await;
+    let mut outputs = Vec::new();
+    for at in 0..count {
+        let mut output = Output::open(numbered(&info, at)).await;
+        output.write(&mut vec![b'x'; bytes]).await?;
+        outputs.push(output);
+    }
+    std::future::pending().await
+}
+
+pub(crate) async fn small_writes(info: FileInfo, count: u32) -> Result<(), Error> {
+    let mut output = Output::open(info).await;
+    for _ in 0..count {
+        output.write(&mut vec![b'.']).await?;
+    }
+    output.finish().await
+}

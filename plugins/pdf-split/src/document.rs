@@ -1,13 +1,11 @@
 //! The document to split: loaded once, indexed once, then only read.
 //!
-//! An object that the cross-reference table promises and the file does not hold is an error wherever it is met, so a part
-//! never lacks something without anyone noticing. A reference to an object that no table lists is null, as ISO 32000-2,
-//! 7.3.10, has it.
+//! A reference to an object that the document does not have is null, as ISO 32000-2, 7.3.10, has it. What a page needs is
+//! there: [`open`](crate::open::open) refuses documents that lack it.
 
 use std::collections::HashSet;
 
 use forebay_plugin::Error;
-use lopdf::xref::{XrefEntry, XrefRecovery};
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 
 use crate::content;
@@ -22,29 +20,6 @@ const MAX_REFERENCES: usize = 32;
 
 /// What a missing object stands for.
 pub(crate) static NULL: Object = Object::Null;
-
-/// Reads a document and refuses what cannot be split in good faith.
-pub(crate) fn load(bytes: &[u8]) -> Result<Document, Error> {
-    use lopdf::Error as Load;
-
-    let encrypted =
-        || Error::InvalidInput("the PDF is encrypted; remove its protection first".into());
-    let document = Document::load_mem(bytes).map_err(|error| match error {
-        Load::InvalidPassword | Load::Decryption(_) | Load::UnsupportedSecurityHandler(_) => {
-            encrypted()
-        }
-        error => damaged(format!("cannot be read: {error}")),
-    })?;
-    if document.trailer.has(b"Encrypt") || document.was_encrypted() {
-        return Err(encrypted());
-    }
-    if document.xref_recovery == Some(XrefRecovery::Reconstructed) {
-        return Err(damaged(
-            "its table of objects cannot be read, so it may be cut short".into(),
-        ));
-    }
-    Ok(document)
-}
 
 /// The error of a file that breaks its own format.
 pub(crate) fn damaged(what: String) -> Error {
@@ -108,20 +83,7 @@ impl<'a> Source<'a> {
 
     /// The object of that number; null when the file has none.
     pub(crate) fn object(&self, id: ObjectId) -> Result<&'a Object, Error> {
-        if let Some(object) = self.document.objects.get(&id) {
-            return Ok(object);
-        }
-        let promised = match self.document.reference_table.get(id.0) {
-            // Some producers write unused numbers as objects in use at offset 0, where the header is.
-            Some(XrefEntry::Normal { offset, generation }) => *offset != 0 && *generation == id.1,
-            Some(XrefEntry::Compressed { .. }) => id.1 == 0,
-            Some(XrefEntry::Free | XrefEntry::UnusableFree) | None => false,
-        };
-        if promised {
-            Err(damaged(format!("object {} cannot be read", id.0)))
-        } else {
-            Ok(&NULL)
-        }
+        Ok(self.document.objects.get(&id).unwrap_or(&NULL))
     }
 
     /// Follows references to the object behind them.
@@ -172,11 +134,6 @@ impl<'a> Source<'a> {
 
     /// The bytes of a stream as the file holds them.
     pub(crate) fn content(&self, stream: &'a Stream) -> Result<&'a [u8], Error> {
-        // A stream whose length cannot be told is loaded without its bytes.
-        if stream.content.is_empty() && self.get(&stream.dict, b"Length")?.as_i64().ok() != Some(0)
-        {
-            return Err(damaged("a stream has no valid length".into()));
-        }
         Ok(&stream.content)
     }
 }

@@ -27,7 +27,9 @@
 //! Each part is checked before it leaves: its content is that of its pages, byte for byte, and each name in the content
 //! leads to a resource wherever it does so in the document. A page that cannot be had so is an error.
 //!
-//! An encrypted document is refused, and so is a damaged one: a part that lacks something would be worse than an error.
+//! An encrypted document is opened with the option `password`, or without where other programs do not ask for one either;
+//! its parts are not encrypted. A damaged one is repaired as other readers do, and refused when it is not sure that all of
+//! it is there: a part that lacks something would be worse than an error.
 
 mod annotations;
 mod check;
@@ -40,6 +42,7 @@ mod form;
 mod labels;
 mod layers;
 mod names;
+mod open;
 mod outline;
 mod pages;
 mod part;
@@ -58,7 +61,7 @@ use schemars::JsonSchema;
 pub use ranges::PageRange;
 
 /// The config of `pdf-split`: `pages_per_file`, `ranges`, or neither for one file per page.
-#[derive(Debug, Default, Clone, serde::Deserialize, JsonSchema)]
+#[derive(Default, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How many pages each file holds; the last one may hold fewer. 1 unless set. Not together with `ranges`.
@@ -66,6 +69,19 @@ pub struct Config {
     /// Pages to take, one file per item, such as `1-3,5,9-`: pages count from 1, and a range may leave out its first or
     /// its last page. Not together with `pages_per_file`.
     pub ranges: Option<String>,
+    /// The password of an encrypted document. Only what asks for one when it is opened needs it.
+    pub password: Option<String>,
+}
+
+// The password stays out of logs.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("pages_per_file", &self.pages_per_file)
+            .field("ranges", &self.ranges)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .finish()
+    }
 }
 
 /// The plugin.
@@ -113,10 +129,9 @@ pub fn split(
     ) -> std::io::Result<()>,
 ) -> Result<Vec<OutputFile>, Error> {
     let plan = ranges::Plan::new(config)?;
-    let document = document::load(&bytes)?;
-    // The document holds copies of its own.
-    drop(bytes);
-    let document = document::Source::new(&document)?;
+    let opened = open::open(bytes, config.password.as_deref())?;
+    report(&opened);
+    let document = document::Source::new(&opened.document)?;
 
     let count = document.pages.len();
     let parts = plan.parts(count)?;
@@ -132,6 +147,32 @@ pub fn split(
         });
     }
     Ok(outputs)
+}
+
+/// Says in the log what was repaired.
+fn report(opened: &open::Opened) {
+    // A log that cannot be written to is no reason to fail.
+    let mut log = std::io::stderr();
+    if opened.is_rebuilt {
+        let _ = writeln!(
+            log,
+            "the table of objects does not hold and was rebuilt from the objects in the file"
+        );
+    }
+    if !opened.left_out.is_empty() {
+        let numbers: Vec<_> = opened
+            .left_out
+            .iter()
+            .take(20)
+            .map(u32::to_string)
+            .collect();
+        let _ = writeln!(
+            log,
+            "{} objects that no page needs cannot be read and are left out: {}",
+            opened.left_out.len(),
+            numbers.join(", ")
+        );
+    }
 }
 
 forebay_plugin::export_file!(PdfSplit);

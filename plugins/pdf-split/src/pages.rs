@@ -24,7 +24,10 @@ pub(crate) struct Page<'a> {
     pub(crate) attributes: [Option<&'a Object>; INHERITABLE.len()],
 }
 
-/// All pages, and the numbers of every node of the page tree, pages among them. `/Count` is not believed.
+/// All pages, and the numbers of every node of the page tree, pages among them.
+///
+/// `/Count` is not believed, except where the tree has a hole: a kid that is null, or a node that stands in itself or
+/// elsewhere before. It is passed over when the pages without it are as many as `/Count` says.
 pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<ObjectId>), Error> {
     let root = source
         .catalog
@@ -33,6 +36,7 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
     let mut pages = Vec::new();
     let mut nodes = HashSet::new();
     let mut inner = HashSet::new();
+    let mut hole = None;
     // The children still to visit on each level, and what they inherit.
     let mut levels = vec![(std::slice::from_ref(root).iter(), [None; INHERITABLE.len()])];
     while let Some((kids, inherited)) = levels.last_mut() {
@@ -42,8 +46,10 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
         };
         let mut attributes = *inherited;
         let number = pages.len() + 1;
-        let dictionary = as_dictionary(source.resolve(kid)?)
-            .ok_or_else(|| damaged(format!("page {number} is missing")))?;
+        let Some(dictionary) = source.resolve(kid).ok().and_then(as_dictionary) else {
+            hole.get_or_insert_with(|| format!("page {number} is missing"));
+            continue;
+        };
         for (attribute, key) in attributes.iter_mut().zip(INHERITABLE) {
             if let Ok(own) = dictionary.get(key)
                 && !source.resolve(own)?.is_null()
@@ -54,15 +60,18 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
         let id = kid.as_reference().ok();
         nodes.extend(id);
         let kids = source.get(dictionary, b"Kids")?.as_array();
-        let is_inner =
-            dictionary.has_type(b"Pages") || (kids.is_ok() && !dictionary.has_type(b"Page"));
-        if is_inner {
+        // Producers confuse the types; what has kids is no page.
+        if let Ok(kids) = kids {
             if id.is_some_and(|id| !inner.insert(id)) {
-                return Err(damaged(
-                    "its page tree has a node twice, or in itself".into(),
-                ));
+                hole.get_or_insert_with(|| "its page tree has a node twice, or in itself".into());
+                continue;
             }
-            levels.push((kids.map_or(&[][..], Vec::as_slice).iter(), attributes));
+            levels.push((kids.iter(), attributes));
+        } else if is_node(dictionary) {
+            // Without kids, it should have no pages.
+            if source.get(dictionary, b"Count")?.as_i64().unwrap_or(0) != 0 {
+                hole.get_or_insert_with(|| format!("page {number} is missing"));
+            }
         } else if pages.len() == MAX_PAGES {
             return Err(Error::InvalidInput(format!(
                 "the PDF has more than {MAX_PAGES} pages"
@@ -75,8 +84,24 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
             });
         }
     }
+    if let Some(hole) = hole {
+        let count = match as_dictionary(source.resolve(root)?) {
+            Some(root) => source.get(root, b"Count")?.as_i64().ok(),
+            None => None,
+        };
+        if count != i64::try_from(pages.len()).ok() || pages.is_empty() {
+            return Err(damaged(hole));
+        }
+    }
     if pages.is_empty() {
         return Err(damaged("it has no pages".into()));
     }
     Ok((pages, nodes))
+}
+
+/// Whether what has no kids is a node of the tree all the same, and not a page whose type is wrong.
+fn is_node(dictionary: &Dictionary) -> bool {
+    dictionary.has_type(b"Pages")
+        && !dictionary.has(b"Contents")
+        && (!dictionary.has(b"Parent") || dictionary.has(b"Count"))
 }

@@ -301,7 +301,7 @@ mod tests {
 
         #[test]
         fn every_page_is_in_exactly_one_part(pages in 1_u32..40, count in 1_usize..200) {
-            let config = Config { pages_per_file: std::num::NonZeroU32::new(pages), ranges: None };
+            let config = Config { pages_per_file: std::num::NonZeroU32::new(pages), ranges: None, ..Config::default() };
             let parts = Plan::new(&config).unwrap().parts(count).unwrap();
             let all: Vec<_> = parts.iter().flat_map(|range| range.first..=range.last).collect();
             prop_assert_eq!(all, (1..=count).collect::<Vec<_>>());

@@ -1,10 +1,20 @@
 //! What a file is: its media type, from its bytes, and the name that goes with it.
 //!
-//! Promise: a type is read off the leading bytes alone; a name that leaves this module is a plain base name whose
-//! extension fits the type.
+//! Promise: a type is read off the leading bytes alone. Text is never taken for a binary format. A name that leaves this
+//! module is a plain base name whose extension fits the type.
+//!
+//! [`table`] has one row for each type: its name, its extensions and its signature. To add a type, add a row. [`text`]
+//! decides what is text, [`structure`] has the checks of binary formats, and [`names`] fits names.
 
 mod names;
-mod types;
+mod output_name;
+mod ranges;
+mod sniff;
+mod structure;
+mod table;
+mod text;
 
 pub use names::{NameProblem, check_name, fit_name, plain_name};
-pub use types::{SNIFF_LEN, UNKNOWN, in_range, is_range, ranges_meet, settle, sniff};
+pub use output_name::{OutputNameProblem, check_output_name};
+pub use ranges::{in_range, is_range, ranges_meet};
+pub use sniff::{MAX_TYPE, SNIFF_LEN, UNKNOWN, canonical, settle, sniff};

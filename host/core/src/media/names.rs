@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::table::{Family, by_extension, by_type};
 use crate::text::is_plain;
 
 /// Longest name, in bytes: what the common file systems take.
@@ -95,42 +96,50 @@ pub fn plain_name(name: &str) -> String {
     name
 }
 
-/// Gives a name the extension of its media type, unless it has a usual one already.
+/// Gives a name an extension that fits its media type.
+///
+/// A usual extension of the type stays, in any case. An extension of another type is replaced. Everything else is part of
+/// the name: the right extension is appended. Where the bytes show only a container, such as text or ZIP, a name may be
+/// of any format in it, so that `notes.md` and `README` stay. Types that are not known change no name.
+///
+/// ```
+/// use forebay_core::media::fit_name;
+///
+/// assert_eq!(fit_name("photo.png", "image/jpeg"), "photo.jpg");
+/// assert_eq!(fit_name("report.2024", "application/pdf"), "report.2024.pdf");
+/// assert_eq!(fit_name("notes.md", "text/plain"), "notes.md");
+/// ```
 pub fn fit_name(name: &str, media_type: &str) -> String {
-    let usual: &[&str] = match media_type {
-        "image/jpeg" => &["jpg", "jpeg", "jpe", "jfif"],
-        "image/png" => &["png"],
-        "image/webp" => &["webp"],
-        "image/gif" => &["gif"],
-        "image/bmp" => &["bmp"],
-        "image/tiff" => &["tif", "tiff"],
-        "video/mp4" => &["mp4", "m4v"],
-        "video/webm" => &["webm"],
-        "video/quicktime" => &["mov"],
-        "audio/mpeg" => &["mp3"],
-        "audio/wav" => &["wav"],
-        "application/pdf" => &["pdf"],
-        "application/x-subrip" => &["srt"],
-        // No one extension: the name stays as it is.
-        _ => return name.to_owned(),
+    let Some(row) = by_type(media_type) else {
+        return name.to_owned();
     };
-    let (stem, extension) = match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, extension),
-        _ => (name, ""),
-    };
-    if usual.iter().any(|u| u.eq_ignore_ascii_case(extension)) {
+    let (stem, extension) = split(name);
+    let known = by_extension(extension).next().is_some();
+    let in_family = row.family != Family::Own
+        && (!known || by_extension(extension).any(|other| other.is_in(row.family)));
+    if row.has_extension(extension) || in_family {
         return name.to_owned();
     }
-    let known = extension.len() <= 4
-        && !extension.is_empty()
-        && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-    let wanted = usual.first().copied().unwrap_or_default();
-    let mut stem = if known { stem } else { name };
+    let stem = if known { stem } else { name };
+    // `photo.jpg.png` is a JPEG: one extension is enough.
+    if known && row.has_extension(split(stem).1) {
+        return stem.to_owned();
+    }
+    let wanted = row.extensions.first().copied().unwrap_or_default();
+    let mut stem = stem;
     while stem.len() + 1 + wanted.len() > MAX_NAME {
         let last = stem.char_indices().next_back().map_or(0, |(at, _)| at);
         stem = stem.get(..last).unwrap_or_default();
     }
     format!("{stem}.{wanted}")
+}
+
+/// A name's stem and its extension, which is empty if there is none.
+fn split(name: &str) -> (&str, &str) {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, extension),
+        _ => (name, ""),
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +173,52 @@ mod tests {
             ("v1.2 final", "application/pdf", "v1.2 final.pdf"),
             ("noext", "image/png", "noext.png"),
             (".hidden", "image/png", ".hidden.png"),
+            (".png", "image/jpeg", ".png.jpg"),
             ("notes.md", "text/plain", "notes.md"),
+            ("photo.JFIF", "image/jpeg", "photo.JFIF"),
+            ("photo.jpg.png", "image/jpeg", "photo.jpg"),
+            ("photo.xyz", "image/jpeg", "photo.xyz.jpg"),
+            ("PHOTO.PNG", "image/jpeg", "PHOTO.jpg"),
+            ("Dr. No", "video/mp4", "Dr. No.mp4"),
+            ("report.2024", "application/pdf", "report.2024.pdf"),
+            // What another program named so, but is not.
+            ("photo.jpg", "text/html", "photo.html"),
+            ("photo.jpg", "text/plain", "photo.txt"),
+            ("photo.JPG", "application/json", "photo.json"),
+            ("photo.jpg", "application/zip", "photo.zip"),
+            ("photo.jpg", "application/x-executable", "photo.elf"),
+            ("photo.jpg", "image/heic", "photo.heic"),
+            ("page.html", "image/png", "page.png"),
+            // Text of every kind.
+            ("README", "text/plain", "README"),
+            ("table.csv", "text/plain", "table.csv"),
+            ("words.srt", "text/plain", "words.srt"),
+            ("data.geojson", "application/json", "data.geojson"),
+            ("README.md", "text/html", "README.md"),
+            ("main.rs", "text/plain", "main.rs"),
+            ("server.crt", "text/plain", "server.crt"),
+            ("libm.so", "text/plain", "libm.so"),
+            ("report.xls", "text/html", "report.html"),
+            ("logo.ai", "application/pdf", "logo.ai"),
+            ("words.txt", "application/x-subrip", "words.srt"),
+            ("logo.SVG", "image/svg+xml", "logo.SVG"),
+            // Containers.
+            ("paper.docx", "application/zip", "paper.docx"),
+            ("model.3mf", "application/zip", "model.3mf"),
+            ("a.tar.gz", "application/gzip", "a.tar.gz"),
+            ("libc.so.6", "application/x-executable", "libc.so.6"),
+            ("forebay", "application/x-executable", "forebay"),
+            ("shot.nef", "image/tiff", "shot.nef"),
+            // Several types with one extension, and several extensions of one type.
+            ("clip.m4v", "video/mp4", "clip.m4v"),
+            ("song.m4a", "audio/mp4", "song.m4a"),
+            ("song.m4a", "video/mp4", "song.m4a"),
+            ("clip.MOV", "video/mp4", "clip.mp4"),
+            ("clip.3gp", "video/mp4", "clip.3gp"),
+            ("song.opus", "audio/ogg", "song.opus"),
+            ("song.ogg", "video/ogg", "song.ogg"),
+            ("photo.jpg", "application/octet-stream", "photo.jpg"),
+            ("photo.jpg", "application/x-own", "photo.jpg"),
         ] {
             assert_eq!(fit_name(name, media_type), expected);
         }

@@ -24,6 +24,8 @@ pub(super) struct Origin {
     pub(super) trail: Vec<Arc<OnceLock<StageReport>>>,
     /// The type of the file that the last stage received; `None` for the source.
     pub(super) came_from: Option<String>,
+    /// The type that was set for the source, in place of the one that its bytes show.
+    pub(super) declared: Option<String>,
     /// The source itself, if it can be re-read and no stage has changed it.
     pub(super) replay: Option<Arc<ReplayableFile>>,
     /// Its position among the outputs of each stage so far. A report lists files in this order, whichever is finished

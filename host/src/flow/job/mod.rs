@@ -145,6 +145,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
     }
     let Results {
         source,
+        detected_type,
         mut files,
         mut errors,
         interrupted,
@@ -157,6 +158,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
     let report = Report {
         pipeline: run.pipeline.name().to_owned(),
         source,
+        detected_type,
         files: files.into_iter().map(|(_, file)| file).collect(),
         failures: errors.iter().map(ToString::to_string).collect(),
         elapsed: started.elapsed(),

@@ -42,6 +42,8 @@ pub(super) struct Run {
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) source: FileInfo,
+    /// The type that the source's bytes show, if another one was set.
+    pub(super) detected_type: Option<String>,
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     pub(super) deliveries: u64,

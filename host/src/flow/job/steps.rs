@@ -13,6 +13,7 @@ use forebay_core::channel::{Sender, channel};
 use forebay_core::scratch::{Scratch, TempFile};
 use forebay_core::{disk, media};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::abort_on_drop::AbortOnDrop;
 use super::in_flight::{InFlight, Origin};
@@ -32,6 +33,7 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Run {
     pub(super) async fn start(self: Arc<Self>, source: Source) {
         let file = source.name().to_owned();
+        let declared = source.declared_type().map(str::to_owned);
         let (stages, most) = (
             self.pipeline.stages().len(),
             self.host.max_instances as usize,
@@ -68,6 +70,7 @@ impl Run {
             content,
             origin: Origin {
                 replay: opened.replay(),
+                declared,
                 ..Origin::default()
             },
         };
@@ -107,7 +110,7 @@ impl Run {
         })
     }
 
-    /// Sets a file's type from its bytes, and a name that fits this type. Checks that the stage before may emit this
+    /// Sets a file's type from its bytes, unless it was set for the source, and a name that fits this type. Checks that the stage before may emit this
     /// type.
     async fn settle(&self, mut file: InFlight, at: usize) -> Option<InFlight> {
         let Ok(head) = file.content.peek(media::SNIFF_LEN).await else {
@@ -115,7 +118,12 @@ impl Run {
             return None;
         };
         let sniffed = media::sniff(&head);
-        let media_type = media::settle(sniffed, &file.info.media_type).to_owned();
+        let declared = file.origin.declared.take();
+        if declared.is_some() {
+            self.results().detected_type = Some(sniffed.to_owned());
+        }
+        let media_type =
+            declared.unwrap_or_else(|| media::settle(sniffed, &file.info.media_type).to_owned());
         file.info.name = media::fit_name(&file.info.name, &media_type);
         file.info.media_type = media_type;
         match &file.origin.came_from {
@@ -200,7 +208,16 @@ impl Run {
             emitted,
         };
         let ended = {
-            let mut running = std::pin::pin!(run::run(stage, info.clone(), content, environment));
+            // What the plugin prints is logged within it.
+            let span = tracing::info_span!(
+                "stage",
+                job = self.pipeline.name(),
+                stage = self.pipeline.label(at),
+                plugin = stage.plugin.name(),
+                file = ?info.name,
+            );
+            let running = run::run(stage, info.clone(), content, environment).instrument(span);
+            let mut running = std::pin::pin!(running);
             loop {
                 tokio::select! {
                     biased;

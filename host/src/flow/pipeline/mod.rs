@@ -5,6 +5,7 @@
 
 mod error;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -149,23 +150,24 @@ fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
     let mut given: Vec<String> = vec!["*/*".to_owned()];
     for (at, stage) in stages.iter().enumerate() {
         let descriptor = stage.plugin.descriptor();
-        let taken: Vec<String> = given
-            .iter()
-            .flat_map(|gives| {
-                descriptor
-                    .accepts
-                    .iter()
-                    .filter(move |takes| media::ranges_meet(gives, takes))
-                    .map(move |takes| {
-                        // The narrower of the two.
-                        if media::in_range(gives, takes) {
-                            gives.clone()
-                        } else {
-                            takes.clone()
-                        }
-                    })
-            })
-            .collect();
+        // Each is one of either list, so there are never more than both have, once equal ones are left out.
+        let mut taken: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
+        for gives in &given {
+            for takes in &descriptor.accepts {
+                if !media::ranges_meet(gives, takes) {
+                    continue;
+                }
+                let narrower = if media::in_range(gives, takes) {
+                    gives
+                } else {
+                    takes
+                };
+                if seen.insert(narrower.to_ascii_lowercase()) {
+                    taken.push(narrower.clone());
+                }
+            }
+        }
         if taken.is_empty() {
             return Err(PipelineError::MediaTypes {
                 from: label(stages, at.saturating_sub(1)),

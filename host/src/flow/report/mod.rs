@@ -24,8 +24,12 @@ pub use workflow::{InputReport, WorkflowReport};
 pub struct Report {
     /// Name of the pipeline.
     pub pipeline: String,
-    /// The source: its name, its sniffed type and, if it was known in advance, its size.
+    /// The source: its name, its type and, if it was known in advance, its size. The type is what the bytes show, unless
+    /// [another was set](crate::Source::media_type).
     pub source: FileInfo,
+    /// The type that the source's bytes show, if the source's type was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_type: Option<String>,
     /// Files that reached the sink, in the order in which the plugins emitted them.
     pub files: Vec<FileReport>,
     /// What failed, as text.
@@ -41,6 +45,7 @@ impl Report {
         Self {
             pipeline: pipeline.into(),
             source: FileInfo::default(),
+            detected_type: None,
             files: Vec::new(),
             failures: Vec::new(),
             elapsed: Duration::ZERO,
@@ -63,7 +68,7 @@ impl Report {
 pub struct FileReport {
     /// Name as delivered.
     pub name: String,
-    /// Media type, sniffed.
+    /// Media type: what its bytes show, or what was set for a source that no stage changed.
     pub media_type: String,
     /// Size in bytes.
     pub size: u64,

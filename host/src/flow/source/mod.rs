@@ -22,6 +22,7 @@ use opened::{Input, open_regular};
 pub struct Source {
     name: String,
     size: Option<u64>,
+    media_type: Option<String>,
     kind: Kind,
 }
 
@@ -43,6 +44,7 @@ impl Source {
         Self {
             name: media::plain_name(&name),
             size: None,
+            media_type: None,
             kind: Kind::Path(path),
         }
     }
@@ -53,6 +55,7 @@ impl Source {
         Self {
             name: media::plain_name(name.as_ref()),
             size: Some(bytes.len() as u64),
+            media_type: None,
             kind: Kind::Bytes(bytes),
         }
     }
@@ -63,6 +66,7 @@ impl Source {
         Self {
             name: media::plain_name(name.as_ref()),
             size: None,
+            media_type: None,
             kind: Kind::Reader(Box::new(reader)),
         }
     }
@@ -72,6 +76,20 @@ impl Source {
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
         self
+    }
+
+    /// Sets the media type, in place of the one that the bytes show. Another usual name of a type, such as `image/jpg`,
+    /// becomes its first one. The report has the type that the bytes show as
+    /// [`detected_type`](crate::Report::detected_type).
+    #[must_use]
+    pub fn media_type(mut self, media_type: impl AsRef<str>) -> Self {
+        self.media_type = Some(media::canonical(media_type.as_ref()).to_owned());
+        self
+    }
+
+    /// The media type, if one was set.
+    pub(crate) fn declared_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
     }
 
     /// The file's name.

@@ -21,6 +21,7 @@ impl Source {
         Self {
             name: file.info.name.clone(),
             size: file.info.size,
+            media_type: None,
             kind,
         }
     }
@@ -28,9 +29,15 @@ impl Source {
     /// Makes the source a re-readable file. A regular file stays where it is, and bytes stay in memory. Everything else
     /// is written to scratch.
     pub(crate) async fn into_replayable(self, scratch: &Scratch) -> io::Result<ReplayableFile> {
-        let Self { name, size, kind } = self;
+        let Self {
+            name,
+            size,
+            media_type: declared,
+            kind,
+        } = self;
         let info = |head: &[u8], size: u64| {
-            let media_type = media::sniff(head).to_owned();
+            let sniffed = media::sniff(head);
+            let media_type = declared.as_deref().unwrap_or(sniffed).to_owned();
             FileInfo {
                 name: media::fit_name(&name, &media_type),
                 media_type,

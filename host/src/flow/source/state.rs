@@ -13,6 +13,7 @@ impl Source {
         &self,
     ) -> impl Future<Output = io::Result<(String, String)>> + Send + use<> {
         let name = self.name.clone();
+        let declared = self.media_type.clone();
         let work: Box<dyn FnOnce() -> io::Result<(String, String)> + Send> = match &self.kind {
             Kind::Path(path) => {
                 let path = path.clone();
@@ -29,9 +30,13 @@ impl Source {
             }),
         };
         async {
-            tokio::task::spawn_blocking(work)
+            let (place, state) = tokio::task::spawn_blocking(work)
                 .await
-                .map_err(io::Error::other)?
+                .map_err(io::Error::other)??;
+            Ok(match declared {
+                Some(media_type) => (place, format!("{state} {media_type}")),
+                None => (place, state),
+            })
         }
     }
 }

@@ -6,6 +6,7 @@
 //! it created is deleted.
 
 mod bindings;
+mod bounded_json;
 mod definition;
 mod error;
 mod file_inputs;

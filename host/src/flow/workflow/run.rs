@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use serde_json::Value;
 
+use super::bounded_json::{self, JsonError};
 use super::definition::Workflow;
 use super::error::WorkflowError;
 use super::job_file::JobFile;
@@ -321,5 +322,9 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
             text.len()
         )));
     }
-    serde_json::from_str(&text).map_err(|error| StageCause::Result(format!("is not JSON: {error}")))
+    let most = workflow.limits().host_memory;
+    bounded_json::read(&text, most).map_err(|error| match error {
+        JsonError::Syntax(error) => StageCause::Result(format!("is not JSON: {error}")),
+        JsonError::TooLarge => Exceeded::HostMemory(most).into(),
+    })
 }

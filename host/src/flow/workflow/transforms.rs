@@ -7,6 +7,7 @@ use serde_json::Value;
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
 use super::bindings::forebay::plugin::transforms::{self, TransformError};
+use super::bounded_json::{self, JsonError};
 use super::files::Handle;
 use super::job_file::JobFile;
 use super::session::Session;
@@ -32,6 +33,9 @@ use forebay_core::scratch::Scratch;
 
 /// Maximum length of a config from a workflow, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
+
+/// Memory that such a config may take once it is read, in bytes. Calls of `apply` may wait side by side.
+const MAX_CONFIG_MEMORY: u64 = 4 << 20;
 
 impl transforms::Host for StageState {
     fn stages(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -136,7 +140,10 @@ impl Session {
 fn merge(stage: &Stage, config: &str) -> Result<Stage, String> {
     let mut merged = stage.config.clone();
     if !config.is_empty() {
-        let given: Value = serde_json::from_str(config).map_err(|error| error.to_string())?;
+        let given = bounded_json::read(config, MAX_CONFIG_MEMORY).map_err(|error| match error {
+            JsonError::Syntax(error) => error.to_string(),
+            JsonError::TooLarge => "takes too much memory".into(),
+        })?;
         let (Value::Object(given), Value::Object(fields)) = (given, &mut merged) else {
             return Err("is not an object".into());
         };

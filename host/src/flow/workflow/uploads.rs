@@ -20,11 +20,8 @@ use forebay_assets::{
     Uploaded,
 };
 use forebay_core::FileInfo;
-use forebay_core::channel::{Content, channel};
+use forebay_core::channel::{Content, channel_within};
 use forebay_core::media;
-
-/// How many bytes may be buffered between a workflow's stream and the connection.
-const BUDGET: usize = 1 << 20;
 
 /// A workflow's handle for a direct upload.
 #[allow(unreachable_pub, reason = "the bindings re-export it")]
@@ -113,10 +110,11 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
             }
             Err(content) => content,
         };
-        let (sender, passing) = channel(BUDGET);
-        let ended = accessor.with(|access| {
-            let (drain, ended) = Drain::new(sender, |_| Ok(()));
-            content.pipe(access, drain).map(|()| ended)
+        let (ended, passing) = accessor.with(|mut access| {
+            let queues = access.get().queues.clone();
+            let (sender, passing) = channel_within(&queues);
+            let (drain, ended) = Drain::new(sender, queues.open(), |_| Ok(()));
+            content.pipe(access, drain).map(|()| (ended, passing))
         })?;
         let finish = async {
             // If the sender is not returned, the stream stays unfinished: the guest stopped early, or the storage

@@ -31,6 +31,10 @@ pub enum Exceeded {
     Handles(u64),
     /// [`Limits::call_bytes`](super::Limits::call_bytes).
     CallBytes(u64),
+    /// [`Limits::granted_bytes`](super::Limits::granted_bytes).
+    GrantedBytes(u64),
+    /// [`Limits::host_memory`](super::Limits::host_memory), in bytes.
+    HostMemory(u64),
     /// [`JobLimits::scratch_bytes`](super::JobLimits::scratch_bytes).
     ScratchBytes(u64),
 }
@@ -48,6 +52,8 @@ impl fmt::Display for Exceeded {
             Self::Expansion(times) => ("expansion", format!("{times} times its input")),
             Self::Handles(count) => ("handles", count.to_string()),
             Self::CallBytes(bytes) => ("call_bytes", size(bytes)),
+            Self::GrantedBytes(bytes) => ("granted_bytes", size(bytes)),
+            Self::HostMemory(bytes) => ("host_memory", size(bytes)),
             Self::ScratchBytes(bytes) => ("scratch_bytes", size(bytes)),
         };
         write!(f, "reached its limit `{name}` of {limit}")

@@ -92,16 +92,16 @@ table::limits! {
         ///
         /// Default: 16 GiB.
         /// Why: far more than any upload may have.
-        /// Exact for stream plugins. The folder of a file plugin is measured every 50 ms, and exactly before anything in
-        /// it is passed on: it is overrun by what the disk takes in that time. Each file and folder in it counts as 4 KiB at
-        /// least. What the plugin removes while it still writes to it is not seen; CPU time and wall clock bound that.
+        /// Exact. Of a file plugin every byte counts that it writes to its output folder, also what it writes over, removes
+        /// or does not name.
         output_bytes: u64 as ("number", "size") = 16 * GIB;
 
         /// Limits the number of outputs.
         ///
         /// Default: 10,000.
         /// Why: a long book, page by page.
-        /// Exact. The folder of a file plugin may hold 1,000 files and folders more; it is looked at every 50 ms.
+        /// Exact. A file plugin may have made 1,000 files, folders and links more, in its output folder and in those that
+        /// it is granted.
         output_files: u64 as ("number", "count") = 10_000;
 
         /// Limits the bytes of all outputs to this many times the bytes that the plugin has taken of its input. The first
@@ -127,6 +127,22 @@ table::limits! {
         /// Why: some toolchains write a whole file in one call. A workflow may hand over a file of 32 MB as a file input.
         /// Exact.
         call_bytes: u64 as ("number", "size") = 16 * MIB;
+
+        /// Limits the bytes that the plugin writes to folders that it is granted for writing.
+        ///
+        /// Default: 1 GiB.
+        /// Why: a cache or a log of its own, and no disk filled by it.
+        /// Exact. What it writes over or removes counts, too.
+        granted_bytes: u64 as ("number", "size") = GIB;
+
+        /// Limits the memory that the host holds for the plugin: outputs that it has open, what is queued for those who
+        /// read them, and their names.
+        ///
+        /// Default: 64 MiB, which is some 5,000 open outputs.
+        /// Why: a plugin has its outputs open one after the other, or a few at a time.
+        /// Overrun: by half, since each output may queue one chunk more than its share. Not counted: handles, which have a
+        /// limit of their own, and what a library of the host holds for them.
+        host_memory: u64 as ("number", "size") = 64 * MIB;
     }
 }
 
@@ -190,7 +206,8 @@ table::limits! {
         ///
         /// Default: 64 GiB.
         /// Why: inputs and outputs of some file plugins at once.
-        /// Exact for what the host writes. What file plugins write is counted every 50 ms.
+        /// Exact for what the host writes. What a file plugin writes counts until it returns, also what it
+        /// has removed.
         scratch_bytes: u64 as ("number", "size") = 64 * GIB;
     }
 }

@@ -24,6 +24,23 @@ pub enum LoadError {
     /// It was not compiled within the time that the host gives it.
     #[error("not compiled within {}", humantime::format_duration(*.0))]
     CompileTime(std::time::Duration),
+    /// Its compilation takes more memory than the process that compiles it may have, in bytes.
+    #[error("takes more than {} of memory to compile", bytesize::ByteSize(*.0))]
+    CompileMemory(u64),
+    /// One of its functions has more bytes of code than the host compiles.
+    #[error(
+        "has a function of {}; at most {} are compiled",
+        bytesize::ByteSize(*bytes), bytesize::ByteSize(*most)
+    )]
+    FunctionTooLarge {
+        /// Length of the function's code, in bytes.
+        bytes: u64,
+        /// The most that it may be.
+        most: u64,
+    },
+    /// The process that compiles could not be started, or did not do its work.
+    #[error("the compiler failed: {0}")]
+    Compiler(String),
     /// It imports what no stage can be granted: what that is in words, with the interfaces.
     #[error(
         "asks for {}, which forebay never grants; what a plugin imports without using it can be left out when it is built \

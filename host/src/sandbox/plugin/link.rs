@@ -13,17 +13,17 @@ use wasmtime::component::{
 };
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 
 use super::error::LinkError;
 use super::{CONTRACT, in_words};
 use crate::sandbox::bindings::{self, Descriptor, FileInfo, GuestError};
 use crate::sandbox::cause::StageCause;
+use crate::sandbox::console::Console;
+use crate::sandbox::files::{Files02, Files03};
 use crate::sandbox::grants::Grants;
 use crate::sandbox::pre::Pre;
 use crate::sandbox::state::StageState;
-use crate::sandbox::wasi3::{Console, Folders};
 use crate::sandbox::world::World;
 use forebay_core::text;
 
@@ -251,12 +251,12 @@ fn wasi_0_2(linker: &mut Linker<StageState>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, StageState::filesystem)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, StageState::filesystem)?;
+    filesystem::types::add_to_linker::<_, Files02>(linker, Files02::of)?;
+    filesystem::preopens::add_to_linker::<_, Files02>(linker, Files02::of)?;
     Ok(())
 }
 
-/// WASI 0.3 but for sockets. What would get around a limit is ours; see [`wasi3`](crate::sandbox::wasi3).
+/// WASI 0.3 but for sockets. What would get around a limit is ours: [`Console`] and [`files`](crate::sandbox::files).
 fn wasi_0_3(linker: &mut Linker<StageState>, folders: bool) -> wasmtime::Result<()> {
     use wasmtime_wasi::p3::bindings::{cli, filesystem};
 
@@ -273,8 +273,8 @@ fn wasi_0_3(linker: &mut Linker<StageState>, folders: bool) -> wasmtime::Result<
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     if folders {
-        filesystem::types::add_to_linker::<_, Folders>(linker, StageState::filesystem)?;
-        filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, StageState::filesystem)?;
+        filesystem::types::add_to_linker::<_, Files03>(linker, Files03::of)?;
+        filesystem::preopens::add_to_linker::<_, Files03>(linker, Files03::of)?;
     }
     Ok(())
 }

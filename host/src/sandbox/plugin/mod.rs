@@ -12,12 +12,13 @@ mod schema;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
+use crate::sandbox::code::{Code, Kept, Scan};
 use crate::sandbox::describe::describe;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::grants::Grants;
@@ -55,31 +56,16 @@ impl Plugin {
     /// Compiles, links with all that can be granted, and asks with nothing granted.
     pub(crate) async fn load(
         engine: &Engine,
+        code: &Code,
         bytes: Vec<u8>,
         bounds: Bounds,
+        instances: &Semaphore,
     ) -> Result<Self, LoadError> {
         if bytes.len() as u64 > bounds.component_bytes {
             return Err(LoadError::TooLarge(bounds.component_bytes));
         }
         let digest = hex::encode(Sha256::digest(&bytes));
-        let compiler = wasmtime::Engine::clone(engine);
-        // Compiling is CPU work of up to seconds: not on the async threads.
-        let compiling =
-            tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes));
-        let component = tokio::time::timeout(bounds.compile_time, compiling)
-            .await
-            .map_err(|_| LoadError::CompileTime(bounds.compile_time))?
-            .map_err(|error| LoadError::NotAComponent(error.to_string()))?
-            .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
-        let shape = component.component_type();
-        let imports: Vec<String> = shape
-            .imports(engine)
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        let exports: Vec<String> = shape
-            .exports(engine)
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let Scan { imports, exports } = Scan::of(&bytes)?;
         let exports_interface = |name: &str| {
             exports.iter().any(|e| {
                 e.strip_prefix(CONTRACT)
@@ -100,14 +86,28 @@ impl Plugin {
         }
         imports::refuse(&imports)?;
         link::check_versions(&imports, &exports)?;
-        // Whether every import and export fits is known from here on. What is granted is another matter.
+        let component = code.component(&digest, bytes).await?;
         let workflow_imports = bounds.workflow_imports;
-        link::link(engine, &component, world, Reach::ALL, workflow_imports)?;
-        let pre = link::link_to_describe(engine, &component, world, workflow_imports)?;
-        let descriptor = describe(engine, &pre, Limits::describe())
-            .await
-            .map_err(LoadError::Describe)?;
-        let descriptor = Descriptor::check(descriptor).map_err(LoadError::Descriptor)?;
+        let kept = code.kept(&digest);
+        let said = match kept.as_ref().and_then(Kept::descriptor) {
+            Some(said) => said,
+            None => {
+                // Whether every import and export fits is known from here on. What is granted is another matter.
+                link::link(engine, &component, world, Reach::ALL, workflow_imports)?;
+                let pre = link::link_to_describe(engine, &component, world, workflow_imports)?;
+                // The semaphore is never closed.
+                let _instance = instances.acquire().await;
+                let said = describe(engine, &pre, Limits::describe()).await;
+                let said = said.map_err(LoadError::Describe)?;
+                if let Some(kept) = &kept
+                    && Descriptor::check(said.clone()).is_ok()
+                {
+                    kept.keep_descriptor(&said);
+                }
+                said
+            }
+        };
+        let descriptor = Descriptor::check(said).map_err(LoadError::Descriptor)?;
         Ok(Self(Arc::new(Inner {
             digest,
             descriptor,
@@ -199,7 +199,6 @@ impl fmt::Debug for Plugin {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) component_bytes: u64,
-    pub(crate) compile_time: Duration,
     /// What the layer above links workflows with; without it none can be loaded.
     pub(crate) workflow_imports: Option<AddImports>,
 }
@@ -217,7 +216,7 @@ pub(crate) async fn read(path: &Path, bounds: Bounds) -> Result<Vec<u8>, LoadErr
 }
 
 /// The first line of an error, which may quote names from the component.
-fn in_words(error: &wasmtime::Error) -> String {
+pub(crate) fn in_words(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text::tidy(text.lines().next().unwrap_or_default(), 1000)
 }

@@ -4,15 +4,13 @@
 //! looked at only after its store is gone, so nothing can be swapped between the look and the use.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use walkdir::WalkDir;
 use wasmtime_wasi::FsPerms;
 
 use crate::sandbox::bindings;
@@ -21,7 +19,7 @@ use crate::sandbox::bindings::file::exports::forebay::plugin::file_transform::Ou
 use crate::sandbox::cause::{PluginError, StageCause, StageEnd};
 use crate::sandbox::grants::Clock;
 use crate::sandbox::guest::Guest;
-use crate::sandbox::limits::{Exceeded, Limits};
+use crate::sandbox::limits::Exceeded;
 use crate::sandbox::run::{Done, Environment, StageOutputs, StoredFile};
 use crate::sandbox::stage::Stage;
 use crate::sandbox::state::{StageState, Tally, admit};
@@ -29,17 +27,11 @@ use forebay_core::FileInfo;
 use forebay_core::channel::Content;
 use forebay_core::disk::WriteError;
 use forebay_core::media;
-use forebay_core::scratch::{BLOCK, Charge, Scratch, ScratchFolder, Spool};
+use forebay_core::scratch::{Charge, Scratch, ScratchFolder, Spool};
 use forebay_core::text;
 
 /// Folders that may stand one in the other in the output folder.
 const MAX_DEPTH: usize = 64;
-
-/// Files and folders that may be there beside the outputs that are allowed.
-const SPARE_ENTRIES: u64 = 1_000;
-
-/// How often the output folder is measured while the plugin runs.
-const WATCH: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(
     stage: &Stage,
@@ -82,6 +74,7 @@ pub(super) async fn run(
     state
         .taken
         .store(size, std::sync::atomic::Ordering::Relaxed);
+    state.written.charge(charge.clone());
     let tally = state.tally.clone();
     let input = bindings::FileInfo {
         name: info.name.clone(),
@@ -99,18 +92,13 @@ pub(super) async fn run(
             .call_transform(store, &input, &path, "/out", &config)
             .await
     });
-    let returned = tokio::select! {
-        returned = calls => returned?,
-        Err(cause) = watch(&output_dir, &stage.limits, size, &charge) => return Err(cause.into()),
-    };
-    let named = returned.map_err(PluginError::from)?;
+    let named = calls.await?.map_err(PluginError::from)?;
     let mut usage = guest.usage();
     drop(guest);
     let left = stage.limits.wall_clock.saturating_sub(started.elapsed());
     let pick_up = PickUp {
         folder: output_dir,
-        limits: stage.limits.clone(),
-        input_bytes: size,
+        input_name: info.name,
         input_type: info.media_type,
         tally,
         scratch: environment.scratch.clone(),
@@ -136,85 +124,10 @@ fn host(error: io::Error) -> StageEnd {
     }
 }
 
-/// Returns once the folder holds more than it may, beside an input of so many bytes.
-async fn watch(
-    folder: &Path,
-    limits: &Limits,
-    input_bytes: u64,
-    charge: &Arc<Charge>,
-) -> Result<Infallible, StageCause> {
-    loop {
-        tokio::time::sleep(WATCH).await;
-        let (folder, limits, charge) = (folder.to_owned(), limits.clone(), charge.clone());
-        // Where the folder holds a great many files, that takes a while.
-        let looked =
-            tokio::task::spawn_blocking(move || check(&folder, &limits, input_bytes, &charge));
-        looked
-            .await
-            .map_err(|error| StageCause::Host(error.to_string()))??;
-    }
-}
-
-/// Holds the output folder to the stage's limits and the job's scratch.
-fn check(
-    folder: &Path,
-    limits: &Limits,
-    input_bytes: u64,
-    charge: &Charge,
-) -> Result<(), StageCause> {
-    let Contents { entries, bytes } = measure(folder)?;
-    if entries > limits.output_files.saturating_add(SPARE_ENTRIES) {
-        return Err(Exceeded::OutputFiles(limits.output_files).into());
-    }
-    limits.check_output(input_bytes, bytes)?;
-    Ok(charge
-        .set(bytes.saturating_add(input_bytes))
-        .map_err(Exceeded::from)?)
-}
-
-/// What a folder holds.
-#[derive(Default)]
-struct Contents {
-    /// Files and folders.
-    entries: u64,
-    /// Length of all of them, each counted as one block at least.
-    bytes: u64,
-}
-
-/// Looks at all that is beneath a folder; links are not followed. What vanishes under the walk counts nothing.
-fn measure(folder: &Path) -> Result<Contents, StageCause> {
-    let mut contents = Contents::default();
-    for entry in WalkDir::new(folder).min_depth(1) {
-        let metadata = entry.and_then(|entry| {
-            let metadata = entry.metadata()?;
-            Ok((metadata, entry.depth()))
-        });
-        match metadata {
-            Ok((metadata, depth)) if depth <= MAX_DEPTH => {
-                contents.entries += 1;
-                contents.bytes = contents.bytes.saturating_add(metadata.len().max(BLOCK));
-            }
-            Err(error)
-                if error
-                    .io_error()
-                    .is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
-            // Deep, or so deep that its path has more characters than the system takes.
-            _ => {
-                return Err(StageCause::OutputFile {
-                    path: "…".into(),
-                    problem: format!("is deeper than {MAX_DEPTH} folders, or cannot be looked at"),
-                });
-            }
-        }
-    }
-    Ok(contents)
-}
-
 /// Takes over what a plugin has left, once its store is gone.
 struct PickUp {
     folder: PathBuf,
-    limits: Limits,
-    input_bytes: u64,
+    input_name: String,
     input_type: String,
     tally: Arc<Tally>,
     scratch: Scratch,
@@ -225,15 +138,13 @@ struct PickUp {
 impl PickUp {
     /// The outputs that it named: regular files beneath its folder, reached without a link. They move to the job's scratch.
     fn all(self, named: Vec<OutputFile>, charge: &Charge) -> Result<Vec<StoredFile>, StageCause> {
-        // What it wrote last, and what it does not name.
-        check(&self.folder, &self.limits, self.input_bytes, charge)?;
         // From here on each output has a charge of its own.
         charge.close();
         let dir = Dir::open_ambient_dir(&self.folder, ambient_authority())
             .map_err(|error| StageCause::Host(error.to_string()))?;
         let mut seen = HashSet::new();
         let outputs = named.into_iter().map(|OutputFile { path, name }| {
-            admit(&self.tally, &name)?;
+            admit(&self.tally, &name, &self.input_name, &self.input_type)?;
             self.one(&dir, &path, name, &mut seen)
         });
         let outputs = outputs.collect();

@@ -9,8 +9,8 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamResult};
 
 use crate::sandbox::state::StageState;
-use forebay_core::buffers::Blocks;
-use forebay_core::channel::Sender;
+use forebay_core::channel::{Sender, Share};
+use forebay_core::mutex::lock;
 
 /// Bytes that are offered to a guest that asks with no buffer of its own, and the size of the buffers between stages.
 const OFFER: usize = forebay_core::DEFAULT_CHUNK;
@@ -55,20 +55,25 @@ pub(crate) fn produce<'a>(
 pub(crate) struct Drain<C> {
     /// Sees how many bytes come before they are passed on, and may stop them.
     count: C,
-    blocks: Blocks,
     sender: Option<Sender>,
+    /// What it may hold of the store's budget.
+    share: Share,
     /// Gets the sender back once the guest has ended the stream.
     ended: Option<oneshot::Sender<Option<Sender>>>,
 }
 
 impl<C> Drain<C> {
     /// What comes back is the sender, once the guest has ended its stream; or nothing, when downstream took no more.
-    pub(crate) fn new(sender: Sender, count: C) -> (Self, oneshot::Receiver<Option<Sender>>) {
+    pub(crate) fn new(
+        sender: Sender,
+        share: Share,
+        count: C,
+    ) -> (Self, oneshot::Receiver<Option<Sender>>) {
         let (done, ended) = oneshot::channel();
         let drain = Self {
             count,
-            blocks: Blocks::default(),
             sender: Some(sender),
+            share,
             ended: Some(done),
         };
         (drain, ended)
@@ -101,20 +106,20 @@ where
             Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
             Poll::Pending => return Poll::Pending,
         }
+        // One pool for all outputs of the store: a guest may have many of them open.
+        let blocks = store.data().blocks.clone();
         let mut source = source.as_direct(store);
         let piece = source.remaining();
-        // A guest may offer as much as it likes; the host takes it a block at a time.
-        let count = piece.len().min(BLOCK);
+        // A guest may offer as much as it likes. The host takes a block at a time, and no more than the share.
+        let count = piece.len().min(BLOCK).min(this.share.bytes());
         if count == 0 {
             // A write of nothing asks whether there is room: there is.
             return Poll::Ready(Ok(StreamResult::Completed));
         }
         (this.count)(count)?;
-        let copy = this
-            .blocks
-            .copy(piece.get(..count).unwrap_or_default(), OFFER);
+        let taken = piece.get(..count).unwrap_or_default();
+        sender.push_copy(taken, &mut lock(&blocks), OFFER);
         source.mark_read(count);
-        sender.push(copy);
         Poll::Ready(Ok(StreamResult::Completed))
     }
 }

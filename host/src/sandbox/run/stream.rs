@@ -25,8 +25,12 @@ use crate::sandbox::stage::Stage;
 use crate::sandbox::state::Emitted;
 use crate::sandbox::state::{Outlet, StageState, admit};
 use forebay_core::FileInfo;
-use forebay_core::channel::{Content, Interrupted, channel};
+use forebay_core::channel::{Content, Interrupted, SharedBudget, channel_within};
 use forebay_core::mutex::lock;
+
+/// Memory that the host holds for an open output, besides its name: the least share of the queues, what may be taken on top
+/// of that, and the tasks and channels that serve it.
+const OPEN_OUTPUT: u64 = 2 * SharedBudget::LEAST as u64 + (4 << 10);
 
 pub(super) async fn run(
     stage: &Stage,
@@ -39,11 +43,12 @@ pub(super) async fn run(
     let mut state = stage.state(&limits, |_| Ok(()))?;
     state.outlet = Some(Outlet {
         emitted: environment.emitted,
-        budget: environment.budget,
+        input: info.name.clone(),
         open: 0,
         ended: Vec::new(),
         refused: false,
     });
+    state.queues = StageState::queues(&limits, environment.budget);
     let content = Arc::new(Mutex::new(content));
     let input = Input {
         content: content.clone(),
@@ -147,12 +152,14 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
         let passed = Arc::new(AtomicU64::new(0));
         let ended = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
-            admit(&state.tally, &info.name)?;
-            let tally = state.tally.clone();
             let Some(outlet) = &mut state.outlet else {
                 return Err(StageCause::Host("emit was called outside of transform".into()).into());
             };
-            let (sender, reader) = channel(outlet.budget);
+            admit(&state.tally, &info.name, &outlet.input, &info.media_type)?;
+            let strings = info.name.len() + info.media_type.len();
+            let held = state.host_memory.hold(OPEN_OUTPUT + 2 * strings as u64)?;
+            let (tally, share) = (state.tally.clone(), state.queues.open());
+            let (sender, reader) = channel_within(&state.queues);
             let info = FileInfo {
                 name: info.name,
                 media_type: info.media_type,
@@ -165,7 +172,7 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
             });
             outlet.open += 1;
             let (count, announced_name) = (passed.clone(), name.clone());
-            let (drain, ended) = Drain::new(sender, move |bytes| {
+            let (drain, ended) = Drain::new(sender, share, move |bytes| {
                 let count = count.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
                 tally.add_bytes(bytes as u64)?;
                 match announced {
@@ -179,8 +186,9 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
                 }
             });
             content.pipe(&mut access, drain)?;
-            Ok(ended)
+            Ok((ended, held))
         })?;
+        let (ended, _held) = ended;
         let sender = ended.await?;
         accessor.with(|mut access| {
             let Some(outlet) = &mut access.get().outlet else {

@@ -1,25 +1,32 @@
 //! What a stage's store holds: its WASI context, its counters and its outputs.
 
+mod host_memory;
 mod log;
 mod tally;
 mod work;
 
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use forebay_core::FileInfo;
-use forebay_core::channel::{Content, Sender};
+use forebay_core::buffers::Blocks;
+use forebay_core::channel::{Content, Sender, SharedBudget};
 use tokio::sync::mpsc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+pub(crate) use host_memory::HostMemory;
 pub(crate) use log::Log;
 pub(crate) use tally::{Tally, admit};
 
+use super::files::Written;
 use super::grants::Granted;
 use super::limits::{Limits, Memory};
 use work::Work;
+
+/// Bytes that wait in one queue at most, unless a host has another size for its channels.
+const QUEUE: usize = 4 * forebay_core::DEFAULT_CHUNK;
 
 /// The data of a stage's store.
 pub(crate) struct StageState {
@@ -36,6 +43,13 @@ pub(crate) struct StageState {
     /// Bytes of input that the plugin has taken.
     pub(crate) taken: Arc<AtomicU64>,
     pub(crate) tally: Arc<Tally>,
+    /// What it writes to files.
+    pub(crate) written: Written,
+    pub(crate) host_memory: HostMemory,
+    /// What may wait for those who read what it writes to streams.
+    pub(crate) queues: SharedBudget,
+    /// Buffers for that.
+    pub(crate) blocks: Arc<Mutex<Blocks>>,
 }
 
 /// A file that a plugin has begun to emit. Name, type and size are the plugin's word.
@@ -48,7 +62,8 @@ pub(crate) struct Emitted {
 /// A stream plugin's way out.
 pub(crate) struct Outlet {
     pub(crate) emitted: mpsc::UnboundedSender<Emitted>,
-    pub(crate) budget: usize,
+    /// Name of the input.
+    pub(crate) input: String,
     /// Outputs whose stream has not ended.
     pub(crate) open: usize,
     /// Outputs whose stream has ended, waiting for the plugin's ok.
@@ -91,7 +106,18 @@ impl StageState {
             extension: None,
             taken: taken.clone(),
             tally: Arc::new(Tally::new(limits, &taken)),
+            written: Written::new(limits, &taken),
+            host_memory: HostMemory::new(limits),
+            queues: Self::queues(limits, QUEUE),
+            blocks: Arc::default(),
         })
+    }
+
+    /// What may wait in all queues of a store, of which one holds `most_each` at most. It is a quarter of the memory that the
+    /// host may hold for it; what is open takes the rest.
+    pub(crate) fn queues(limits: &Limits, most_each: usize) -> SharedBudget {
+        let bytes = usize::try_from(limits.host_memory / 4).unwrap_or(usize::MAX);
+        SharedBudget::new(bytes, most_each)
     }
 
     /// Bytes of input that the plugin has taken.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use forebay_core::media;
+use forebay_core::{media, text};
 
 use crate::sandbox::cause::StageCause;
 use crate::sandbox::limits::{Exceeded, Limits};
@@ -54,10 +54,22 @@ impl Tally {
     }
 }
 
-/// Counts an output and checks the name that a plugin gave it.
-pub(crate) fn admit(tally: &Tally, name: &str) -> Result<(), StageCause> {
+/// Counts an output and checks the name and the media type that a plugin gave it, before anything of it is kept. `input` is
+/// the name of its input.
+pub(crate) fn admit(
+    tally: &Tally,
+    name: &str,
+    input: &str,
+    media_type: &str,
+) -> Result<(), StageCause> {
     tally.add_file()?;
-    media::check_name(name).map_err(|problem| {
+    if media_type.len() > media::MAX_TYPE {
+        return Err(StageCause::OutputMediaType {
+            name: text::tidy(name, 80),
+            bytes: media_type.len(),
+        });
+    }
+    media::check_output_name(name, input).map_err(|problem| {
         let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
         StageCause::OutputName(format!("`{shown}` {problem}"))
     })

@@ -13,5 +13,6 @@ mod demo;
 mod fields;
 mod hostile;
 mod kept;
+mod opened;
 mod pdf;
 mod resources;

@@ -1,6 +1,8 @@
-//! The media types that the service accepts, and how they are recognised.
+//! The media types that the service accepts.
 //!
 //! Only the first [`HEAD`] bytes of a file decide its type. Its name and its declared type do not.
+
+mod signatures;
 
 use std::fmt;
 
@@ -8,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The number of bytes from the start of a file that decide its type. The header of a PDF may be anywhere in the first
 /// 1024 bytes (PDF 1.7, annex H, note 13). All other signatures end earlier.
-pub(crate) const HEAD: usize = 1024;
+/// Sixteen more bytes hold a header that starts at the last of them.
+pub(crate) const HEAD: usize = 1024 + 16;
 
 /// A type that the service accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,12 +41,17 @@ impl MediaType {
 
     /// The type of a file that starts with `head`; `None` if the service does not accept it.
     pub(crate) fn sniff(head: &[u8]) -> Option<Self> {
-        match infer::get(head) {
-            Some(kind) => Self::parse(kind.mime_type()),
-            None if is_mp3_frame(head) => Some(Self::Mp3),
-            None if is_srt(head) => Some(Self::Srt),
-            None => None,
-        }
+        let head = head.get(..HEAD).unwrap_or(head);
+        Self::ALL.into_iter().find(|media| match media {
+            Self::Png => signatures::is_png(head),
+            Self::Jpeg => signatures::is_jpeg(head),
+            Self::Mp4 => signatures::is_mp4(head),
+            Self::WebM => signatures::is_webm(head),
+            Self::Mp3 => signatures::is_mp3(head),
+            Self::Wav => signatures::is_wav(head),
+            Self::Pdf => signatures::is_pdf(head),
+            Self::Srt => signatures::is_srt(head),
+        })
     }
 
     /// Parses a declared type such as `video/mp4` or `text/srt; charset=utf-8`.
@@ -109,59 +117,6 @@ impl fmt::Display for MediaType {
     }
 }
 
-/// Whether `head` is the header of an MPEG audio layer III frame (ISO/IEC 11172-3, 2.4.1.3) with a valid bit rate and
-/// sampling rate. `infer` recognises an ID3 tag and the most common headers. This adds headers with CRC and of MPEG
-/// 2.5.
-fn is_mp3_frame(head: &[u8]) -> bool {
-    let &[0xff, second, third, ..] = head else {
-        return false;
-    };
-    let synchronised = second & 0xe0 == 0xe0;
-    let version_known = second & 0x18 != 0x08;
-    let layer_three = second & 0x06 == 0x02;
-    let rates_known = !matches!(third >> 4, 0x0 | 0xf) && third & 0x0c != 0x0c;
-    synchronised && version_known && layer_three && rates_known
-}
-
-/// Whether `head` starts with a SubRip cue: a number, then a line such as `00:00:01,000 --> 00:00:04,000`. SubRip has
-/// no signature and no standard.
-fn is_srt(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut lines = text
-        .split(|&byte| byte == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .skip_while(|line| line.is_empty());
-    let (Some(number), Some(times)) = (lines.next(), lines.next()) else {
-        return false;
-    };
-    !number.is_empty() && number.iter().all(u8::is_ascii_digit) && is_cue(times)
-}
-
-fn is_cue(line: &[u8]) -> bool {
-    let Some(arrow) = line.windows(3).position(|window| window == b"-->") else {
-        return false;
-    };
-    let (start, end) = line.split_at(arrow);
-    // Coordinates such as `X1:40` may follow the end time after a space.
-    let end = end.get(3..).unwrap_or_default().trim_ascii_start();
-    let end = end
-        .split(u8::is_ascii_whitespace)
-        .next()
-        .unwrap_or_default();
-    is_time(start.trim_ascii()) && is_time(end)
-}
-
-/// Whether `time` is `hours:minutes:seconds,milliseconds`. Many programs write a full stop instead of the comma.
-fn is_time(time: &[u8]) -> bool {
-    let mut fields = 0;
-    time.split(|byte| matches!(byte, b':' | b',' | b'.'))
-        .all(|field| {
-            fields += 1;
-            (1..=3).contains(&field.len()) && field.iter().all(u8::is_ascii_digit)
-        })
-        && fields == 4
-}
-
 #[cfg(test)]
 mod tests {
     use super::MediaType;
@@ -175,12 +130,27 @@ mod tests {
             &[0; 300],
         ]
         .concat();
-        let cases: [(&[u8], MediaType); 11] = [
+        let cases: [(&[u8], MediaType); 22] = [
             (b"\x89PNG\r\n\x1a\n", MediaType::Png),
             (b"\xff\xd8\xff\xe0", MediaType::Jpeg),
             (b"\0\0\0\x20ftypisom\0\0\x02\0", MediaType::Mp4),
             (&webm, MediaType::WebM),
-            (b"ID3\x04\0\0", MediaType::Mp3),
+            (b"ID3\x04\0\0\0\0\x10\0", MediaType::Mp3),
+            (b"\xff\xe3\x90\x64", MediaType::Mp3),
+            // Brands that cameras, editors and phones write.
+            (b"\0\0\0\x14ftypiso9\0\0\0\0iso9", MediaType::Mp4),
+            (b"\0\0\0\x14ftypM4V \0\0\0\0M4A ", MediaType::Mp4),
+            (b"\0\0\0\x18ftypXAVC\0\0\0\0XAVCmp42", MediaType::Mp4),
+            (b"\0\0\0\x14ftypCAEP\0\0\0\0CAEP", MediaType::Mp4),
+            (b"\0\0\0\x14ftyphvc1\0\0\0\0hvc1", MediaType::Mp4),
+            (b"\0\0\0\x18ftyp3gp4\0\0\0\0isom3gp4", MediaType::Mp4),
+            (b"\n%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", MediaType::Pdf),
+            (b"\0\0\0\0%PDF-1.4\n", MediaType::Pdf),
+            (
+                b"HTTP/1.1 200 OK\r\n\r\n%PDF-1.4\n%\xe2\xe3\xcf\xd3\n",
+                MediaType::Pdf,
+            ),
+            (b"%!PS-Adobe-3.0 PDF-1.4\n1 0 obj\n", MediaType::Pdf),
             (b"\xff\xfb\x90\x64", MediaType::Mp3),
             (b"\xff\xfa\x90\x64", MediaType::Mp3),
             (b"RIFF\x24\0\0\0WAVEfmt ", MediaType::Wav),
@@ -198,7 +168,7 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_type_of_the_service() {
-        let cases: [&[u8]; 8] = [
+        let cases: [&[u8]; 23] = [
             b"",
             b"GIF89a\x01\0\x01\0",
             b"plain text",
@@ -206,6 +176,23 @@ mod tests {
             b"one\n00:00:01,000 --> 00:00:04,000\n",
             b"1\n00:00:01 --> 00:00:04\n",
             b"\xff\xfe1\0",
+            // Text that starts or goes on as a signature does.
+            b"ID3 tags explained",
+            b"A file that opens with %PDF- is a PDF.",
+            b"Notes\n%PDF-1.4\n1 0 obj\n",
+            b"Caf\xe9\n%PDF-1.4\n1 0 obj\n",
+            b"RIFF is a container",
+            b"xxxxftypisom",
+            b"\x89PNG",
+            // Pictures and sound in the container of MP4, and films that the service does not list.
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            b"\0\0\0\x1cftypheic\0\0\0\0mif1heiciso8",
+            b"\0\0\0\x1cftypmif1\0\0\0\0heicmp41isom",
+            b"\0\0\0\x14ftypavif\0\0\0\0mif1",
+            b"\0\0\0\x18ftypMiHE\0\0\0\0mif1heic",
+            b"\0\0\0\x18ftypM4A \0\0\0\0isommp42",
+            b"\0\0\0\x18ftypcrx \0\0\0\0isomcrx ",
+            b"\xff\xf1\x50\x80\x02\x1f\xfc",
             b"\0\0\0\x14ftypqt  \0\0\0\0",
         ];
         for head in cases {

@@ -1,0 +1,18 @@
+//! The files that a plugin reaches: `wasi:filesystem` 0.2 and 0.3, where wasmtime-wasi's own would get around a limit.
+//!
+//! Promise: bytes that a plugin writes are counted in the call that writes them, before they are written. So it does not
+//! matter whether the file is renamed, replaced or removed afterwards. A listing holds a few entries of a directory at a
+//! time, however many it has. A folder that is granted for writing gets no links, and nothing moves between it and the
+//! output folder.
+
+mod listing;
+mod wasi2;
+mod wasi3;
+mod written;
+
+pub(crate) use wasi2::Files as Files02;
+pub(crate) use wasi3::Files as Files03;
+pub(crate) use written::Written;
+
+/// Bytes of a path. The same as the most that Linux takes.
+const MAX_PATH: usize = 4096;
