@@ -86,7 +86,8 @@ pub(crate) fn copy<'a>(
         let mut written = Dictionary::new();
         let signature = is_signature(copier.source, Some(field.source), field.dictionary)?;
         for (key, value) in field.dictionary {
-            if !DROPPED.contains(&key.as_slice()) && !(signature && key == b"V") {
+            let dropped = DROPPED.contains(&key.as_slice()) || (signature && key == b"V");
+            if !dropped {
                 copier.copy_value(key, value, &mut written)?;
             }
         }

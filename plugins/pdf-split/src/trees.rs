@@ -64,28 +64,58 @@ pub(crate) fn fields<'a>(
             }
         }
     }
-    for (id, widget) in widgets {
-        // From the widget up, to a field that has its place or to one without another above it.
-        let mut way = vec![(*id, *widget)];
-        while let Some((id, node)) = way.last()
-            && !places.contains_key(id)
-            && way.len() < MAX_LEVELS
-            && let Ok(Object::Reference(above)) = node.get(b"Parent")
-            && !way.iter().any(|(id, _)| id == above)
-            && let Object::Dictionary(parent) = source.object(*above)?
-            && !parent.has_type(b"Page")
-        {
-            way.push((*above, parent));
-        }
-        let is_field = |(_, node): &(ObjectId, &Dictionary)| node.has(b"FT") || node.has(b"T");
-        if !way.iter().any(is_field) {
-            continue;
-        }
-        let mut above = None;
-        for (id, node) in way.into_iter().rev() {
-            places.entry(id).or_insert(above);
-            above = Some((id, node));
-        }
+    let listed = roots.iter().filter_map(|root| {
+        Some((
+            root.as_reference().ok()?,
+            as_dictionary(source.resolve(root).ok()?)?,
+        ))
+    });
+    for (id, node) in widgets.iter().copied().chain(listed) {
+        climb(source, (id, node), &mut places)?;
     }
     Ok(places)
+}
+
+/// Gives a node that has no field above it those that it names itself, as far as they have no place or none above them.
+fn climb<'a>(
+    source: &Source<'a>,
+    node: (ObjectId, &'a Dictionary),
+    places: &mut Fields<'a>,
+) -> Result<(), Error> {
+    let mut way = vec![node];
+    while let Some((id, node)) = way.last()
+        && !matches!(places.get(id), Some(Some(_)))
+        && let Ok(Object::Reference(above)) = node.get(b"Parent")
+        && let Object::Dictionary(parent) = source.object(*above)?
+        && !parent.has_type(b"Page")
+    {
+        // A field of the way that names one below it has none above it.
+        if way.len() == MAX_LEVELS || way.iter().any(|(id, _)| id == above) {
+            break;
+        }
+        way.push((*above, parent));
+    }
+    let is_field = |(_, node): &(ObjectId, &Dictionary)| node.has(b"FT") || node.has(b"T");
+    if !way.iter().any(is_field) {
+        return Ok(());
+    }
+    // What stands above the last one must be none of the others.
+    let mut known = way.last().map(|(id, _)| *id);
+    let mut levels = 0;
+    while let Some((above, _)) = known.and_then(|id| places.get(&id)).copied().flatten() {
+        levels += 1;
+        if levels == MAX_LEVELS || way.iter().any(|(id, _)| *id == above) {
+            return Ok(());
+        }
+        known = Some(above);
+    }
+    let mut above = None;
+    for (id, node) in way.into_iter().rev() {
+        let place = places.entry(id).or_insert(above);
+        if place.is_none() {
+            *place = above;
+        }
+        above = Some((id, node));
+    }
+    Ok(())
 }

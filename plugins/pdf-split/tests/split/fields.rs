@@ -205,6 +205,11 @@ fn fields_may_be_told_by_their_widgets_only() {
             "6 0 R",
             "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) >>",
         ),
+        // The widget is listed in place of its field.
+        (
+            "5 0 R",
+            "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) >>",
+        ),
         // It stands in another field that is not listed.
         (
             "",
@@ -278,4 +283,51 @@ fn a_field_keeps_what_it_says_of_its_widgets() {
     assert_eq!(part.text(field, "MK/CA").unwrap(), "8");
     assert_eq!(part.text(field, "Own").unwrap(), "OWN");
     assert!(!part.everything().contains("SCRIPT"));
+}
+
+#[test]
+fn fields_that_name_each_other_end() {
+    for (fields, five, six, seven) in [
+        (
+            "5 0 R",
+            "/Parent 6 0 R /Kids [6 0 R]",
+            "/Parent 5 0 R /Kids [7 0 R]",
+            "/Parent 6 0 R",
+        ),
+        (
+            "5 0 R 6 0 R",
+            "/Parent 6 0 R",
+            "/Parent 7 0 R",
+            "/Parent 5 0 R",
+        ),
+        ("", "/Parent 6 0 R", "/Parent 7 0 R", "/Parent 5 0 R"),
+        (
+            "7 0 R",
+            "/Parent 6 0 R /Kids [6 0 R]",
+            "/Parent 7 0 R",
+            "/Parent 5 0 R /Kids [5 0 R]",
+        ),
+        (
+            "5 0 R 6 0 R 7 0 R",
+            "/Parent 5 0 R",
+            "/Parent 3 0 R",
+            "/Parent 2 0 R",
+        ),
+    ] {
+        let field = |more: &str| format!("<< /Subtype /Widget /FT /Tx /T (t) {more} >>");
+        let pdf = smallest()
+            .object(
+                1,
+                format!("<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [{fields}] >> >>"),
+            )
+            .object(
+                3,
+                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Annots [5 0 R 6 0 R 7 0 R] >>",
+            )
+            .object(5, field(five))
+            .object(6, field(six))
+            .object(7, field(seven));
+        let part = parts(&pdf, "{}").remove(0);
+        assert_eq!(part.list(part.page(0), "Annots").len(), 3, "{fields}");
+    }
 }
