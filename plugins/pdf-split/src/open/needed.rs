@@ -65,7 +65,7 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
     let mut seen = HashSet::new();
     let mut open = vec![(pages, Via::Tree)];
     while let Some((object, via)) = open.pop() {
-        let dictionary = match object {
+        let (dictionary, has_names) = match object {
             Object::Reference(id) => {
                 match objects.get(id) {
                     Some(object) => {
@@ -84,8 +84,9 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
                 open.extend(array.iter().map(|item| (item, via)));
                 continue;
             }
-            Object::Dictionary(dictionary) => dictionary,
-            Object::Stream(stream) => &stream.dict,
+            // Of resources, and of the states of an appearance, the keys are names. They may look like those keys.
+            Object::Dictionary(dictionary) => (dictionary, via == Via::Other),
+            Object::Stream(stream) => (&stream.dict, false),
             _ => continue,
         };
         let kids = dictionary.get(b"Kids").ok().filter(|_| via == Via::Tree);
@@ -95,7 +96,9 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
             let key = key.as_slice();
             if key == b"Annots" {
                 open.push((value, Via::Annotations));
-            } else if !PASSED_OVER.contains(&key) && (kids.is_none() || key != b"Kids") {
+            } else if (has_names || !PASSED_OVER.contains(&key))
+                && (kids.is_none() || key != b"Kids")
+            {
                 open.push((value, Via::Other));
             }
         }
@@ -115,4 +118,35 @@ fn follow<'a>(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use lopdf::dictionary;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_may_be_named_like_a_key_that_is_passed_over() {
+        let reference = |number: u32| Object::Reference((number, 0));
+        for name in ["A", "AF", "B", "P", "PieceInfo", "Metadata"] {
+            let page = dictionary! {
+                "Type" => "Page",
+                // What is passed over on a page is not needed.
+                "AF" => reference(98),
+                "Resources" => dictionary! { "XObject" => dictionary! { name => reference(99) } },
+            };
+            let tree = dictionary! { "Count" => 1, "Kids" => vec![reference(3)] };
+            let objects = BTreeMap::from([
+                ((1, 0), dictionary! { "Pages" => reference(2) }.into()),
+                ((2, 0), tree.into()),
+                ((3, 0), page.into()),
+            ]);
+            let needed = needed(&objects, &dictionary! { "Root" => reference(1) }).unwrap();
+            assert_eq!(needed.missing, BTreeSet::from([99]), "{name}");
+            assert_eq!((needed.pages, needed.count), (1, Some(1)));
+        }
+    }
 }
