@@ -42,6 +42,7 @@ mod marker {
     /// The first and last of the frame headers; `DHT`, `JPG` and `DAC` lie between them.
     pub(super) const SOF0: u8 = 0xC0;
     pub(super) const SOF2: u8 = 0xC2;
+    pub(super) const SOF3: u8 = 0xC3;
     pub(super) const SOF15: u8 = 0xCF;
     pub(super) const TEM: u8 = 0x01;
     pub(super) const RST0: u8 = 0xD0;
@@ -271,7 +272,7 @@ impl Jpeg {
             SOS => self.frame.is_some(),
             DHT | DAC | DQT | DRI | APP0..=APP15 | COM => true,
             SOF0..=SOF2 => self.frame.is_none(),
-            SOF0..=SOF15 => {
+            SOF3..=SOF15 => {
                 return Err(self.invalid(
                     "the picture is lossless, hierarchical or arithmetically coded, which is not supported",
                 ));

@@ -62,8 +62,8 @@ pub struct Stripper {
 #[derive(Debug)]
 enum Format {
     Unknown,
-    Jpeg(Jpeg),
-    Png(Png),
+    Jpeg(Box<Jpeg>),
+    Png(Box<Png>),
     Refused(Error),
 }
 
@@ -85,8 +85,8 @@ impl Stripper {
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
         if let (Format::Unknown, Some(first)) = (&self.format, input.first()) {
             self.format = match first {
-                0xFF => Format::Jpeg(Jpeg::new(self.config.keep_orientation)),
-                0x89 => Format::Png(Png::new(self.config.keep_orientation)),
+                0xFF => Format::Jpeg(Box::new(Jpeg::new(self.config.keep_orientation))),
+                0x89 => Format::Png(Box::new(Png::new(self.config.keep_orientation))),
                 _ => Format::Refused(Error::Unsupported),
             };
         }
