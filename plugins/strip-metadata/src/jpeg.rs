@@ -14,7 +14,7 @@
 //! of a motion photo, an appended archive. Behind the first scan no `APPn` stays at all.
 //!
 //! A segment that stays must have exactly the bytes that its syntax gives it, so nothing rides along behind a table. A scan
-//! is read up to its last MCU, and what follows is no part of it; [`scan`] tells why. `EOI` follows where the picture is
+//! is read up to its last MCU, and what follows is no part of it; the module `scan` tells why. `EOI` follows where the picture is
 //! complete, whether the file has one or not. The tables that Motion JPEG leaves out are put in.
 //!
 //! Arithmetic coding, lossless and hierarchical pictures are refused: where their scans end is not told by what is here,

@@ -3,8 +3,8 @@
 //! Promise: a type is read off the leading bytes alone. Text is never taken for a binary format. A name that leaves this
 //! module is a plain base name whose extension fits the type.
 //!
-//! [`table`] has one row for each type: its name, its extensions and its signature. To add a type, add a row. [`text`]
-//! decides what is text, [`structure`] has the checks of binary formats, and [`names`] fits names.
+//! `table` has one row for each type: its name, its extensions and its signature. To add a type, add a row. `text`
+//! decides what is text, `structure` has the checks of binary formats, and `names` fits names.
 
 mod names;
 mod output_name;
