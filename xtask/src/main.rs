@@ -3,6 +3,7 @@
 //!
 //! This program is built before everything else, so it has one small dependency and parses its arguments by hand.
 
+mod corpus;
 mod features;
 mod fuzz;
 mod package;
@@ -28,6 +29,9 @@ Usage: cargo xtask CHORE
   check-targets    Check that the host and the command compile for Windows and macOS, as far as this machine can
   sync-wit         Make the copies of wit/ equal to it
   package          Pack what is published, install the command from the packed crates alone, and run its demo
+  corpus DIR... [--limit N]
+                   Strip, resize and split anyone's files, compare with what others' tools make of them, and print a table.
+                   Uses exiftool, djpeg, ImageMagick, qpdf and poppler, as far as they are installed
   fuzz [TARGET]... [--seconds SECONDS] [--replay FILE]
                    Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
 ";
@@ -45,6 +49,7 @@ enum Chore {
     CheckTargets,
     SyncWit,
     Package,
+    Corpus(corpus::Options),
     Fuzz(fuzz::Options),
 }
 
@@ -61,6 +66,7 @@ impl Chore {
                 }
                 return Ok(Self::Demo(rest));
             }
+            "corpus" => return Ok(Self::Corpus(corpus::Options::parse(rest)?)),
             "fuzz" => return Ok(Self::Fuzz(fuzz::Options::parse(rest)?)),
             "help" | "--help" | "-h" => Self::Help,
             "setup" => Self::Setup,
@@ -116,6 +122,10 @@ fn main() -> Result<()> {
         Chore::Package => {
             toolchain::ensure(&workspace)?;
             package::run(&workspace)
+        }
+        Chore::Corpus(options) => {
+            toolchain::ensure(&workspace)?;
+            corpus::run(&workspace, &options)
         }
         // Fuzzing builds no guest.
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
