@@ -106,9 +106,10 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_core_instances(all(MODULES_PER_COMPONENT))
         .total_memories(all(MEMORIES))
         .total_tables(all(TABLES))
-        // Each call into a guest runs on a stack of its own. A component of many instances can hold one in each, and a stage
-        // may have several calls at once. A stack takes address space alone until it is used.
-        .total_stacks(all(MODULES_PER_COMPONENT + 14))
+        // Each call into a guest runs on a stack of its own, and a component of several instances can hold one in each. A stage
+        // may have several calls at once. Each stack costs a system call when the pool is made, so there are not as many as
+        // all could hold together: what finds none is told that the host has no room.
+        .total_stacks(all(8))
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
