@@ -48,7 +48,7 @@ async fn stages_are_run_by_the_names_that_they_were_lent_under() {
     let damaged = apply("split", json!({}), broken()).await;
     assert!(damaged["invalid-input"].is_string(), "{damaged}");
     let refused = apply("resize", json!({ "max_pixels": 1000 }), photo()).await;
-    assert_told(&refused, "invalid-input", "max_pixels");
+    assert_told(&refused, "unsupported", "max_pixels");
 }
 
 #[tokio::test(flavor = "multi_thread")]
