@@ -9,6 +9,8 @@ pub(crate) mod stream {
         imports: { default: store | trappable },
         exports: { default: async | store },
         require_store_data_send: true,
+        // The descriptor is kept beside the compiled code.
+        additional_derives: [serde::Serialize, serde::Deserialize],
     });
 }
 

@@ -110,17 +110,6 @@ pub(crate) struct Kept {
     descriptor: PathBuf,
 }
 
-/// What a plugin said of itself, as it is kept.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Said {
-    name: String,
-    version: String,
-    summary: String,
-    accepts: Vec<String>,
-    produces: Vec<String>,
-    config_schema: String,
-}
-
 impl Kept {
     /// The file of its code, if there is one that may be run.
     pub(super) fn code(&self) -> Option<PathBuf> {
@@ -132,35 +121,12 @@ impl Kept {
         if !is_ours(&self.descriptor) {
             return None;
         }
-        let Said {
-            name,
-            version,
-            summary,
-            accepts,
-            produces,
-            config_schema,
-        } = serde_json::from_slice(&fs::read(&self.descriptor).ok()?).ok()?;
-        Some(Descriptor {
-            name,
-            version,
-            summary,
-            accepts,
-            produces,
-            config_schema,
-        })
+        serde_json::from_slice(&fs::read(&self.descriptor).ok()?).ok()
     }
 
     /// Keeps what it said of itself.
     pub(crate) fn keep_descriptor(&self, said: &Descriptor) {
-        let said = Said {
-            name: said.name.clone(),
-            version: said.version.clone(),
-            summary: said.summary.clone(),
-            accepts: said.accepts.clone(),
-            produces: said.produces.clone(),
-            config_schema: said.config_schema.clone(),
-        };
-        let written = serde_json::to_vec(&said)
+        let written = serde_json::to_vec(said)
             .map_err(io::Error::from)
             .and_then(|json| {
                 let folder = self.descriptor.parent().unwrap_or(Path::new("."));

@@ -6,13 +6,11 @@
 //! output folder.
 
 mod listing;
+mod streams3;
+mod view;
 mod wasi2;
 mod wasi3;
 mod written;
 
-pub(crate) use wasi2::Files as Files02;
-pub(crate) use wasi3::Files as Files03;
+pub(crate) use view::Files;
 pub(crate) use written::Written;
-
-/// Bytes of a path. The same as the most that Linux takes.
-const MAX_PATH: usize = 4096;

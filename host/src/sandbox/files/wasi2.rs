@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use cap_std::fs::{FileType, ReadDir};
-use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView, WasiFilesystemView as _};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
@@ -20,43 +20,14 @@ use wasmtime_wasi::p2::{
     StreamResult,
 };
 
-use super::MAX_PATH;
 use super::listing::{self, Batch, Entry};
+use super::view::{View, is_too_long, same};
 use super::written::{Space, Written};
 use crate::sandbox::limits::Exceeded;
-use crate::sandbox::state::StageState;
-
-/// `wasi:filesystem` 0.2 under the limits of a stage.
-pub(crate) struct Files;
-
-impl HasData for Files {
-    type Data<'a> = View<'a>;
-}
-
-impl Files {
-    /// What a store's calls work on.
-    pub(crate) fn of(state: &mut StageState) -> View<'_> {
-        let written = state.written.clone();
-        View {
-            inner: state.filesystem(),
-            written,
-        }
-    }
-}
-
-/// What calls work on.
-pub(crate) struct View<'a> {
-    inner: WasiFilesystemCtxView<'a>,
-    written: Written,
-}
 
 impl preopens::Host for View<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let folders = preopens::Host::get_directories(&mut self.inner)?;
-        for (folder, path) in &folders {
-            self.written.preopened(folder, path);
-        }
-        Ok(folders)
+        preopens::Host::get_directories(&mut self.inner).map(|folders| self.note_all(folders))
     }
 }
 
@@ -74,7 +45,7 @@ impl types::Host for View<'_> {
 }
 
 fn check_path(path: &str) -> FsResult<()> {
-    if path.len() > MAX_PATH {
+    if is_too_long(path) {
         return Err(ErrorCode::NameTooLong.into());
     }
     Ok(())
@@ -122,17 +93,25 @@ impl View<'_> {
     }
 }
 
-/// The same handle again. The table keeps what it stands for.
-fn same<T: 'static>(resource: &Resource<T>) -> Resource<T> {
-    Resource::new_borrow(resource.rep())
-}
-
 /// Passes calls on, once the paths that are named behind each are short enough.
 macro_rules! pass_on {
     ($($name:ident($($arg:ident: $type:ty),*) -> $ok:ty $(, checks $($path:ident),+)?;)*) => {$(
         async fn $name(&mut self, fd: Resource<Descriptor>, $($arg: $type),*) -> FsResult<$ok> {
             $($(check_path(&$path)?;)+)?
             self.inner.$name(fd, $($arg),*).await
+        }
+    )*};
+}
+
+/// Removes an entry by a call of the same name, and counts it less.
+macro_rules! remove {
+    ($($name:ident),*) => {$(
+        async fn $name(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
+            check_path(&path)?;
+            let space = self.written.space(&fd);
+            self.inner.$name(fd, path).await?;
+            self.written.remove_entry(space);
+            Ok(())
         }
     )*};
 }
@@ -240,8 +219,7 @@ impl HostDescriptor for View<'_> {
     ) -> FsResult<()> {
         check_path(&old)?;
         check_path(&new)?;
-        let spaces = (self.written.space(&fd), self.written.space(&folder));
-        if spaces != (Space::Output, Space::Output) {
+        if !self.written.may_link(&fd, &folder) {
             return Err(ErrorCode::NotPermitted.into());
         }
         let call = async |files: &mut WasiFilesystemCtxView<'_>| {
@@ -258,7 +236,7 @@ impl HostDescriptor for View<'_> {
     ) -> FsResult<()> {
         check_path(&old)?;
         check_path(&new)?;
-        if self.written.space(&fd) != Space::Output {
+        if !self.written.may_link(&fd, &fd) {
             return Err(ErrorCode::NotPermitted.into());
         }
         let call =
@@ -289,25 +267,7 @@ impl HostDescriptor for View<'_> {
         Ok(opened)
     }
 
-    async fn remove_directory_at(
-        &mut self,
-        fd: Resource<Descriptor>,
-        path: String,
-    ) -> FsResult<()> {
-        check_path(&path)?;
-        let space = self.written.space(&fd);
-        self.inner.remove_directory_at(fd, path).await?;
-        self.written.remove_entry(space);
-        Ok(())
-    }
-
-    async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        check_path(&path)?;
-        let space = self.written.space(&fd);
-        self.inner.unlink_file_at(fd, path).await?;
-        self.written.remove_entry(space);
-        Ok(())
-    }
+    remove! { remove_directory_at, unlink_file_at }
 
     async fn rename_at(
         &mut self,

@@ -96,6 +96,11 @@ impl Written {
             .unwrap_or(Space::Other)
     }
 
+    /// Whether a link to what is in one folder may be made in the other: in the output folder alone.
+    pub(super) fn may_link(&self, from: &Resource<Descriptor>, to: &Resource<Descriptor>) -> bool {
+        (self.space(from), self.space(to)) == (Space::Output, Space::Output)
+    }
+
     /// Counts bytes that are about to be written.
     pub(super) fn add_bytes(&self, space: Space, bytes: u64) -> Result<(), Exceeded> {
         let counts = self.counts(space);

@@ -20,7 +20,7 @@ use super::{CONTRACT, in_words};
 use crate::sandbox::bindings::{self, Descriptor, FileInfo, GuestError};
 use crate::sandbox::cause::StageCause;
 use crate::sandbox::console::Console;
-use crate::sandbox::files::{Files02, Files03};
+use crate::sandbox::files::Files;
 use crate::sandbox::grants::Grants;
 use crate::sandbox::pre::Pre;
 use crate::sandbox::state::StageState;
@@ -251,8 +251,8 @@ fn wasi_0_2(linker: &mut Linker<StageState>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
-    filesystem::types::add_to_linker::<_, Files02>(linker, Files02::of)?;
-    filesystem::preopens::add_to_linker::<_, Files02>(linker, Files02::of)?;
+    filesystem::types::add_to_linker::<_, Files>(linker, Files::of)?;
+    filesystem::preopens::add_to_linker::<_, Files>(linker, Files::of)?;
     Ok(())
 }
 
@@ -273,8 +273,8 @@ fn wasi_0_3(linker: &mut Linker<StageState>, folders: bool) -> wasmtime::Result<
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, StageState::cli)?;
     if folders {
-        filesystem::types::add_to_linker::<_, Files03>(linker, Files03::of)?;
-        filesystem::preopens::add_to_linker::<_, Files03>(linker, Files03::of)?;
+        filesystem::types::add_to_linker::<_, Files>(linker, Files::of)?;
+        filesystem::preopens::add_to_linker::<_, Files>(linker, Files::of)?;
     }
     Ok(())
 }
