@@ -127,6 +127,11 @@ async fn file_plugins() {
         ),
         (
             long.clone(),
+            json!({ "behaviour": "through-link", "count": 100_000 }),
+            "`output_files` of 1000",
+        ),
+        (
+            long.clone(),
             json!({ "behaviour": "wide", "count": 100_000 }),
             "reached its limit `output_",
         ),

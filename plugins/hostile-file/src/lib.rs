@@ -67,6 +67,11 @@ pub enum Behaviour {
     /// Write one file, give it a second name, and hand both back.
     HardLinkOutput,
 
+    /// Make so many files, each through a link to where there is none yet.
+    ThroughLink {
+        /// How many.
+        count: u32,
+    },
     /// Try a hard link, a symbolic link and a move from one place to another, and tell how each went.
     WayBetween {
         /// From where. In the output folder it is made first.
@@ -239,6 +244,7 @@ impl FilePlugin for HostileFile {
             B::LinkWrite { target } => links::link_write(folder, &target),
             B::HardLinkInput => links::hard_link_input(input, folder),
             B::HardLinkOutput => links::hard_link_output(folder),
+            B::ThroughLink { count } => links::through_link(folder, count),
             B::WayBetween { from, to } => links::way_between(folder, &from, &to),
 
             B::Path { path } => naming::path(folder, path),

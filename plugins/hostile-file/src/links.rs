@@ -72,3 +72,13 @@ pub(crate) fn way_between(folder: &Path, from: &str, to: &str) -> Result<Vec<Out
     )?;
     Ok(vec![output("told.txt")])
 }
+
+pub(crate) fn through_link(folder: &Path, count: u32) -> Result<Vec<OutputFile>, Error> {
+    let link = folder.join("link");
+    symlink("target", &link)?;
+    for at in 0..count {
+        fs::File::create(&link).map_err(told)?;
+        fs::rename(folder.join("target"), folder.join(at.to_string())).map_err(told)?;
+    }
+    Ok(Vec::new())
+}

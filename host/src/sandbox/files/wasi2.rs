@@ -57,13 +57,6 @@ fn over(limit: Exceeded) -> FsError {
 }
 
 impl View<'_> {
-    /// Whether a path names something. A link that leads nowhere is something.
-    async fn exists(&mut self, folder: &Resource<Descriptor>, path: &str) -> bool {
-        let path = path.to_owned();
-        let found = self.inner.stat_at(same(folder), PathFlags::empty(), path);
-        found.await.is_ok()
-    }
-
     /// Makes an entry by a call, and counts it.
     async fn make<T>(
         &mut self,
@@ -254,7 +247,9 @@ impl HostDescriptor for View<'_> {
     ) -> FsResult<Resource<Descriptor>> {
         check_path(&path)?;
         let space = self.written.space(&fd);
-        let makes = open.contains(OpenFlags::CREATE) && !self.exists(&fd, &path).await;
+        // Looked up as the call itself looks it up: through a link it may make what the link leads to.
+        let makes = open.contains(OpenFlags::CREATE)
+            && (self.inner.stat_at(same(&fd), flags, path.clone()).await).is_err();
         let call = async |files: &mut WasiFilesystemCtxView<'_>| {
             files.open_at(fd, flags, path, open, mode).await
         };

@@ -225,8 +225,9 @@ impl HostDescriptorWithStore<StageState> for Files {
         let _turn = turn(store).await?;
         let written = written(store);
         let space = written.space(&fd);
+        // Looked up as the call itself looks it up: through a link it may make what the link leads to.
         let makes = open.contains(OpenFlags::CREATE)
-            && call!(store.stat_at(same(&fd), PathFlags::empty(), path.clone())).is_err();
+            && call!(store.stat_at(same(&fd), flags, path.clone())).is_err();
         let opened = if makes {
             make!(
                 written,
