@@ -6,18 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::{assert_failed, assert_refused, assert_success, forebay, names, text};
-
-/// A folder with these files, each with its own path as content.
-fn folder_with(files: &[&str]) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for file in files {
-        let path = folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, file).unwrap();
-    }
-    folder
-}
+use crate::{assert_failed, assert_refused, assert_success, folder_with, forebay, names, text};
 
 /// Runs `identity` with these arguments.
 fn run(folder: &Path, args: &[&str]) -> Output {
@@ -253,7 +242,7 @@ mod killed {
     use std::time::{Duration, Instant, SystemTime};
 
     use super::*;
-    use crate::{Emulator, demo, forebay_with};
+    use crate::{Emulator, demo, forebay_with, hangups_are_ignored};
 
     /// A run whose input does not end. Its scratch folder is `tmp`, its output folder `out`.
     struct Endless {
@@ -353,8 +342,7 @@ mod killed {
             ("TERM", 143, "terminated"),
             ("HUP", 129, "ended by a hangup"),
         ] {
-            // Under `nohup` the test itself has hangups ignored, and so has what it starts.
-            if signal == "HUP" && shell("kill -s HUP $$") {
+            if signal == "HUP" && hangups_are_ignored() {
                 continue;
             }
             let folder = TempDir::new().unwrap();

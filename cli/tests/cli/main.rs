@@ -40,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 fn demo(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -88,6 +89,24 @@ fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A folder with these files, each with its own path as content.
+fn folder_with(files: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in files {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+    folder
+}
+
+/// Whether the tests were started with hangups ignored, as `nohup` does. Then what they start ignores hangups, too.
+#[cfg(unix)]
+fn hangups_are_ignored() -> bool {
+    let shell = Command::new("sh").args(["-c", "kill -s HUP $$"]).status();
+    shell.unwrap().success()
 }
 
 /// Writes a file that starts with these bytes and has this length, and takes hardly any room on disk.

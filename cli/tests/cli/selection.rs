@@ -6,17 +6,7 @@ use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{assert_failed, assert_refused, assert_success, forebay, text};
-
-fn folder_with(files: &[&str]) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for file in files {
-        let path = folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, file).unwrap();
-    }
-    folder
-}
+use crate::{assert_failed, assert_refused, assert_success, folder_with, forebay, text};
 
 fn run(folder: &Path, args: &[&str], stdin: &str) -> Output {
     fs::write(folder.join("stdin"), stdin).unwrap();
