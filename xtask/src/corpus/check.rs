@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::Trial;
 use super::table::Outcome;
 use super::tool::{Ended, tool};
 
@@ -14,22 +15,11 @@ pub(super) const RESIZED_TO: u32 = 64;
 /// filters differ, and so do edges.
 const MOST_DIFFERENCE: f64 = 0.06;
 
-/// Pages of a document that are compared.
-const PAGES: usize = 3;
+/// How much each side may differ, in pixels: the two round differently.
+const MOST_ROUNDING: u32 = 1;
 
-/// What exiftool may find in a picture without metadata: what the file system and the format itself say, how colours are
-/// meant, how large a pixel is, and which way up it is.
-const GROUPS: [&str; 9] = [
-    "ExifTool",
-    "System",
-    "File",
-    "Composite",
-    "PNG",
-    "PNG-pHYs",
-    "JFIF",
-    "Adobe",
-    "ICC_Profile",
-];
+/// Pages at the start of a document that are compared, besides the last.
+const PAGES: usize = 2;
 
 /// Takes what a tool gave, or returns that the file cannot be checked.
 macro_rules! take {
@@ -37,12 +27,30 @@ macro_rules! take {
         match tool($program, $args)? {
             Ended::Missing => return Ok(Outcome::NotChecked($program)),
             Ended::Failed => None,
-            Ended::Done(output) => Some(output),
+            Ended::Warned(output) | Ended::Done(output) => Some(output),
         }
     };
 }
 
-/// A picture without metadata: exiftool finds none, and its pixels are the same.
+/// Whether the tools that a result would be compared with read the file. `None` where they are not installed.
+pub(super) fn is_read_by_others(trial: Trial, file: &Path) -> Result<Option<bool>> {
+    let file = text(file);
+    let ended = match trial {
+        Trial::Strip | Trial::Resize => {
+            let first = format!("{file}[0]");
+            // It decodes, and does not only look at the header.
+            tool("convert", &["-regard-warnings", &first, "null:"])?
+        }
+        Trial::Split => tool("qpdf", &["--show-npages", &file])?,
+    };
+    Ok(match ended {
+        Ended::Missing => None,
+        Ended::Failed => Some(false),
+        Ended::Warned(_) | Ended::Done(_) => Some(true),
+    })
+}
+
+/// A picture without metadata: exiftool finds none, nothing follows its end, and its pixels are the same.
 pub(super) fn stripped(file: &Path, made: &[PathBuf]) -> Result<Outcome> {
     let [one] = made else {
         return Ok(Outcome::Wrong(format!("{} files", made.len())));
@@ -54,6 +62,9 @@ pub(super) fn stripped(file: &Path, made: &[PathBuf]) -> Result<Outcome> {
     let found = String::from_utf8_lossy(&found).into_owned();
     if let Some(left) = found.lines().find(|line| !may_stay(line)) {
         return Ok(Outcome::Wrong(format!("there is still {left}")));
+    }
+    if has_trailer(&std::fs::read(one)?) {
+        return Ok(Outcome::Wrong("something follows its end".into()));
     }
     let is_jpeg = one.extension().is_some_and(|extension| extension != "png");
     let pixels = if is_jpeg {
@@ -74,20 +85,120 @@ pub(super) fn stripped(file: &Path, made: &[PathBuf]) -> Result<Outcome> {
     })
 }
 
-/// Whether a line of exiftool, such as `[IFD0]  Make : …`, may stand there.
+/// Whether a line of exiftool, such as `[IFD0]  Make : …`, may stand there: it tells how the picture is coded, how its colours
+/// are meant, how large a pixel is, or which way up it is.
 fn may_stay(line: &str) -> bool {
     let Some((group, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) else {
         return true;
     };
-    let orientation = group == "IFD0" && rest.trim_start().starts_with("Orientation");
-    let header = matches!(
-        group,
-        "ICC-header" | "ICC_Profile" | "ICC-view" | "ICC-meas"
-    );
-    orientation || header || GROUPS.contains(&group)
+    let (tag, value) = rest.split_once(':').unwrap_or((rest, ""));
+    let (tag, value) = (tag.trim(), value.trim());
+    let allowed: &[&str] = match group {
+        // Of exiftool itself, of the file system, and what follows from the others.
+        "ExifTool" | "System" | "Composite" | "PNG-pHYs" => return true,
+        "IFD0" => &["Orientation"],
+        "File" => &[
+            "FileType",
+            "FileTypeExtension",
+            "MIMEType",
+            "ImageWidth",
+            "ImageHeight",
+            "EncodingProcess",
+            "BitsPerSample",
+            "ColorComponents",
+            "YCbCrSubSampling",
+            "ExifByteOrder",
+        ],
+        "JFIF" => &[
+            "JFIFVersion",
+            "ResolutionUnit",
+            "XResolution",
+            "YResolution",
+        ],
+        "Adobe" => &[
+            "DCTEncodeVersion",
+            "APP14Flags0",
+            "APP14Flags1",
+            "ColorTransform",
+        ],
+        "PNG" => &[
+            "ImageWidth",
+            "ImageHeight",
+            "BitDepth",
+            "ColorType",
+            "Compression",
+            "Filter",
+            "Interlace",
+            "Palette",
+            "Transparency",
+            "BackgroundColor",
+            "SignificantBits",
+            "Gamma",
+            "SRGBRendering",
+            "WhitePointX",
+            "WhitePointY",
+            "RedX",
+            "RedY",
+            "GreenX",
+            "GreenY",
+            "BlueX",
+            "BlueY",
+            "AnimationFrames",
+            "AnimationPlays",
+        ],
+        _ => &[],
+    };
+    if group.starts_with("ICC") || (group, tag) == ("PNG", "ProfileName") {
+        // A profile tells how colours are meant, and may name whose device that was.
+        let names = [
+            "Desc",
+            "Copyright",
+            "Manufacturer",
+            "Model",
+            "Date",
+            "Creator",
+            "Serial",
+            "CMMType",
+            "Name",
+        ];
+        let is_plain = matches!(value, "" | "icc" | "0000:00:00 00:00:00");
+        return is_plain || !names.iter().any(|name| tag.contains(name));
+    }
+    allowed.contains(&tag)
 }
 
-/// A picture that was resized: within the box, and as ImageMagick resizes it.
+/// Whether something follows the end of a picture.
+fn has_trailer(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"\x89PNG") {
+        return !bytes.ends_with(b"\0\0\0\0IEND\xae\x42\x60\x82");
+    }
+    // From segment to segment; in the data of a scan only a marker has a byte but zero behind `FF`.
+    let mut at = 2;
+    loop {
+        let Some(&[0xff, code]) = bytes.get(at..at + 2).and_then(|pair| pair.first_chunk()) else {
+            return true;
+        };
+        at += 2;
+        match code {
+            0xd9 => return at != bytes.len(),
+            0xff => at -= 1,
+            0x01 | 0xd0..=0xd7 => {}
+            _ => {
+                let Some(&length) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
+                    return true;
+                };
+                at += usize::from(u16::from_be_bytes(length));
+            }
+        }
+        if code == 0xda {
+            let is_marker = |pair: &[u8]| matches!(pair, [0xff, next] if !matches!(next, 0 | 0xd0..=0xd7 | 0xff));
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += rest.windows(2).position(is_marker).unwrap_or(rest.len());
+        }
+    }
+}
+
+/// A picture that was resized: to the size that ImageMagick gives it, and as ImageMagick resizes it, on black and on white.
 pub(super) fn resized(work: &Path, file: &Path, made: &[PathBuf]) -> Result<Outcome> {
     let [one] = made else {
         return Ok(Outcome::Wrong(format!("{} files", made.len())));
@@ -96,68 +207,84 @@ pub(super) fn resized(work: &Path, file: &Path, made: &[PathBuf]) -> Result<Outc
     let Some(size) = take!("identify", &["-quiet", "-format", "%w %h", &after]) else {
         return Ok(Outcome::Wrong("ImageMagick cannot read it".into()));
     };
-    let size = String::from_utf8_lossy(&size).into_owned();
-    let sides: Vec<u32> = size
-        .split(' ')
-        .filter_map(|side| side.parse().ok())
-        .collect();
-    if sides.len() != 2 || sides.iter().any(|side| *side > RESIZED_TO || *side == 0) {
-        return Ok(Outcome::Wrong(format!("its size is {size}")));
-    }
-    let reference = text(&work.join("reference.png"));
-    let exact = format!("{}!", size.replace(' ', "x"));
-    let flat = ["-background", "white", "-alpha", "remove"];
-    let mut args = vec![
-        "-quiet",
-        &*before,
+    let within = format!("{RESIZED_TO}x{RESIZED_TO}>");
+    let shape = [
         "-auto-orient",
-        "-colorspace",
-        "sRGB",
         "-resize",
-        &*exact,
+        &*within,
+        "-format",
+        "%w %h",
+        "info:",
     ];
-    args.extend(flat);
-    args.push(&reference);
-    if take!("convert", &args).is_none() {
+    let Some(expected) = take!("convert", &[&["-quiet", &*before][..], &shape].concat()) else {
         return Ok(Outcome::NoReference);
+    };
+    let (Some([width, height]), Some([expected_width, expected_height])) =
+        (sides(&size), sides(&expected))
+    else {
+        return Ok(Outcome::NoReference);
+    };
+    if width
+        .abs_diff(expected_width)
+        .max(height.abs_diff(expected_height))
+        > MOST_ROUNDING
+    {
+        return Ok(Outcome::Wrong(format!(
+            "it has {width}x{height} pixels, not {expected_width}x{expected_height}"
+        )));
     }
-    let flattened = text(&work.join("flattened.png"));
-    let mut args = vec!["-quiet", &*after];
-    args.extend(flat);
-    args.push(&flattened);
-    if take!("convert", &args).is_none() {
-        return Ok(Outcome::Wrong("ImageMagick cannot read it".into()));
-    }
-    let args = [
-        &*flattened,
-        &*reference,
-        "-compose",
-        "difference",
-        "-composite",
-        "-colorspace",
-        "sRGB",
-    ];
-    let args = [
-        &args[..],
-        &[
+    let exact = format!("{width}x{height}!");
+    for background in ["white", "black"] {
+        let flat = ["-background", background, "-alpha", "remove"];
+        let (reference, ours) = (
+            text(&work.join("reference.png")),
+            text(&work.join("ours.png")),
+        );
+        let resize = ["-auto-orient", "-colorspace", "sRGB", "-resize", &*exact];
+        let args = [&["-quiet", &*before][..], &resize, &flat, &[&*reference]].concat();
+        if take!("convert", &args).is_none() {
+            return Ok(Outcome::NoReference);
+        }
+        let args = [&["-quiet", &*after][..], &flat, &[&*ours]].concat();
+        if take!("convert", &args).is_none() {
+            return Ok(Outcome::Wrong("ImageMagick cannot read it".into()));
+        }
+        let difference = [
+            "-compose",
+            "difference",
+            "-composite",
+            "-colorspace",
+            "sRGB",
+        ];
+        let mean = [
             "-evaluate",
             "pow",
             "2",
             "-format",
             "%[fx:sqrt(mean)]",
             "info:",
-        ],
-    ]
-    .concat();
-    let Some(difference) = take!("convert", &args) else {
-        return Ok(Outcome::NoReference);
-    };
-    let difference = String::from_utf8_lossy(&difference).trim().parse::<f64>();
-    Ok(match difference {
-        Ok(difference) if difference <= MOST_DIFFERENCE => Outcome::Checked,
-        Ok(difference) => Outcome::Wrong(format!("differs from ImageMagick's by {difference:.3}")),
-        Err(_) => Outcome::NoReference,
-    })
+        ];
+        let args = [&[&*ours, &*reference][..], &difference, &mean].concat();
+        let Some(difference) = take!("convert", &args) else {
+            return Ok(Outcome::NoReference);
+        };
+        match String::from_utf8_lossy(&difference).trim().parse::<f64>() {
+            Ok(difference) if difference <= MOST_DIFFERENCE => {}
+            Ok(difference) => {
+                let what = format!("differs from ImageMagick's by {difference:.3} on {background}");
+                return Ok(Outcome::Wrong(what));
+            }
+            Err(_) => return Ok(Outcome::NoReference),
+        }
+    }
+    Ok(Outcome::Checked)
+}
+
+/// Width and height, as ImageMagick prints them.
+fn sides(text: &[u8]) -> Option<[u32; 2]> {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let (width, height) = text.trim().split_once(' ')?;
+    Some([width.parse().ok()?, height.parse().ok()?])
 }
 
 /// A document that was split: as many parts as it has pages, sound, and with the text and the look of its pages.
@@ -173,10 +300,13 @@ pub(super) fn split(work: &Path, file: &Path, made: &[PathBuf]) -> Result<Outcom
             made.len()
         )));
     }
-    let is_sound = take!("qpdf", &["--check", &source]).is_some();
-    for (number, part) in (1..).zip(made.iter().take(PAGES)) {
+    let is_sound = matches!(tool("qpdf", &["--check", &source])?, Ended::Done(_));
+    for (number, part) in (1..).zip(made) {
+        if number > PAGES && number < made.len() {
+            continue;
+        }
         let (part, number) = (text(part), number.to_string());
-        if is_sound && take!("qpdf", &["--check", &part]).is_none() {
+        if is_sound && !matches!(tool("qpdf", &["--check", &part])?, Ended::Done(_)) {
             return Ok(Outcome::Wrong(format!("part {number} is not sound")));
         }
         let range = ["-f", &*number, "-l", &*number];
@@ -188,16 +318,20 @@ pub(super) fn split(work: &Path, file: &Path, made: &[PathBuf]) -> Result<Outcom
         if expected != found {
             return Ok(Outcome::Wrong(format!("page {number} has another text")));
         }
-        let (one, other) = (text(&work.join("page")), text(&work.join("part")));
-        let draw = ["-r", "24", "-png", "-singlefile"];
-        let expected = take!("pdftoppm", &[&range[..], &draw, &[&source, &one]].concat());
-        let found = take!("pdftoppm", &[&draw[..], &[&part, &other]].concat());
-        if expected.is_none() {
-            return Ok(Outcome::NoReference);
+        let mut looks = Vec::new();
+        for (range, document) in [(&range[..], &source), (&[], &part)] {
+            let picture = work.join("page.png");
+            let stem = text(&picture.with_extension(""));
+            let draw = ["-r", "24", "-png", "-singlefile", document, &*stem];
+            let drawn = take!("pdftoppm", &[range, &draw[..]].concat());
+            looks.push(drawn.and_then(|_| std::fs::read(&picture).ok()));
+            // An old picture is never compared.
+            let _ = std::fs::remove_file(&picture);
         }
-        let looks = |name: &str| std::fs::read(format!("{name}.png")).ok();
-        if found.is_none() || looks(&one) != looks(&other) {
-            return Ok(Outcome::Wrong(format!("page {number} looks different")));
+        match &looks[..] {
+            [None, _] => return Ok(Outcome::NoReference),
+            [expected, found] if expected == found => {}
+            _ => return Ok(Outcome::Wrong(format!("page {number} looks different"))),
         }
     }
     Ok(Outcome::Checked)
@@ -217,6 +351,8 @@ mod tests {
             "[File]          ImageWidth                      : 96",
             "[IFD0]          Orientation                     : Rotate 90 CW",
             "[ICC-header]    ProfileClass                    : Display Device Profile",
+            "[ICC-header]    DeviceModel                     : ",
+            "[ICC_Profile]   ProfileDescription              : icc",
             "[PNG]           BitDepth                        : 8",
         ] {
             assert!(may_stay(line), "{line}");
@@ -225,9 +361,28 @@ mod tests {
             "[IFD0]          Make                            : x",
             "[GPS]           GPSLatitude                     : 1",
             "[XMP-dc]        Creator                         : x",
-            "[PNG-tEXt]      Comment : x",
+            "[PNG]           Comment                         : x",
+            "[PNG]           ModifyDate                      : x",
+            "[File]          Comment                         : x",
+            "[JFIF]          ThumbnailImage                  : x",
+            "[ICC-header]    DeviceModel                     : x",
+            "[ICC_Profile]   ProfileDescription              : my screen",
         ] {
             assert!(!may_stay(line), "{line}");
         }
+    }
+
+    #[test]
+    fn what_follows_the_end_is_found() {
+        // A scan with a stuffed zero, a restart marker, and FFD9 within a segment.
+        let jpeg = b"\xff\xd8\xff\xe0\0\x04\xff\xd9\xff\xda\0\x02ab\xff\0\xff\xd0c\xff\xd9";
+        assert!(!has_trailer(jpeg));
+        assert!(has_trailer(&[&jpeg[..], b"x\xff\xd9"].concat()));
+        assert!(has_trailer(
+            jpeg.strip_suffix(b"\xff\xd9").unwrap_or_default()
+        ));
+        let png = b"\x89PNG....\0\0\0\0IEND\xae\x42\x60\x82";
+        assert!(!has_trailer(png));
+        assert!(has_trailer(&[&png[..], b"x"].concat()));
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::features;
 use table::{Outcome, Table};
 
 /// The longest that one run of the command may take.
@@ -38,7 +39,9 @@ impl Options {
                 let number = args.next().context("--limit takes a number")?;
                 let number = number.to_string_lossy();
                 let parsed = number.parse();
-                options.limit = Some(parsed.with_context(|| format!("--limit {number}"))?);
+                let limit: usize = parsed.with_context(|| format!("--limit {number}"))?;
+                ensure!(limit > 0, "--limit is at least 1");
+                options.limit = Some(limit);
             } else if arg.to_string_lossy().starts_with('-') {
                 bail!("`corpus` takes folders and `--limit N`");
             } else {
@@ -119,10 +122,9 @@ pub(crate) fn run(workspace: &Path, options: &Options) -> Result<()> {
 
 /// Builds the command, and returns where it is.
 fn build(workspace: &Path) -> Result<PathBuf> {
-    let status = Command::new("cargo")
-        .args(["build", "--quiet", "--package", "forebay-cli"])
-        .current_dir(workspace)
-        .status()?;
+    // As the demo builds it, so that nothing is compiled twice.
+    let build = [&["build", "--quiet"], &features::DEMO[..]].concat();
+    let status = crate::cargo_command(workspace, &build).status()?;
     ensure!(status.success(), "the command does not build");
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
@@ -144,7 +146,7 @@ fn try_all(command: &Path, work: &Path, options: &Options) -> Result<Table> {
                 trial.takes(&extension.to_string_lossy())
             })
             .collect();
-        let most = options.limit.unwrap_or(usize::MAX).max(1);
+        let most = options.limit.unwrap_or(usize::MAX);
         // Spread over all of them, and the same in each run.
         let step = chosen.len().div_ceil(most).max(1);
         for (at, file) in chosen.iter().step_by(step).enumerate() {
@@ -186,11 +188,19 @@ fn try_one(command: &Path, work: &Path, trial: Trial, file: &Path) -> Result<Out
     };
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        // Refused is what ends with an error that the command tells: 1 or 2, not a signal.
-        return Ok(match ended.status.code() {
-            Some(1 | 2) => Outcome::Refused(table::reason(&said)),
-            _ => Outcome::Wrong(format!("{}: {said}", ended.status)),
-        });
+        // A plugin that crashes refuses nothing, and neither does a disk that is full.
+        let is_refusal = ended.status.code() == Some(1)
+            && said.contains(&format!(": stage 1 {}: ", trial.name()))
+            && !said.contains("the plugin crashed");
+        if !is_refusal {
+            return Ok(Outcome::Wrong(format!("{}: {said}", ended.status)));
+        }
+        let others = match check::is_read_by_others(trial, file)? {
+            Some(true) => " (others read it)",
+            Some(false) => " (others do not read it either)",
+            None => "",
+        };
+        return Ok(Outcome::Refused(table::reason(&said) + others));
     }
     let mut made: Vec<PathBuf> = Vec::new();
     if out.exists() {
@@ -218,6 +228,7 @@ mod tests {
         assert_eq!(options.limit, Some(7));
         for wrong in [
             &[][..],
+            &["--limit", "0", "a"],
             &["--limit", "x", "a"],
             &["a", "--limit"],
             &["--all", "a"],

@@ -14,6 +14,8 @@ pub(super) enum Ended {
     Missing,
     /// It refused the file, or took too long.
     Failed,
+    /// What it wrote to standard output, with warnings: qpdf ends so with status 3.
+    Warned(Vec<u8>),
     /// What it wrote to standard output.
     Done(Vec<u8>),
 }
@@ -27,6 +29,9 @@ pub(super) fn tool(program: &str, args: &[&str]) -> Result<Ended> {
         Err(error) => Err(error),
         Ok(None) => Ok(Ended::Failed),
         Ok(Some(output)) if output.status.success() => Ok(Ended::Done(output.stdout)),
+        Ok(Some(output)) if program == "qpdf" && output.status.code() == Some(3) => {
+            Ok(Ended::Warned(output.stdout))
+        }
         Ok(Some(_)) => Ok(Ended::Failed),
     }
 }
