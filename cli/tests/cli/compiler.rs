@@ -62,6 +62,23 @@ async fn code_is_made_once_and_kept() {
 }
 
 #[tokio::test]
+async fn a_plugin_loads_though_its_code_cannot_be_kept() {
+    for has_compiler in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = if has_compiler {
+            host(&folder)
+        } else {
+            Host::builder().cache_dir(folder.path())
+        };
+        let host = builder.build().unwrap();
+        std::fs::remove_dir_all(folder.path().join("compiled")).unwrap();
+        let plugin = host.load("identity", forebay_bundled::IDENTITY).await;
+        assert_eq!(plugin.unwrap().name(), "identity");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_component_is_told_to_be_none_by_the_other_process() {
     let folder = tempfile::tempdir().unwrap();
     let host = host(&folder).build().unwrap();

@@ -183,7 +183,8 @@ fn try_one(command: &Path, work: &Path, trial: Trial, file: &Path) -> Result<Out
     let mut run = Command::new(command);
     run.args(["run", "--quiet", "--stage", &trial.stage(), "--out"])
         .args([&out, &file.to_path_buf()]);
-    let Some(ended) = tool::run_within(&mut run, LONGEST)? else {
+    let ended = tool::run_within(&mut run, LONGEST);
+    let Some(ended) = ended.with_context(|| format!("{}", command.display()))? else {
         return Ok(Outcome::Wrong(format!("did not end within {LONGEST:?}")));
     };
     if !ended.status.success() {

@@ -11,6 +11,7 @@ mod scan;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -51,7 +52,7 @@ pub(crate) struct Code {
     engine: wasmtime::Engine,
     folder: Option<Folder>,
     settings: Settings,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Code {
@@ -71,7 +72,7 @@ impl Code {
             engine: wasmtime::Engine::clone(engine),
             folder,
             settings,
-            turns: Semaphore::new(AT_A_TIME),
+            turns: Arc::new(Semaphore::new(AT_A_TIME)),
         })
     }
 
@@ -91,73 +92,71 @@ impl Code {
         {
             return Ok(component);
         }
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await;
-        let time = self.settings.time;
         match &self.settings.program {
             Some(program) => {
+                // The semaphore is never closed.
+                let _turn = self.turns.acquire().await;
                 let target = self.target()?;
                 let program = Program {
                     path: program,
                     args: &self.settings.args,
-                    time,
+                    time: self.settings.time,
                     memory: self.settings.memory,
                 };
                 program.compile(bytes, target.as_file()).await?;
-                self.keep(digest, target)
+                let component = self.map(target.path()).map_err(|error| {
+                    LoadError::Compiler(format!("its code cannot be loaded: {}", in_words(&error)))
+                })?;
+                self.keep(digest, |folder| folder.keep(digest, target));
+                Ok(component)
             }
             None => {
-                let engine = self.engine.clone();
-                let keeps = self.folder.is_some();
-                // Compiling is CPU work of up to seconds: not on the async threads.
-                let compiling = tokio::task::spawn_blocking(move || {
-                    if keeps {
-                        let code = engine.precompile_component(&bytes);
-                        code.map(Compiled::Code)
-                    } else {
-                        let component = Component::from_binary(&engine, &bytes);
-                        component.map(Compiled::Component)
-                    }
+                let component = self.compile_here(bytes).await?;
+                self.keep(digest, |folder| {
+                    let mut target = folder.target()?;
+                    target.write_all(&component.serialize().map_err(io::Error::other)?)?;
+                    folder.keep(digest, target)
                 });
-                let compiled = tokio::time::timeout(time, compiling)
-                    .await
-                    .map_err(|_| LoadError::CompileTime(time))?
-                    .map_err(|error| LoadError::NotAComponent(error.to_string()))?
-                    .map_err(|error| LoadError::NotAComponent(in_words(&error)))?;
-                match compiled {
-                    Compiled::Component(component) => Ok(component),
-                    Compiled::Code(code) => {
-                        let mut target = self.target()?;
-                        target.write_all(&code)?;
-                        self.keep(digest, target)
-                    }
-                }
+                Ok(component)
             }
         }
     }
 
-    /// A file for code that is being made.
-    fn target(&self) -> io::Result<tempfile::NamedTempFile> {
-        match &self.folder {
-            Some(folder) => folder.target(),
-            None => tempfile::Builder::new()
-                .prefix("forebay-code-")
-                .tempfile_in(&self.settings.scratch),
+    /// Compiles in this process, where a compilation that takes too long cannot be ended.
+    async fn compile_here(&self, bytes: Vec<u8>) -> Result<Component, LoadError> {
+        let turn = self.turns.clone().acquire_owned().await;
+        let (engine, time) = (self.engine.clone(), self.settings.time);
+        // Compiling is CPU work of up to seconds: not on the async threads.
+        let compiling = tokio::task::spawn_blocking(move || {
+            // Held until it ends, whoever still waits for it.
+            let _turn = turn;
+            Component::from_binary(&engine, &bytes)
+        });
+        tokio::time::timeout(time, compiling)
+            .await
+            .map_err(|_| LoadError::CompileTime(time))?
+            .map_err(|error| LoadError::NotAComponent(error.to_string()))?
+            .map_err(|error| LoadError::NotAComponent(in_words(&error)))
+    }
+
+    /// Keeps code, if there is a folder for it.
+    fn keep(&self, digest: &str, keep: impl FnOnce(&Folder) -> io::Result<()>) {
+        if let Some(folder) = &self.folder
+            && let Err(error) = keep(folder)
+        {
+            // The plugin works as well; the next start compiles it anew.
+            tracing::warn!("the compiled code of {digest} is not kept: {error}");
         }
     }
 
-    /// Loads the code of a file, and moves it to where it is kept.
-    fn keep(&self, digest: &str, target: tempfile::NamedTempFile) -> Result<Component, LoadError> {
-        let component = self.map(target.path()).map_err(|error| {
-            LoadError::Compiler(format!("its code cannot be loaded: {}", in_words(&error)))
-        })?;
-        if let Some(folder) = &self.folder
-            && let Err(error) = folder.keep(digest, target)
-        {
-            // It works as well; the next start compiles anew.
-            tracing::warn!("compiled code is not kept: {error}");
+    /// A file for code that is being made: where it will be kept, or else in scratch.
+    fn target(&self) -> io::Result<tempfile::NamedTempFile> {
+        if let Some(Ok(target)) = self.folder.as_ref().map(Folder::target) {
+            return Ok(target);
         }
-        Ok(component)
+        tempfile::Builder::new()
+            .prefix("forebay-code-")
+            .tempfile_in(&self.settings.scratch)
     }
 
     /// Loads code that is kept. Damaged code is as good as none.
@@ -188,10 +187,4 @@ impl Code {
         // version with the same settings. Nobody changes it while it is mapped: it is replaced and removed by name only.
         unsafe { Component::deserialize_file(&self.engine, path) }
     }
-}
-
-/// What compiling gives.
-enum Compiled {
-    Component(Component),
-    Code(Vec<u8>),
 }
