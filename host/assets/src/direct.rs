@@ -108,13 +108,7 @@ impl Assets {
         self.0.outage.check()?;
         let created = self.0.retries.run(watch, attempt).await;
         self.0.outage.ended(&created);
-        let slot = match created {
-            Ok(slot) => slot,
-            Err(error) => {
-                journal.refused(&error).await;
-                return Err(error);
-            }
-        };
+        let slot = journal.note_refusal(created).await?;
         DirectUpload::reserved(self, slot, media_type, size, journal)
     }
 }

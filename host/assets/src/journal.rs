@@ -112,14 +112,19 @@ impl UploadJournal {
         self.0.as_ref().map_or_else(Vec::new, |log| log.doomed())
     }
 
-    /// Records a creation that was refused permanently: the service would repeat that answer for the same key.
-    pub(crate) async fn refused(&self, error: &AssetsError) {
-        if let Some(log) = &self.0
+    /// Passes on how a creation ended. Records it if it was refused permanently: the service would repeat that answer for
+    /// the same key.
+    pub(crate) async fn note_refusal<T>(
+        &self,
+        created: Result<T, AssetsError>,
+    ) -> Result<T, AssetsError> {
+        if let (Some(log), Err(error)) = (&self.0, &created)
             && matches!(error, AssetsError::Service(_))
             && !error.is_transient()
         {
             let _ = tokio::task::spawn_blocking(log.abandon(None)).await;
         }
+        created
     }
 }
 

@@ -309,13 +309,7 @@ impl Assets {
         };
         let posted = self.0.retries.run(watch, attempt).await;
         self.0.outage.ended(&posted);
-        let (asset, reader) = match posted {
-            Ok(posted) => posted,
-            Err(error) => {
-                journal.refused(&error).await;
-                return Err(error);
-            }
-        };
+        let (asset, reader) = journal.note_refusal(posted).await?;
         let asset = asset.or_sent(&info.media_type, size);
         let claim = DeleteOnDrop::new(self, &asset.asset_id, journal);
         if asset.size_bytes != size {

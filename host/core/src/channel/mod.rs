@@ -4,10 +4,11 @@
 //! at least, and short ones that wait are joined. Several channels may share a budget. The reader sees the end only after the writer has called [`Sender::finish`]. If the writer is dropped without
 //! that, the reader gets [`Interrupted`]. Chunks are handed on by reference and never copied.
 
+mod budget;
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -15,8 +16,11 @@ use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use sha2::{Digest as _, Sha256};
 
+pub use budget::{Share, SharedBudget};
+
 use crate::buffers::Blocks;
 use crate::mutex::lock;
+use budget::Budget;
 
 /// Cost of a chunk against the channel's budget. Small chunks count as 512 bytes, because each has fixed overhead.
 fn cost(piece: &Bytes) -> usize {
@@ -25,82 +29,6 @@ fn cost(piece: &Bytes) -> usize {
 
 /// Length up to which a chunk is joined with the ones that wait, and length that they have together at most.
 const SHORT: usize = 16 << 10;
-
-/// What several channels may hold together. Clones share it.
-///
-/// Each open channel gets an equal share, at least [`SharedBudget::LEAST`] and at most as many bytes as one alone may hold.
-#[derive(Debug, Clone)]
-pub struct SharedBudget(Arc<Total>);
-
-#[derive(Debug)]
-struct Total {
-    bytes: usize,
-    most_each: usize,
-    open: AtomicUsize,
-}
-
-impl SharedBudget {
-    /// The least share of a channel, in bytes.
-    pub const LEAST: usize = 4 << 10;
-
-    /// A budget of `bytes`, of which one channel gets `most_each` at most.
-    pub fn new(bytes: usize, most_each: usize) -> Self {
-        Self(Arc::new(Total {
-            bytes,
-            most_each,
-            open: AtomicUsize::new(0),
-        }))
-    }
-
-    /// The share of each open channel, in bytes.
-    pub fn each(&self) -> usize {
-        let Total {
-            bytes,
-            most_each,
-            open,
-        } = &*self.0;
-        let share = bytes / open.load(Ordering::Relaxed).max(1);
-        share.max(Self::LEAST).min(*most_each)
-    }
-
-    /// Counts a channel as open until the share is dropped.
-    pub fn open(&self) -> Share {
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        Share(self.clone())
-    }
-}
-
-/// A place among the open channels of a [`SharedBudget`].
-#[derive(Debug)]
-pub struct Share(SharedBudget);
-
-impl Share {
-    /// The share of each open channel, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.0.each()
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[derive(Debug)]
-enum Budget {
-    Own(usize),
-    Shared(SharedBudget),
-}
-
-impl Budget {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Own(bytes) => *bytes,
-            Self::Shared(budget) => budget.each(),
-        }
-    }
-}
 
 /// Makes a channel that holds up to `budget` bytes.
 pub fn channel(budget: usize) -> (Sender, Content) {
