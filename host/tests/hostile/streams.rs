@@ -306,6 +306,14 @@ async fn stream_plugins() {
             "`host_memory` of 1.0 MiB",
         ),
         (
+            tight()
+                .cpu_time(Duration::from_secs(60))
+                .output_files(10_000)
+                .output_bytes(1 << 30),
+            json!({ "behaviour": "copies", "count": 5000 }),
+            "ok, 5000 files",
+        ),
+        (
             tight().cpu_time(Duration::from_secs(20)),
             json!({ "behaviour": "small-writes", "count": 100_000 }),
             "ok, 1 files",

@@ -135,7 +135,7 @@ fn length(element: &[u8]) -> Option<usize> {
         b"XYZ " => 8 + 12,
         b"sf32" => 8 + 4 * 9,
         b"cicp" => 8 + 4,
-        b"curv" => 12 + number(element.get(8..)?)?.checked_mul(2)?,
+        b"curv" => number(element.get(8..)?)?.checked_mul(2)?.checked_add(12)?,
         b"para" => 12 + 4 * [1, 3, 4, 5, 7].get(short(8)?)?,
         kind @ (b"mft1" | b"mft2") => {
             let [inputs, outputs, grid] = *element.get(8..)?.first_chunk::<3>()?;
@@ -143,9 +143,10 @@ fn length(element: &[u8]) -> Option<usize> {
             let points = usize::from(grid).checked_pow(inputs.try_into().ok()?)?;
             let points = points.checked_mul(outputs)?;
             if kind == b"mft1" {
-                48 + 256 * (inputs + outputs) + points
+                points.checked_add(48 + 256 * (inputs + outputs))?
             } else {
-                52 + 2 * (inputs * short(48)? + outputs * short(50)?) + points.checked_mul(2)?
+                let tables = inputs * short(48)? + outputs * short(50)?;
+                points.checked_mul(2)?.checked_add(52 + 2 * tables)?
             }
         }
         // Made of parts at offsets of their own.
