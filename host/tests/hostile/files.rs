@@ -87,7 +87,7 @@ async fn file_plugins() {
         (tight(), one("removed"), "No such file"),
         (tight(), one("renamed"), "No such file"),
         (
-            tight(),
+            long.clone(),
             json!({ "behaviour": "claims", "count": 100_000, "bytes": 8 }),
             "output",
         ),
@@ -111,12 +111,12 @@ async fn file_plugins() {
             "`output_bytes`",
         ),
         (
-            tight(),
+            long.clone(),
             json!({ "behaviour": "files", "count": 900, "named": true }),
             "ok, 900 files",
         ),
         (
-            tight(),
+            long.clone(),
             json!({ "behaviour": "files", "count": 1100, "named": true }),
             "`output_files` of 1000",
         ),
@@ -162,7 +162,7 @@ async fn file_plugins() {
             "`handles` of 128",
         ),
         (
-            tight(),
+            long.clone(),
             json!({ "behaviour": "open-lists", "files": 900, "count": 5000 }),
             "`handles` of 128",
         ),
