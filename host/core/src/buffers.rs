@@ -3,13 +3,15 @@
 //! Bytes that move on are handed over by reference, so whoever fills buffers cannot know when one is free. A fresh one for
 //! each piece costs page faults that take longer than the copy itself; a few in turn stay mapped, and warm.
 
-use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::mutex::lock;
+
 /// Buffers that one writer fills in turn. One is used again once all that was cut from it has gone.
 #[derive(Debug, Default)]
-pub struct Blocks(VecDeque<BytesMut>);
+pub struct Blocks(Vec<BytesMut>);
 
 impl Blocks {
     /// Buffers that are kept: what a channel holds, and what both of its sides have in hand.
@@ -18,9 +20,13 @@ impl Blocks {
     /// A buffer with room for at least `least` bytes; a new one has room for `size`. To be given back with
     /// [`keep`](Self::keep).
     pub fn take(&mut self, least: usize, size: usize) -> BytesMut {
-        let free = self.0.iter_mut().position(|block| block.try_reclaim(least));
-        match free.and_then(|at| self.0.remove(at)) {
-            Some(block) => block,
+        // The one that was used last is the likeliest to be in the processor's cache.
+        let free = self
+            .0
+            .iter_mut()
+            .rposition(|block| block.try_reclaim(least));
+        match free {
+            Some(at) => self.0.remove(at),
             None => BytesMut::with_capacity(size.max(least)),
         }
     }
@@ -28,9 +34,9 @@ impl Blocks {
     /// Takes a buffer back, its contents cut off. The one that was used longest ago makes room for it.
     pub fn keep(&mut self, block: BytesMut) {
         if self.0.len() == Self::MOST {
-            self.0.pop_front();
+            self.0.remove(0);
         }
-        self.0.push_back(block);
+        self.0.push(block);
     }
 
     /// Copies a piece; a new buffer has room for `size`.
@@ -43,9 +49,76 @@ impl Blocks {
     }
 }
 
+/// Buffers for reading, which come back by themselves. Their bytes are never cleared in between.
+#[derive(Debug, Default)]
+pub struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    /// Buffers that are kept.
+    const MOST: usize = 8;
+
+    /// A buffer of at least `size` bytes. What is in it means nothing.
+    pub fn take(&self, size: usize) -> Vec<u8> {
+        // The one that came back last is the likeliest to be in the processor's cache.
+        match lock(&self.0).pop() {
+            Some(buffer) if buffer.len() >= size => buffer,
+            _ => vec![0; size],
+        }
+    }
+
+    /// The first `count` bytes of a buffer, as bytes that are handed on. The buffer comes back when the last of them is dropped.
+    pub fn lend(&self, buffer: Vec<u8>, count: usize) -> Bytes {
+        let lent = Lent {
+            buffer,
+            pool: Arc::downgrade(&self.0),
+        };
+        Bytes::from_owner(lent).slice(..count)
+    }
+}
+
+struct Lent {
+    buffer: Vec<u8>,
+    /// Gone when nobody reads any more.
+    pool: Weak<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            let mut pool = lock(&pool);
+            if pool.len() < Pool::MOST {
+                pool.push(std::mem::take(&mut self.buffer));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_nobody_reads_it() {
+        let pool = Pool::default();
+        let first = pool.lend(pool.take(100), 60);
+        let (place, rest) = (first.as_ptr(), first.slice(50..));
+        drop(first);
+        assert_eq!(rest.len(), 10);
+        let second = pool.take(100);
+        assert_ne!(second.as_ptr(), place, "it is still read");
+        drop(rest);
+        let again = pool.take(100);
+        assert_eq!(again.as_ptr(), place);
+        let last = pool.lend(second, 100);
+        drop(pool);
+        assert_eq!(last.len(), 100);
+    }
 
     #[test]
     fn a_buffer_is_used_again_only_when_it_is_free() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
-use crate::disk::{self, WriteError};
+use crate::disk::{self, FileReader, WriteError};
 use crate::mutex::lock;
 use crate::scratch::{Scratch, TempFile};
 use crate::stamp::Stamp;
@@ -196,7 +196,8 @@ impl ReplayableFile {
                 .map_err(io::Error::other)??
                 .ok_or(io::ErrorKind::NotFound)?;
             let (since, size) = (file.since, Some(file.size()));
-            disk::pump(opened, since, size, DEFAULT_CHUNK, sender, each).await?;
+            let reader = FileReader::new(opened, since, size, DEFAULT_CHUNK);
+            disk::pump(reader, sender, each).await?;
             Ok(end())
         });
         Reading { content, reader }

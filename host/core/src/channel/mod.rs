@@ -5,18 +5,16 @@
 //! that, the reader gets [`Interrupted`]. Chunks are handed on by reference and never copied.
 
 mod budget;
+mod content;
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use futures::Stream;
-use sha2::{Digest as _, Sha256};
 
 pub use budget::{Share, SharedBudget};
+pub use content::{Content, Ending, Fault, Fingerprint, Pull, Pulled};
 
 use crate::buffers::Blocks;
 use crate::mutex::lock;
@@ -58,12 +56,7 @@ fn channel_with(budget: Budget) -> (Sender, Content) {
             shared: shared.clone(),
             finished: false,
         },
-        Content {
-            shared,
-            head: VecDeque::new(),
-            ended: false,
-            hash: None,
-        },
+        Content::received(Receiver(shared)),
     )
 }
 
@@ -217,69 +210,24 @@ impl Drop for Sender {
     }
 }
 
-/// The bytes of a file, as they arrive.
-///
-/// As a [`Stream`] it gives pieces until the file is whole; should something upstream fail, it gives one error, and what
-/// came before must not be used. Dropping it tells upstream that nobody wants the rest.
+/// The reading end, which is a [`Content`] to others. Dropping it tells the writer that nobody wants the rest.
 #[derive(Debug)]
-pub struct Content {
-    shared: Arc<Shared>,
-    /// Chunks that were peeked at and not yet returned.
-    head: VecDeque<Bytes>,
-    ended: bool,
-    /// Hashes what is read, if somebody asked for that.
-    hash: Option<(Sha256, Fingerprint)>,
-}
+struct Receiver(Arc<Shared>);
 
-/// SHA-256 of a content in hex, once all of it was read.
-pub type Fingerprint = Arc<OnceLock<String>>;
-
-impl Content {
-    /// The next piece; `None` once the file is whole.
-    ///
-    /// # Errors
-    /// [`Interrupted`] when something upstream failed.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Interrupted> {
-        std::future::poll_fn(|cx| self.poll_piece(cx)).await
+impl Receiver {
+    fn shared(&self) -> Arc<Shared> {
+        self.0.clone()
     }
 
-    /// Polls for the next piece; `None` once the file is whole.
-    ///
-    /// # Errors
-    /// [`Interrupted`] when something upstream failed.
-    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
-        let polled = match self.head.pop_front() {
-            Some(piece) => Poll::Ready(Ok(Some(piece))),
-            None => self.poll_queue(cx),
-        };
-        match (&polled, &mut self.hash) {
-            (Poll::Ready(Ok(Some(piece))), Some((hash, _))) => hash.update(piece),
-            (Poll::Ready(Ok(None)), hash) => {
-                if let Some((hash, fingerprint)) = hash.take() {
-                    let _ = fingerprint.set(hex::encode(hash.finalize()));
-                }
-            }
-            _ => {}
-        }
-        polled
-    }
-
-    /// Hashes what is read from now on.
-    pub fn hash(&mut self) -> Fingerprint {
-        let fingerprint = Fingerprint::default();
-        self.hash = Some((Sha256::new(), fingerprint.clone()));
-        fingerprint
-    }
-
-    fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
-        let mut state = self.shared.lock();
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Interrupted>> {
+        let mut state = self.0.lock();
         if state.queue.is_empty() {
             state.enqueue_joined();
         }
         if let Some(piece) = state.queue.pop_front() {
             state.queued -= cost(&piece);
             // A waiting writer is woken once half of the budget is free, so that the two do not alternate chunk by chunk.
-            let writer = if state.queued + state.joined.len() <= self.shared.budget.bytes() / 2 {
+            let writer = if state.queued + state.joined.len() <= self.0.budget.bytes() / 2 {
                 state.writer.take()
             } else {
                 None
@@ -297,97 +245,16 @@ impl Content {
             End::Interrupted => Poll::Ready(Err(Interrupted)),
         }
     }
-
-    /// Returns the first bytes: at least `least` of them, or all that there are. They are still to be read afterwards.
-    ///
-    /// # Errors
-    /// [`Interrupted`] when something upstream failed.
-    pub async fn peek(&mut self, least: usize) -> Result<Bytes, Interrupted> {
-        let mut held: usize = self.head.iter().map(Bytes::len).sum();
-        while held < least {
-            match std::future::poll_fn(|cx| self.poll_queue(cx)).await? {
-                Some(piece) => {
-                    held += piece.len();
-                    self.head.push_back(piece);
-                }
-                None => break,
-            }
-        }
-        if let Some(first) = self.head.front()
-            && (first.len() >= least || self.head.len() == 1)
-        {
-            return Ok(first.clone());
-        }
-        let mut joined = BytesMut::with_capacity(least);
-        for piece in &self.head {
-            joined.extend_from_slice(piece);
-            if joined.len() >= least {
-                break;
-            }
-        }
-        Ok(joined.freeze())
-    }
-
-    /// A handle that tells how the content ended, also after the content was moved away.
-    pub fn ending(&self) -> Ending {
-        Ending(self.shared.clone())
-    }
-
-    /// Reads and discards what is left. When it returns ok, everything upstream has succeeded.
-    ///
-    /// # Errors
-    /// [`Interrupted`] when something upstream failed.
-    pub async fn drain(&mut self) -> Result<(), Interrupted> {
-        while self.next().await?.is_some() {}
-        Ok(())
-    }
 }
 
-impl Stream for Content {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        self.poll_piece(cx).map(|piece| match piece {
-            Ok(Some(piece)) => Some(Ok(piece)),
-            Ok(None) => {
-                self.ended = true;
-                None
-            }
-            Err(interrupted) => {
-                self.ended = true;
-                Some(Err(io::Error::other(interrupted)))
-            }
-        })
-    }
-}
-
-impl Drop for Content {
+impl Drop for Receiver {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.0.lock();
         state.closed = true;
         state.clear();
         let writer = state.writer.take();
         drop(state);
         wake(writer);
-    }
-}
-
-/// How a content ended.
-#[derive(Debug)]
-pub struct Ending(Arc<Shared>);
-
-impl Ending {
-    /// Whether there may still be more to come.
-    pub fn is_open(&self) -> bool {
-        self.0.lock().end == End::Open
-    }
-
-    /// Whether the writer has finished the content.
-    pub fn is_whole(&self) -> bool {
-        self.0.lock().end == End::Finished
     }
 }
 

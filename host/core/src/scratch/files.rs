@@ -85,21 +85,20 @@ impl Spool {
     }
 }
 
-/// A complete file in scratch. It is not open, so any number of them may wait. Dropping or opening it removes its name.
+/// A complete file in scratch. It is not open, so any number of them may wait. Dropping it removes it; the disk frees the bytes
+/// when nobody reads them any more.
 #[derive(Debug)]
 pub struct TempFile {
     path: TempPath,
-    charge: Arc<Charge>,
+    _charge: Arc<Charge>,
 }
 
 impl TempFile {
     pub(super) fn new(path: TempPath, charge: Arc<Charge>) -> Self {
-        Self { path, charge }
-    }
-
-    /// Charges `bytes` more for it.
-    pub(super) fn charge(&self, bytes: u64) -> Result<(), ScratchFull> {
-        self.charge.add(bytes)
+        Self {
+            path,
+            _charge: charge,
+        }
     }
 
     /// Where it lies. The file is there as long as this value is.
@@ -107,11 +106,16 @@ impl TempFile {
         &self.path
     }
 
-    /// Opens it for reading and removes its name. The disk frees the bytes when the handle is closed: drop the charge then.
+    /// Opens it for reading. It counts against scratch until this value is dropped: keep it until all is read.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(self) -> io::Result<(File, Arc<Charge>)> {
-        Ok((File::open(&self.path)?, self.charge))
+    pub fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// Takes it out of scratch: the path, which still removes it when dropped.
+    pub fn take_out(self) -> TempPath {
+        self.path
     }
 }

@@ -1,7 +1,7 @@
 //! The private folder of a job.
 //!
-//! Promise: the folder holds no more bytes than the job may hold. It is removed with the job, however the job ends, and
-//! whatever a plugin has made in it. The removal runs on a thread that may block. Only a killed process leaves its folder behind: it lies in the host's scratch folder
+//! Promise: the folder holds no more bytes than the job may hold. It is made when something is put into it first, as most jobs
+//! put nothing there. It is removed with the job, however the job ends, and whatever a plugin has made in it. The removal runs on a thread that may block. Only a killed process leaves its folder behind: it lies in the host's scratch folder
 //! under a name that begins with `forebay-job-`, and [`sweep`] removes it when a host is started there later.
 
 mod files;
@@ -11,8 +11,9 @@ mod removal;
 mod sweep;
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub use files::{BLOCK, Spool, TempFile};
 pub use folder_lock::{LOCK, PREFIX, is_scratch};
@@ -20,8 +21,11 @@ pub use quota::{Charge, ScratchFull};
 pub use removal::{Removal, ScratchFolder};
 pub use sweep::{owner, sweep};
 
+use crate::mutex::lock;
 use folder_lock::lock_folder;
 use quota::Budget;
+use tempfile::TempPath;
+use tokio::sync::watch;
 
 /// The scratch of a job. Clones share it, and the last one to be dropped removes it.
 #[derive(Debug, Clone)]
@@ -29,35 +33,36 @@ pub struct Scratch(Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    folder: ScratchFolder,
+    parent: PathBuf,
+    /// None as long as nothing was put into it.
+    folder: Mutex<Option<ScratchFolder>>,
+    /// How many files were adopted. Each gets a name that no file had before.
+    adopted: AtomicU64,
     budget: Arc<Budget>,
+    /// Dropped when the folder is removed, or when there was none until the end.
+    gone: watch::Sender<()>,
 }
 
 impl Scratch {
-    /// Makes a new folder in `parent` that may hold `limit` bytes at a time.
-    ///
-    /// # Errors
-    /// When the folder cannot be made.
-    pub fn new(parent: &Path, limit: u64) -> io::Result<Self> {
+    /// Scratch that may hold `limit` bytes at a time. Its folder is made in `parent`, which must be there by then.
+    pub fn new(parent: &Path, limit: u64) -> Self {
         Self::within(parent, Budget::new(limit))
     }
 
-    /// Makes a folder for a job that is part of this one. Both share one limit.
-    ///
-    /// # Errors
-    /// When the folder cannot be made.
-    pub fn for_part(&self) -> io::Result<Self> {
-        let parent = self.path().parent().unwrap_or(Path::new("."));
-        Self::within(parent, self.0.budget.clone())
+    /// Scratch for a job that is part of this one, with a folder of its own. Both share one limit.
+    #[must_use]
+    pub fn for_part(&self) -> Self {
+        Self::within(&self.0.parent, self.0.budget.clone())
     }
 
-    fn within(parent: &Path, budget: Arc<Budget>) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let lock = lock_folder(folder.path())?;
-        Ok(Self(Arc::new(Inner {
-            folder: ScratchFolder::new(folder.keep(), Some(lock), None),
+    fn within(parent: &Path, budget: Arc<Budget>) -> Self {
+        Self(Arc::new(Inner {
+            parent: parent.to_owned(),
+            folder: Mutex::default(),
+            adopted: AtomicU64::new(0),
             budget,
-        })))
+            gone: watch::Sender::new(()),
+        }))
     }
 
     /// Makes a subfolder, which is removed when dropped, and the charge for its contents.
@@ -65,8 +70,8 @@ impl Scratch {
     /// # Errors
     /// When the folder cannot be made.
     pub fn folder(&self) -> io::Result<(ScratchFolder, Arc<Charge>)> {
-        let folder = tempfile::tempdir_in(self.path())?;
-        let folder = ScratchFolder::new(folder.keep(), None, Some(self.clone()));
+        let folder = tempfile::tempdir_in(self.path()?)?.keep();
+        let folder = ScratchFolder::new(folder, None, Some(self.clone()), watch::Sender::new(()));
         Ok((folder, self.charge()))
     }
 
@@ -75,7 +80,11 @@ impl Scratch {
     /// # Errors
     /// When the file cannot be made, or scratch is full ([`ScratchFull::within`] tells).
     pub fn file(&self) -> io::Result<(Spool, TempFile)> {
-        let (file, path) = tempfile::NamedTempFile::new_in(self.path())?.into_parts();
+        let mut builder = tempfile::Builder::new();
+        // It may become a file of the user, with the permissions that any new file has. Nobody else enters the folder.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let (file, path) = builder.tempfile_in(self.path()?)?.into_parts();
         let charge = self.charge();
         charge.add(BLOCK).map_err(ScratchFull::into_io)?;
         Ok((
@@ -84,24 +93,48 @@ impl Scratch {
         ))
     }
 
-    /// Moves a file of `bytes` bytes, which lies on the same file system, into scratch.
+    /// Moves a file of `bytes` bytes, which lies on the same file system, into scratch. It is not copied.
     ///
     /// # Errors
     /// When it cannot be moved, or scratch is full.
     pub fn adopt(&self, path: &Path, bytes: u64) -> io::Result<TempFile> {
-        let (_, adopted) = self.file()?;
-        adopted.charge(bytes).map_err(ScratchFull::into_io)?;
-        std::fs::rename(path, adopted.path())?;
-        Ok(adopted)
+        let charge = self.charge();
+        let all = bytes.saturating_add(BLOCK);
+        charge.add(all).map_err(ScratchFull::into_io)?;
+        let number = self.0.adopted.fetch_add(1, Ordering::Relaxed);
+        let place = self.path()?.join(format!("adopted-{number}"));
+        std::fs::rename(path, &place)?;
+        Ok(TempFile::new(TempPath::try_from_path(place)?, charge))
     }
 
     /// Tells when the folder is removed, after the last clone was dropped.
     pub fn removal(&self) -> Removal {
-        self.0.folder.removal(Arc::downgrade(&self.0))
+        Removal::new(Arc::downgrade(&self.0), self.0.gone.subscribe())
     }
 
-    fn path(&self) -> &Path {
-        self.0.folder.path()
+    /// The path of the folder, which is made if there is none yet.
+    fn path(&self) -> io::Result<PathBuf> {
+        let Inner {
+            parent,
+            folder,
+            gone,
+            ..
+        } = &*self.0;
+        let mut folder = lock(folder);
+        let made = match &mut *folder {
+            Some(made) => made,
+            none => {
+                let new = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+                let held = lock_folder(new.path())?;
+                none.insert(ScratchFolder::new(
+                    new.keep(),
+                    Some(held),
+                    None,
+                    gone.clone(),
+                ))
+            }
+        };
+        Ok(made.path().to_owned())
     }
 
     fn charge(&self) -> Arc<Charge> {
@@ -118,9 +151,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn the_folder_is_made_on_first_use_and_its_removal_can_be_waited_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let count = || parent.path().read_dir().unwrap().count();
+        let unused = Scratch::new(parent.path(), 10);
+        let (part, removal) = (unused.for_part(), unused.removal());
+        drop((unused, part));
+        removal.wait().await;
+        let used = Scratch::new(parent.path(), 1 << 20);
+        let (other, removal) = (used.clone(), used.removal());
+        assert_eq!(count(), 0);
+        let file = used.file().unwrap();
+        assert_eq!(count(), 1);
+        let second = other.file().unwrap();
+        assert_eq!(count(), 1, "both lie in one folder");
+        drop((used, other, file, second));
+        removal.wait().await;
+        assert_eq!(count(), 0);
+    }
+
+    #[tokio::test]
     async fn what_is_written_is_charged_and_given_back() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(parent.path(), 2 * BLOCK + 10).unwrap();
+        let scratch = Scratch::new(parent.path(), 2 * BLOCK + 10);
         let is_full = |error: io::Error| ScratchFull::within(&error).is_some();
         let (spool, first) = scratch.file().unwrap();
         spool.append(Bytes::from_static(b"12345678")).await.unwrap();
@@ -128,12 +181,12 @@ mod tests {
         assert!(is_full(
             spool.append(Bytes::from_static(b"abc")).await.unwrap_err()
         ));
-        let (opened, charge) = first.open().unwrap();
+        let opened = first.open().unwrap();
         assert!(
             is_full(scratch.file().unwrap_err()),
             "it is still there to be read"
         );
-        drop((opened, charge, second));
+        drop((opened, first, second));
         let (spool, _third) = scratch.file().unwrap();
         let all = vec![0; BLOCK as usize + 10];
         spool.append(all.into()).await.unwrap();
@@ -142,7 +195,7 @@ mod tests {
             "an empty file takes room, too"
         );
         assert!(
-            is_full(scratch.for_part().unwrap().file().unwrap_err()),
+            is_full(scratch.for_part().file().unwrap_err()),
             "here as well"
         );
     }

@@ -19,7 +19,7 @@ pub struct ScratchFolder(Option<Contents>);
 struct Contents {
     path: PathBuf,
     /// Dropped when the folder is removed.
-    gone: watch::Sender<()>,
+    _gone: watch::Sender<()>,
     /// Tells other processes that the folder is in use.
     _lock: Option<File>,
     /// The scratch that contains this folder. It is removed later than this folder.
@@ -27,10 +27,16 @@ struct Contents {
 }
 
 impl ScratchFolder {
-    pub(super) fn new(path: PathBuf, lock: Option<File>, parent: Option<Scratch>) -> Self {
+    /// `gone` is dropped when the folder is removed.
+    pub(super) fn new(
+        path: PathBuf,
+        lock: Option<File>,
+        parent: Option<Scratch>,
+        gone: watch::Sender<()>,
+    ) -> Self {
         Self(Some(Contents {
             path,
-            gone: watch::Sender::new(()),
+            _gone: gone,
             _lock: lock,
             _parent: parent,
         }))
@@ -42,13 +48,6 @@ impl ScratchFolder {
             Some(contents) => &contents.path,
             // Only while it is dropped.
             None => Path::new(""),
-        }
-    }
-
-    pub(super) fn removal(&self, scratch: Weak<Inner>) -> Removal {
-        Removal {
-            scratch,
-            gone: self.0.as_ref().map(|contents| contents.gone.subscribe()),
         }
     }
 }
@@ -75,19 +74,21 @@ impl Drop for Contents {
 #[derive(Debug)]
 pub struct Removal {
     scratch: Weak<Inner>,
-    gone: Option<watch::Receiver<()>>,
+    gone: watch::Receiver<()>,
 }
 
 impl Removal {
+    pub(super) fn new(scratch: Weak<Inner>, gone: watch::Receiver<()>) -> Self {
+        Self { scratch, gone }
+    }
+
     /// Waits for the removal. Returns at once if somebody still uses the folder.
-    pub async fn wait(self) {
+    pub async fn wait(mut self) {
         if self.scratch.strong_count() > 0 {
             return;
         }
-        if let Some(mut gone) = self.gone {
-            // Nothing is ever sent. The sender is dropped when the folder is removed.
-            while gone.changed().await.is_ok() {}
-        }
+        // Nothing is ever sent. The sender is dropped when the folder is removed.
+        while self.gone.changed().await.is_ok() {}
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn a_folder_goes_however_deep_it_is() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(parent.path(), 10).unwrap();
+        let scratch = Scratch::new(parent.path(), 10);
         let (folder, _charge) = scratch.folder().unwrap();
         // Deeper than any path can name: trees are put into each other from below.
         let below = folder.path().join("below");

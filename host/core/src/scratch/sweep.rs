@@ -68,7 +68,8 @@ mod tests {
     fn what_a_killed_process_left_is_removed_and_nothing_else() {
         let parent = tempfile::tempdir().unwrap();
         let at = |name: &str| parent.path().join(name);
-        let running = Scratch::new(parent.path(), 10).unwrap();
+        let scratch = Scratch::new(parent.path(), 10);
+        let running = scratch.path().unwrap();
         let named = |name: &str| at(&format!("{PREFIX}{name}"));
         for (folder, lock) in [
             (named("old"), true),
@@ -84,17 +85,12 @@ mod tests {
         }
         let hour_ago = SystemTime::now() - Duration::from_secs(3600);
         let aged = [named("old"), named("not-ours"), at("other-old")];
-        for folder in aged.into_iter().chain([running.path().to_owned()]) {
+        for folder in aged.into_iter().chain([running.clone()]) {
             File::open(folder).unwrap().set_modified(hour_ago).unwrap();
         }
         sweep(parent.path()).unwrap();
         assert!(!named("old").exists());
-        for kept in [
-            named("new"),
-            named("not-ours"),
-            at("other-old"),
-            running.path().to_owned(),
-        ] {
+        for kept in [named("new"), named("not-ours"), at("other-old"), running] {
             assert!(kept.exists(), "{}", kept.display());
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forebay_core::FileInfo;
 use forebay_core::channel::Content;
 use forebay_core::replay::ReplayableFile;
+use forebay_core::scratch::TempFile;
 
 use super::stage_run::StageRun;
 
@@ -27,6 +28,8 @@ pub(super) struct Origin {
     pub(super) declared: Option<String>,
     /// The source itself, if it can be re-read and no stage has changed it.
     pub(super) replay: Option<Arc<ReplayableFile>>,
+    /// The file in scratch that holds the bytes, if they lie there.
+    pub(super) stored: Option<Arc<TempFile>>,
     /// Its position among the outputs of each stage so far. A report lists files in this order, whichever is finished
     /// first.
     pub(super) place: Vec<usize>,

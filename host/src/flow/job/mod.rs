@@ -7,6 +7,7 @@
 mod abort_on_drop;
 mod cancel;
 mod error;
+mod feed;
 mod in_flight;
 mod outputs;
 #[cfg(feature = "journal")]

@@ -5,17 +5,20 @@
 //! never blocked by one of its own outputs. The end of a file is passed on without a permit, so permits are always
 //! returned and nothing waits forever.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use forebay_core::FileInfo;
-use forebay_core::channel::{Sender, channel};
+use forebay_core::channel::{Content, Pull, Pulled, Sender};
+use forebay_core::disk::FileReader;
+use forebay_core::media;
 use forebay_core::scratch::{Scratch, TempFile};
-use forebay_core::{disk, media};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::abort_on_drop::AbortOnDrop;
+use super::feed::Feed;
 use super::in_flight::{InFlight, Origin};
 use super::outputs::Outputs;
 use super::run::{Permit, Run};
@@ -51,43 +54,31 @@ impl Run {
             Some(parent) => parent.for_part(),
             None => Scratch::new(&self.host.scratch, self.pipeline.limits().scratch_bytes),
         };
-        let scratch = match scratch {
-            Ok(scratch) => scratch,
-            Err(reason) => return self.fail(Error::scratch(file, reason)),
-        };
         self.results().scratch_removal = Some(scratch.removal());
         let opened = match source.open().await {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::Source { file, reason }),
         };
-        let (sender, content) = channel(self.host.budget());
         let info = FileInfo {
             name: file.clone(),
             media_type: media::UNKNOWN.into(),
             size: opened.size,
         };
-        let ending = content.ending();
+        let origin = Origin {
+            replay: opened.replay(),
+            declared,
+            ..Origin::default()
+        };
+        let (content, feed) = Feed::new(opened, &self);
         let in_flight = InFlight {
             info,
             content,
-            origin: Origin {
-                replay: opened.replay(),
-                declared,
-                ..Origin::default()
-            },
+            origin,
         };
-        let pump = {
-            let (observer, chunk) = (self.observer.clone(), self.host.chunk);
-            tokio::spawn(opened.pump(chunk, sender, move |bytes| observer(Event::Read(bytes))))
-        };
-        let pump = AbortOnDrop(pump);
         self.clone()
             .advance(in_flight, 0, Arc::new(permit), scratch)
             .await;
-        // If the source is still open, nothing reads it any more, and its next byte may never arrive.
-        if !ending.is_open()
-            && let Err(reason) = pump.wait().await
-        {
+        if let Some(reason) = feed.fault().await {
             self.fail(Error::Source { file, reason });
         }
     }
@@ -196,6 +187,7 @@ impl Run {
         origin.trail.push(stage_run.clone());
         origin.came_from = Some(info.media_type.clone());
         origin.replay = None;
+        origin.stored = None;
         let mut outputs = Outputs::new(
             self.clone(),
             origin,
@@ -284,6 +276,7 @@ impl Run {
                 content,
                 scratch,
                 replay: origin.replay,
+                stored: origin.stored,
                 #[cfg(feature = "journal")]
                 journal: self
                     .journal
@@ -350,21 +343,35 @@ impl Run {
         permit: Arc<Permit>,
         scratch: Scratch,
     ) {
-        let (opened, charge) = match stored.open() {
+        let opened = match stored.open() {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::scratch(file.info.name, reason)),
         };
         let name = file.info.name.clone();
-        let (sender, content) = channel(self.host.budget());
-        file.content = content;
         let (size, chunk) = (file.info.size, self.host.chunk);
-        let pump = AbortOnDrop(tokio::spawn(async move {
-            let _until_it_is_read = charge;
-            disk::pump(opened, None, size, chunk, sender, |_| {}).await
-        }));
+        let reader = FileReader::new(opened, None, size, chunk);
+        let stored = Arc::new(stored);
+        let (content, fault) = Content::pulled(Stored {
+            reader,
+            _file: stored.clone(),
+        });
+        file.content = content;
+        file.origin.stored = Some(stored);
         self.clone().advance(file, at, permit, scratch).await;
-        if let Err(reason) = pump.wait().await {
+        if let Some(reason) = fault.take() {
             self.fail(Error::scratch(name, reason));
         }
+    }
+}
+
+/// A file in scratch, which is kept until it is read.
+struct Stored {
+    reader: FileReader,
+    _file: Arc<TempFile>,
+}
+
+impl Pull for Stored {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
+        self.reader.poll_next(cx)
     }
 }

@@ -2,15 +2,20 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::claims::{Claims, Replace};
+use super::claims::{Claim, Claims, Replace};
 use super::part::{self, Part};
 use super::{Delivered, Outgoing, Sink, SinkError};
 use crate::flow::place::Place;
+use forebay_core::channel::{Content, Interrupted};
 use forebay_core::disk::{self, WriteError};
+use forebay_core::scratch::TempFile;
 
 /// A folder as a sink. A file gets its name there only when it is complete.
 ///
@@ -166,41 +171,104 @@ impl Sink for Folder {
         let Some(claim) = claim else {
             return Err(SinkError::Taken(target));
         };
-        let (folder, place) = (self.clone(), target.clone());
-        let (claim, part) = off_thread(move || {
-            folder.sweep();
-            // This check avoids reading a file that is already known to be refused. The delivery checks again.
-            claim.check(&place, &folder.replace)?;
-            let part = Part::new(&folder.path).map_err(|error| folder.io(error))?;
-            Ok((claim, part))
-        })
-        .await?;
+        let mut delivery = Delivery {
+            folder: self.clone(),
+            claim,
+            target: target.clone(),
+            stored: file.stored.take(),
+        };
         let mut hash = Sha256::new();
-        let progress = file.progress.clone();
-        let written = part.write(&mut file.content, |piece| {
+        let mut each = |piece: &Bytes| {
             hash.update(piece);
-            progress.sent(piece.len() as u64);
-        });
-        let (part, size) = written.await.map_err(|error| match error {
-            WriteError::Interrupted => SinkError::Interrupted,
-            WriteError::Io(reason) => self.io(reason),
-        })?;
-        let (replace, place) = (self.replace.clone(), target.clone());
-        let (durable, folder) = (self.durable, self.clone());
-        off_thread(move || {
-            let part = part.durable(durable).map_err(|error| folder.io(error))?;
-            claim.deliver(part, &place, &replace)?;
-            if durable {
-                folder.sync().map_err(|error| folder.io(error))?;
+            file.progress.sent(piece.len() as u64);
+        };
+        let size = if is_short(&mut file.content).await? {
+            let (mut pieces, mut size) = (Vec::new(), 0);
+            while let Some(piece) = file.content.next().await? {
+                each(&piece);
+                size += piece.len() as u64;
+                pieces.push(piece);
             }
-            Ok(())
-        })
-        .await?;
+            off_thread(move || {
+                let mut part = delivery.begin()?;
+                part.write_short(&pieces)
+                    .map_err(|error| delivery.folder.io(error))?;
+                delivery.end(part)
+            })
+            .await?;
+            size
+        } else {
+            let (delivery, part) = off_thread(move || {
+                let part = delivery.begin()?;
+                Ok((delivery, part))
+            })
+            .await?;
+            let written = part.write(&mut file.content, each).await;
+            let (part, size) = written.map_err(|error| match error {
+                WriteError::Interrupted => SinkError::Interrupted,
+                WriteError::Io(reason) => self.io(reason),
+            })?;
+            off_thread(move || delivery.end(part)).await?;
+            size
+        };
         Ok(Delivered {
             size,
             sha256: Some(hex::encode(hash.finalize())),
             place: Place::File { path: target },
         })
+    }
+}
+
+/// How long to wait for more of a file before it is written: with all of a short one, a thread for the disk is needed once.
+const MORE: Duration = Duration::from_millis(20);
+
+/// Whether all of a content is there, and is so short that it is written at once.
+async fn is_short(content: &mut Content) -> Result<bool, Interrupted> {
+    match tokio::time::timeout(MORE, content.read_ahead(disk::BATCH)).await {
+        Ok(ended) => ended,
+        Err(_) => Ok(false),
+    }
+}
+
+/// A file on its way into a folder. All that it does may wait for the disk.
+struct Delivery {
+    folder: Folder,
+    claim: Claim,
+    target: PathBuf,
+    stored: Option<Arc<TempFile>>,
+}
+
+impl Delivery {
+    /// Begins the file. One that is already known to be refused is not written: the end checks again.
+    fn begin(&mut self) -> Result<Part, SinkError> {
+        let folder = &self.folder;
+        folder.sweep();
+        self.claim.check(&self.target, &folder.replace)?;
+        let failed = |error| folder.io(error);
+        if let Some(stored) = self.stored.take()
+            && let Some(part) = Part::stored(stored, &folder.path).map_err(failed)?
+        {
+            return Ok(part);
+        }
+        Part::new(&folder.path).map_err(failed)
+    }
+
+    /// Gives it its name.
+    fn end(self, part: Part) -> Result<(), SinkError> {
+        let Self {
+            folder,
+            claim,
+            target,
+            ..
+        } = self;
+        let part = part
+            .durable(folder.durable)
+            .map_err(|error| folder.io(error))?;
+        claim.deliver(part, &target, &folder.replace)?;
+        if folder.durable {
+            folder.sync().map_err(|error| folder.io(error))?;
+        }
+        Ok(())
     }
 }
 
@@ -222,9 +290,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::fs;
-    use std::sync::Arc;
 
-    use bytes::Bytes;
     use tempfile::TempDir;
 
     use super::*;
@@ -245,8 +311,9 @@ mod tests {
             },
             place: Vec::new(),
             content,
-            scratch: Scratch::new(scratch.path(), 0).unwrap(),
+            scratch: Scratch::new(scratch.path(), 0),
             replay: None,
+            stored: None,
             journal: None,
             progress: Progress::new(Arc::new(|_| {}), 1),
         };

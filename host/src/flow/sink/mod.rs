@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use forebay_core::FileInfo;
 use forebay_core::channel::Content;
 use forebay_core::replay::ReplayableFile;
-use forebay_core::scratch::Scratch;
+use forebay_core::scratch::{Scratch, TempFile};
 
 use super::event::Progress;
 use super::place::Place;
@@ -103,6 +103,8 @@ pub struct Outgoing {
     pub(crate) scratch: Scratch,
     /// The same bytes as a re-readable file, if they can be re-read.
     pub(crate) replay: Option<Arc<ReplayableFile>>,
+    /// The file in scratch that holds these bytes, if they lie there. Whoever has read the content to its end may have it.
+    pub(crate) stored: Option<Arc<TempFile>>,
     /// What earlier runs did with this file.
     #[cfg(feature = "journal")]
     pub(crate) journal: Option<super::journal::FileJournal>,

@@ -3,18 +3,22 @@
 //! Promise: nothing of the file is visible under the final name before it is complete. On Linux it has no name at all
 //! until then, so that a killed process leaves nothing. On other systems, and if the file system does not support this,
 //! its name is `.forebay-*.part` until then. A later run removes what a killed process left.
+//!
+//! A file that lies in scratch on the same file system is moved from there. It is not written again.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tempfile::TempPath;
 
 use forebay_core::channel::Content;
 use forebay_core::disk::{self, WriteError};
-use forebay_core::scratch::owner;
+use forebay_core::scratch::{TempFile, owner};
+use forebay_core::stamp::Stamp;
 
 const PREFIX: &str = ".forebay-";
 const SUFFIX: &str = ".part";
@@ -29,8 +33,30 @@ pub(super) struct Part {
     file: File,
     /// Its temporary name, if it has one.
     name: Option<TempPath>,
+    /// The file in scratch that it is. Its bytes are there already.
+    stored: Option<Box<Stored>>,
     /// Whether the bytes are on the disk itself before the file gets its name.
     durable: bool,
+}
+
+/// A file in scratch that becomes the part.
+#[derive(Debug)]
+struct Stored {
+    file: Arc<TempFile>,
+    /// Its bytes must be those of that moment.
+    since: Option<Stamp>,
+}
+
+impl Stored {
+    /// Its path, as a part's name. None if somebody still reads it by this path.
+    fn take_out(self, file: &File) -> io::Result<Option<TempPath>> {
+        if let (Some(since), Some(now)) = (self.since, Stamp::of(&file.metadata()?)) {
+            now.check_since(&since)?;
+        }
+        // A plugin may have set another time. It is a new file for the user.
+        file.set_modified(SystemTime::now())?;
+        Ok(Arc::into_inner(self.file).map(TempFile::take_out))
+    }
 }
 
 impl Part {
@@ -53,8 +79,37 @@ impl Part {
         Self {
             file,
             name,
+            stored: None,
             durable: false,
         }
+    }
+
+    /// Takes a file in scratch, if it can be moved into the folder: nothing else is the same file, and both lie on one file
+    /// system.
+    #[cfg(unix)]
+    pub(super) fn stored(stored: Arc<TempFile>, folder: &Path) -> io::Result<Option<Self>> {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let file = stored.open()?;
+        let metadata = file.metadata()?;
+        if metadata.nlink() != 1 || metadata.dev() != folder.metadata()?.dev() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            file,
+            name: None,
+            stored: Some(Box::new(Stored {
+                file: stored,
+                since: Stamp::of(&metadata),
+            })),
+            durable: false,
+        }))
+    }
+
+    /// Other systems do not tell whether two files lie on one file system.
+    #[cfg(not(unix))]
+    pub(super) fn stored(_: Arc<TempFile>, _: &Path) -> io::Result<Option<Self>> {
+        Ok(None)
     }
 
     /// Writes the bytes to the disk itself, if this is wanted.
@@ -70,10 +125,29 @@ impl Part {
     pub(super) async fn write(
         self,
         content: &mut Content,
-        each: impl FnMut(&Bytes),
+        mut each: impl FnMut(&Bytes),
     ) -> Result<(Self, u64), WriteError> {
+        if self.stored.is_some() {
+            let mut size = 0;
+            while let Some(piece) = content.next().await? {
+                each(&piece);
+                size += piece.len() as u64;
+            }
+            return Ok((self, size));
+        }
         let (file, size) = disk::write(content, self.file, each).await?;
         Ok((Self { file, ..self }, size))
+    }
+
+    /// Writes all of a short content. Blocks.
+    pub(super) fn write_short(&mut self, pieces: &[Bytes]) -> io::Result<()> {
+        if self.stored.is_some() {
+            return Ok(());
+        }
+        for piece in pieces {
+            self.file.write_all(piece)?;
+        }
+        Ok(())
     }
 
     /// Gives the file its name. An existing file of that name stays, which is an error of the kind `AlreadyExists`. The
@@ -82,25 +156,33 @@ impl Part {
         let Self {
             file,
             name,
+            stored,
             durable,
         } = self;
         let part = |file, name| Self {
             file,
             name,
+            stored: None,
             durable,
         };
+        let copied = |file| match copy(&file, target).and_then(|copied| copied.durable(durable)) {
+            Ok(copied) => copied.name(target),
+            Err(error) => Err((error, part(file, None))),
+        };
+        let name = match stored.map(|stored| stored.take_out(&file)) {
+            None => name,
+            Some(Ok(Some(name))) => Some(name),
+            Some(Ok(None)) => return copied(file),
+            Some(Err(error)) => return Err((error, part(file, None))),
+        };
         match name {
-            Some(name) => name
-                .persist_noclobber(target)
-                .map_err(|failed| (failed.error, part(file, Some(failed.path)))),
+            Some(name) => match name.persist_noclobber(target) {
+                // Such as two places where one file system is mounted.
+                Err(failed) if failed.error.kind() == io::ErrorKind::CrossesDevices => copied(file),
+                named => named.map_err(|failed| (failed.error, part(file, Some(failed.path)))),
+            },
             None => match unnamed::link(&file, target) {
-                Err(error) if unnamed::has_no_link(&error) => {
-                    let copied = copy(&file, target).and_then(|copied| copied.durable(durable));
-                    match copied {
-                        Ok(copied) => copied.name(target),
-                        Err(error) => Err((error, part(file, None))),
-                    }
-                }
+                Err(error) if unnamed::has_no_link(&error) => copied(file),
                 linked => linked.map_err(|error| (error, part(file, None))),
             },
         }
@@ -278,9 +360,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::fs;
-    use std::io::Write as _;
-    use std::time::SystemTime;
 
+    use forebay_core::scratch::Scratch;
     use tempfile::TempDir;
 
     use super::*;
@@ -292,6 +373,65 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_in_scratch_is_moved_unless_something_else_is_the_same_file() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+        let folder = TempDir::new().unwrap();
+        let scratch = Scratch::new(folder.path(), 1 << 20);
+        let (target, by_hand) = (folder.path().join("target"), folder.path().join("by-hand"));
+        fs::write(&by_hand, "x").unwrap();
+        let stored = async || {
+            let (spool, stored) = scratch.file().unwrap();
+            spool.append(Bytes::from_static(b"bytes")).await.unwrap();
+            File::open(stored.path())
+                .unwrap()
+                .set_modified(SystemTime::UNIX_EPOCH)
+                .unwrap();
+            Arc::new(stored)
+        };
+        let file = stored().await;
+        let inode = file.path().metadata().unwrap().ino();
+        let part = Part::stored(file, folder.path()).unwrap().unwrap();
+        part.name(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"bytes");
+        let metadata = target.metadata().unwrap();
+        assert_eq!(metadata.ino(), inode);
+        assert_eq!(
+            metadata.permissions().mode(),
+            by_hand.metadata().unwrap().permissions().mode()
+        );
+        assert!(metadata.modified().unwrap().elapsed().unwrap() < Duration::from_secs(3600));
+
+        // An older file is replaced only when that is wanted, and a part that is dropped leaves nothing.
+        let part = Part::stored(stored().await, folder.path())
+            .unwrap()
+            .unwrap();
+        let (error, part) = part.name(&by_hand).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        part.replace(&by_hand).unwrap();
+        assert_eq!(fs::read(&by_hand).unwrap(), b"bytes");
+        drop(Part::stored(stored().await, folder.path()).unwrap());
+
+        let file = stored().await;
+        let held = file.clone();
+        let part = Part::stored(file, folder.path()).unwrap().unwrap();
+        let copied = folder.path().join("copied");
+        part.name(&copied).unwrap();
+        assert_eq!(fs::read(&copied).unwrap(), b"bytes");
+        assert_eq!(
+            fs::read(held.path()).unwrap(),
+            b"bytes",
+            "it is still there for others"
+        );
+
+        let linked = stored().await;
+        fs::hard_link(linked.path(), folder.path().join("link")).unwrap();
+        assert!(Part::stored(linked, folder.path()).unwrap().is_none());
+        drop((held, scratch));
     }
 
     #[test]

@@ -15,9 +15,9 @@ use forebay_core::media;
 use forebay_core::stamp::Stamp;
 use tokio::io::AsyncRead;
 
-pub(crate) use opened::Opened;
+pub(crate) use opened::{Input, Opened};
 
-use opened::{Input, OpenedFile, open_file};
+use opened::{OpenedFile, Stored, Stream, open_file};
 #[cfg(feature = "journal")]
 pub(crate) use state::SourceState;
 
@@ -112,24 +112,28 @@ impl Source {
                 })
                 .await
                 .map_err(io::Error::other)??;
-                Opened {
-                    size: size.or(regular.map(|(length, _)| length)),
-                    input: Input::File(file),
-                    path: regular.map(|_| path),
-                    stamp: since.or(regular.map(|(_, stamp)| stamp)),
+                match regular {
+                    Some((length, stamp)) => Opened {
+                        size: size.or(Some(length)),
+                        input: Input::Stored(Stored::File {
+                            file,
+                            path,
+                            stamp: since.unwrap_or(stamp),
+                        }),
+                    },
+                    None => Opened {
+                        size,
+                        input: Input::Stream(Stream::File(file)),
+                    },
                 }
             }
             Kind::Bytes(bytes) => Opened {
                 size,
-                input: Input::Bytes(bytes),
-                path: None,
-                stamp: None,
+                input: Input::Stored(Stored::Bytes(bytes)),
             },
             Kind::Reader(reader) => Opened {
                 size,
-                input: Input::Reader(reader),
-                path: None,
-                stamp: None,
+                input: Input::Stream(Stream::Reader(reader)),
             },
         })
     }

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use forebay_core::FileInfo;
 use forebay_core::buffers::Blocks;
-use forebay_core::channel::Sender;
-use forebay_core::disk::{self, LEAST_READ, Length};
+use forebay_core::channel::{Content, Fault, Pull, Pulled, Sender};
+use forebay_core::disk::{self, FileReader, LEAST_READ, Length};
 use forebay_core::replay::ReplayableFile;
 use forebay_core::stamp::Stamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -17,16 +18,32 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// A source that is ready to be read.
 pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
-    pub(super) input: Input,
-    /// The path, for a regular file.
-    pub(super) path: Option<PathBuf>,
-    /// What the file was like when it was opened, for a regular file.
-    pub(super) stamp: Option<Stamp>,
+    pub(crate) input: Input,
 }
 
-pub(super) enum Input {
-    File(File),
+/// Where the bytes are.
+pub(crate) enum Input {
+    /// At hand: the task that wants them reads them.
+    Stored(Stored),
+    /// They arrive when they do: a task of their own waits for them.
+    Stream(Stream),
+}
+
+/// Bytes that are all there.
+pub(crate) enum Stored {
+    /// A regular file, and what it was like when it was opened.
+    File {
+        file: File,
+        path: PathBuf,
+        stamp: Stamp,
+    },
     Bytes(Bytes),
+}
+
+/// Bytes that arrive over time.
+pub(crate) enum Stream {
+    /// A pipe or a device.
+    File(File),
     Reader(Box<dyn AsyncRead + Send + Unpin>),
 }
 
@@ -37,57 +54,114 @@ impl Opened {
             size: Some(self.size?),
             ..FileInfo::default()
         };
-        Some(Arc::new(match (&self.input, &self.path) {
-            (Input::Bytes(bytes), _) => ReplayableFile::memory(info, vec![bytes.clone()]),
-            (_, Some(path)) => ReplayableFile::path(info, path.clone()).unchanged_since(self.stamp),
-            _ => return None,
+        let Input::Stored(stored) = &self.input else {
+            return None;
+        };
+        Some(Arc::new(match stored {
+            Stored::Bytes(bytes) => ReplayableFile::memory(info, vec![bytes.clone()]),
+            Stored::File { path, stamp, .. } => {
+                ReplayableFile::path(info, path.clone()).unchanged_since(Some(*stamp))
+            }
         }))
     }
+}
 
+impl Stored {
+    /// The content, which is read when it is asked for, at most `chunk` bytes at a time. `each` is called with the number of
+    /// bytes in each chunk.
+    pub(crate) fn content(
+        self,
+        size: Option<u64>,
+        chunk: usize,
+        each: impl FnMut(u64) + Send + 'static,
+    ) -> (Content, Fault) {
+        match self {
+            Self::File { file, stamp, .. } => {
+                let reader = FileReader::new(file, Some(stamp), size, chunk);
+                Content::pulled(Told { reader, each })
+            }
+            Self::Bytes(bytes) => {
+                let length = Length::new(size);
+                let reader = Pieces {
+                    bytes,
+                    chunk,
+                    length,
+                };
+                Content::pulled(Told { reader, each })
+            }
+        }
+    }
+}
+
+/// Tells how many bytes are read.
+struct Told<R, F> {
+    reader: R,
+    each: F,
+}
+
+impl<R: Pull, F: FnMut(u64) + Send> Pull for Told<R, F> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
+        let pulled = std::task::ready!(self.reader.poll_next(cx))?;
+        if !pulled.piece.is_empty() {
+            (self.each)(pulled.piece.len() as u64);
+        }
+        Poll::Ready(Ok(pulled))
+    }
+}
+
+/// Bytes in memory, a piece at a time.
+struct Pieces {
+    bytes: Bytes,
+    chunk: usize,
+    length: Length,
+}
+
+impl Pull for Pieces {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
+        let piece = self.bytes.split_to(self.chunk.min(self.bytes.len()));
+        self.length.add(piece.len())?;
+        let last = self.bytes.is_empty();
+        if last {
+            self.length.end()?;
+        }
+        Poll::Ready(Ok(Pulled { piece, last }))
+    }
+}
+
+impl Stream {
     /// Sends everything in chunks of at most `chunk` bytes. `each` is called with the number of bytes in each chunk.
     pub(crate) async fn pump(
         self,
+        size: Option<u64>,
         chunk: usize,
         mut sender: Sender,
         mut each: impl FnMut(u64),
     ) -> io::Result<()> {
-        let mut length = Length::new(self.size);
-        match self.input {
-            Input::File(file) => {
-                let told = |piece: &Bytes| each(piece.len() as u64);
-                return disk::pump(file, self.stamp, self.size, chunk, sender, told).await;
+        let mut reader = match self {
+            Self::File(file) => {
+                let reader = FileReader::new(file, None, size, chunk);
+                return disk::pump(reader, sender, |piece| each(piece.len() as u64)).await;
             }
-            Input::Bytes(mut bytes) => {
-                while !bytes.is_empty() {
-                    let piece = bytes.split_to(chunk.min(bytes.len()));
-                    length.add(piece.len())?;
-                    each(piece.len() as u64);
-                    if sender.send(piece).await.is_err() {
-                        return Ok(());
-                    }
-                }
+            Self::Reader(reader) => reader,
+        };
+        let (mut length, mut blocks) = (Length::new(size), Blocks::default());
+        loop {
+            if std::future::poll_fn(|cx| sender.poll_ready(cx))
+                .await
+                .is_err()
+            {
+                return Ok(());
             }
-            Input::Reader(mut reader) => {
-                let mut blocks = Blocks::default();
-                loop {
-                    if std::future::poll_fn(|cx| sender.poll_ready(cx))
-                        .await
-                        .is_err()
-                    {
-                        return Ok(());
-                    }
-                    let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
-                    let room = block.capacity().min(chunk);
-                    let count = (&mut reader).take(room as u64).read_buf(&mut block).await?;
-                    if count == 0 {
-                        break;
-                    }
-                    length.add(count)?;
-                    each(count as u64);
-                    sender.push(block.split().freeze());
-                    blocks.keep(block);
-                }
+            let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
+            let room = block.capacity().min(chunk);
+            let count = (&mut reader).take(room as u64).read_buf(&mut block).await?;
+            if count == 0 {
+                break;
             }
+            length.add(count)?;
+            each(count as u64);
+            sender.push(block.split().freeze());
+            blocks.keep(block);
         }
         length.end()?;
         sender.finish();

@@ -8,7 +8,7 @@ use forebay_core::replay::{self, ReplayableFile};
 use forebay_core::scratch::Scratch;
 use forebay_core::{DEFAULT_CHUNK, FileInfo, media};
 
-use super::opened::{Input, Opened, OpenedFile, open_file};
+use super::opened::{OpenedFile, Stream, open_file};
 use super::{Kind, Source};
 
 impl Source {
@@ -44,7 +44,7 @@ impl Source {
                 size: Some(size),
             }
         };
-        let opened = match kind {
+        let stream = match kind {
             Kind::Bytes(bytes) => {
                 Length::exact(size, bytes.len() as u64)?;
                 let info = info(&bytes, bytes.len() as u64);
@@ -70,22 +70,12 @@ impl Source {
                     let file = ReplayableFile::path(info(&head, length), path);
                     return Ok(file.unchanged_since(since.or(Some(stamp))));
                 }
-                Opened {
-                    size,
-                    input: Input::File(file),
-                    path: None,
-                    stamp: None,
-                }
+                Stream::File(file)
             }
-            Kind::Reader(reader) => Opened {
-                size,
-                input: Input::Reader(reader),
-                path: None,
-                stamp: None,
-            },
+            Kind::Reader(reader) => Stream::Reader(reader),
         };
         let (sender, mut content) = channel(DEFAULT_CHUNK);
-        let pump = tokio::spawn(opened.pump(DEFAULT_CHUNK, sender, |_| {}));
+        let pump = tokio::spawn(stream.pump(size, DEFAULT_CHUNK, sender, |_| {}));
         let written = async {
             let head = content.peek(media::SNIFF_LEN).await?;
             ReplayableFile::spool(scratch, info(&head, 0), Vec::new(), &mut content).await

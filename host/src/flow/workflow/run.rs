@@ -105,8 +105,7 @@ impl WorkflowJob {
         let started = Instant::now();
         let _last_to_go = self.assets.under_way();
         let most = self.workflow.job_limits().scratch_bytes;
-        let scratch = Scratch::new(&self.host.scratch, most)
-            .map_err(|reason| Error::scratch(self.workflow.name().to_owned(), reason))?;
+        let scratch = Scratch::new(&self.host.scratch, most);
         let inputs = self.take_in(&scratch).await?;
         let session = Arc::new(Session::new(
             self.host,

@@ -121,11 +121,14 @@ impl Drop for Writer {
         let file = std::mem::replace(&mut self.file, Err(ErrorCode::Io)).map(|_| ());
         match self.task.take() {
             // The plugin hears of its end when the last write is through.
-            Some(task) => drop(tokio::spawn(async move {
-                let last = ended(task.await);
-                let _ = done.send(file.and(last));
-                drop(permit);
-            })),
+            Some(task) => {
+                let written = self.written.clone();
+                drop(tokio::spawn(async move {
+                    let last = ended(task.await);
+                    let _ = done.send(file.and(last));
+                    drop((permit, written));
+                }));
+            }
             // Nobody listens when the plugin does not ask how it went.
             None => drop(done.send(file)),
         }

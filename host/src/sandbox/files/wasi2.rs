@@ -78,9 +78,10 @@ impl View<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let inner = self.inner.table.delete(stream)?;
         let counted: DynOutputStream = Box::new(Counted {
-            inner,
+            inner: Some(inner),
             space,
             written: self.written.clone(),
+            busy: false,
         });
         Ok(self.inner.table.push(counted)?)
     }
@@ -381,9 +382,12 @@ fn type_of(kind: FileType) -> DescriptorType {
 
 /// A stream into a file that counts what is written.
 struct Counted {
-    inner: DynOutputStream,
+    /// None only while it is dropped.
+    inner: Option<DynOutputStream>,
     space: Space,
     written: Written,
+    /// Whether a write may have begun that has not ended.
+    busy: bool,
 }
 
 impl Counted {
@@ -391,12 +395,18 @@ impl Counted {
         let counted = self.written.add_bytes(self.space, bytes as u64);
         counted.map_err(|limit| StreamError::Trap(limit.into()))
     }
+
+    fn inner(&mut self) -> StreamResult<&mut DynOutputStream> {
+        self.inner.as_mut().ok_or(StreamError::Closed)
+    }
 }
 
 #[async_trait::async_trait]
 impl Pollable for Counted {
     async fn ready(&mut self) {
-        self.inner.ready().await;
+        if let Some(inner) = &mut self.inner {
+            inner.ready().await;
+        }
     }
 }
 
@@ -404,23 +414,48 @@ impl Pollable for Counted {
 impl OutputStream for Counted {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.count(bytes.len())?;
-        self.inner.write(bytes)
+        self.busy = true;
+        self.inner()?.write(bytes)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.inner.flush()
+        self.inner()?.flush()
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        self.inner.check_write()
+        let room = self.inner()?.check_write()?;
+        // There is room only when the write before has ended.
+        self.busy &= room == 0;
+        Ok(room)
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.count(bytes.len())?;
-        self.inner.blocking_write_and_flush(bytes).await
+        self.busy = true;
+        let written = self.inner()?.blocking_write_and_flush(bytes).await;
+        self.busy = false;
+        written
     }
 
     async fn cancel(&mut self) {
-        self.inner.cancel().await;
+        if let Some(inner) = &mut self.inner {
+            inner.cancel().await;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take().filter(|_| self.busy) else {
+            return;
+        };
+        // What a plugin has written is in the file, though it did not wait for that.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let written = self.written.clone();
+            drop(runtime.spawn(async move {
+                inner.ready().await;
+                drop((inner, written));
+            }));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use forebay_core::mutex::lock;
 use forebay_core::scratch::{BLOCK, Charge};
+use tokio::sync::watch;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 
@@ -38,6 +39,8 @@ struct Inner {
     taken: Arc<AtomicU64>,
     /// What the output folder holds of the job's scratch.
     charge: Mutex<Option<Arc<Charge>>>,
+    /// Dropped with the last clone.
+    gone: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +60,16 @@ impl Written {
             limits: limits.clone(),
             taken: taken.clone(),
             charge: Mutex::default(),
+            gone: watch::Sender::new(()),
         }))
+    }
+
+    /// Waits until nothing is written any more: until all clones are dropped. A write that the plugin has begun and not
+    /// waited for has a clone of its own.
+    pub(crate) fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut gone = self.0.gone.subscribe();
+        // Nothing is ever sent.
+        async move { while gone.changed().await.is_ok() {} }
     }
 
     /// Charges what is written to the output folder to the job's scratch, too.

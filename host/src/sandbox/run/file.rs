@@ -75,6 +75,7 @@ pub(super) async fn run(
         .taken
         .store(size, std::sync::atomic::Ordering::Relaxed);
     state.written.charge(charge.clone());
+    let idle = state.written.idle();
     let tally = state.tally.clone();
     let input = bindings::FileInfo {
         name: info.name.clone(),
@@ -96,7 +97,9 @@ pub(super) async fn run(
     let named = calls.await?.map_err(PluginError::from)?;
     let mut usage = guest.usage();
     drop(guest);
-    let left = stage.limits.wall_clock.saturating_sub(started.elapsed());
+    let left = || stage.limits.wall_clock.saturating_sub(started.elapsed());
+    let late = |_| Exceeded::WallClock(stage.limits.wall_clock);
+    tokio::time::timeout(left(), idle).await.map_err(late)?;
     let pick_up = PickUp {
         folder: output_dir,
         input_name: info.name,
@@ -107,9 +110,9 @@ pub(super) async fn run(
     };
     // What it left may be much to look at.
     let picked = tokio::task::spawn_blocking(move || pick_up.all(named, &charge));
-    let picked = tokio::time::timeout(left, picked).await;
+    let picked = tokio::time::timeout(left(), picked).await;
     let stored = picked
-        .map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))?
+        .map_err(late)?
         .map_err(|error| StageCause::Host(error.to_string()))??;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
     Ok(Done {

@@ -1,14 +1,18 @@
-//! Reads and writes files on blocking threads, a chunk at a time and without a copy in between.
+//! Reads and writes files, a chunk at a time and without a copy in between. What has to wait for a disk does it on a blocking
+//! thread.
+
+mod reader;
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use tokio::task::JoinHandle;
 
-use crate::buffers::Blocks;
-use crate::channel::{Content, Interrupted, Sender};
-use crate::stamp::Stamp;
+use crate::channel::{Content, Interrupted, Pull as _, Pulled, Sender};
+
+pub use reader::FileReader;
 
 /// Why a content could not be written to disk.
 #[derive(Debug)]
@@ -31,30 +35,57 @@ impl From<io::Error> for WriteError {
     }
 }
 
-/// Bytes that are written at a time, where as many are ready.
-const BATCH: usize = 1 << 20;
+/// Bytes that are written at a time, where as many are ready: 1 MiB.
+pub const BATCH: usize = 1 << 20;
 
-/// Writes all of `content` to `file` and returns the number of bytes. `each` is called with every chunk.
+/// Writes all of `content` to `file` and returns the number of bytes. `each` is called with every chunk, while it is written.
 ///
 /// # Errors
 /// When the content is interrupted, or the disk does not take it.
 pub async fn write(
     content: &mut Content,
-    mut file: File,
+    file: File,
     mut each: impl FnMut(&Bytes),
 ) -> Result<(File, u64), WriteError> {
-    let mut size = 0;
+    let (mut size, mut writing) = (0, Writing::Idle(file));
     loop {
         let pieces = batch(content).await?;
+        let file = writing.done().await?;
         if pieces.is_empty() {
             return Ok((file, size));
         }
+        writing = Writing::start(file, pieces.clone());
         for piece in &pieces {
             each(piece);
             size += piece.len() as u64;
         }
-        file = append(move || Ok(file), pieces).await?;
     }
+}
+
+/// A file, and what is written to it on a blocking thread.
+enum Writing {
+    Idle(File),
+    Busy(JoinHandle<io::Result<File>>),
+}
+
+impl Writing {
+    fn start(file: File, pieces: Vec<Bytes>) -> Self {
+        Self::Busy(tokio::task::spawn_blocking(|| write_all(file, pieces)))
+    }
+
+    async fn done(self) -> io::Result<File> {
+        match self {
+            Self::Idle(file) => Ok(file),
+            Self::Busy(task) => task.await.map_err(io::Error::other)?,
+        }
+    }
+}
+
+fn write_all(mut file: File, pieces: Vec<Bytes>) -> io::Result<File> {
+    for piece in pieces {
+        file.write_all(&piece)?;
+    }
+    Ok(file)
 }
 
 /// The next chunks: as many as are ready, up to 1 MiB. Empty once the content has ended.
@@ -84,36 +115,19 @@ pub async fn append(
     open: impl FnOnce() -> io::Result<File> + Send + 'static,
     pieces: Vec<Bytes>,
 ) -> io::Result<File> {
-    off_thread(move || {
-        let mut file = open()?;
-        for piece in pieces {
-            file.write_all(&piece)?;
-        }
-        Ok(file)
-    })
-    .await
+    off_thread(move || write_all(open()?, pieces)).await
 }
 
-/// Sends a whole file, `chunk` bytes at a time. It finishes the channel only if the file has as many bytes as `expected`.
-/// Returns early and without an error when the receiver was dropped. `each` is called with every chunk.
-///
-/// `since` is the file's stamp from an earlier moment, if its bytes must be those of that moment. Without it they must be
-/// those of now.
+/// Sends all that a reader gives, and finishes the channel only if that is whole. Returns early and without an error when the
+/// receiver was dropped. `each` is called with every chunk.
 ///
 /// # Errors
-/// When the file cannot be read, has another length than expected, or was changed in the meantime
-/// ([`SourceChanged`](crate::stamp::SourceChanged)). Then the channel is not finished.
+/// Those of the reader. Then the channel is not finished.
 pub async fn pump(
-    mut file: File,
-    since: Option<Stamp>,
-    expected: Option<u64>,
-    chunk: usize,
+    mut reader: FileReader,
     mut sender: Sender,
     mut each: impl FnMut(&Bytes),
 ) -> io::Result<()> {
-    let mut length = Length::new(expected);
-    let mut blocks = Blocks::default();
-    let mut since = since.map(Some);
     loop {
         if std::future::poll_fn(|cx| sender.poll_ready(cx))
             .await
@@ -121,36 +135,16 @@ pub async fn pump(
         {
             return Ok(());
         }
-        let mut block = blocks.take(LEAST_READ.min(chunk), chunk);
-        let piece;
-        (file, block, piece, since) = off_thread(move || {
-            let before = match since {
-                Some(before) => before,
-                None => Stamp::of(&file.metadata()?),
-            };
-            block.resize(block.capacity().min(chunk), 0);
-            let count = file.read(&mut block)?;
-            if count == 0
-                && let (Some(before), Some(now)) = (before, Stamp::of(&file.metadata()?))
-            {
-                now.check_since(&before)?;
-            }
-            let piece = block.split_to(count).freeze();
-            block.clear();
-            Ok((file, block, piece, Some(before)))
-        })
-        .await?;
-        blocks.keep(block);
-        if piece.is_empty() {
-            break;
+        let Pulled { piece, last } = std::future::poll_fn(|cx| reader.poll_next(cx)).await?;
+        if !piece.is_empty() {
+            each(&piece);
+            sender.push(piece);
         }
-        length.add(piece.len())?;
-        each(&piece);
-        sender.push(piece);
+        if last {
+            sender.finish();
+            return Ok(());
+        }
     }
-    length.end()?;
-    sender.finish();
-    Ok(())
 }
 
 /// The least room, in bytes, that is worth a read. Short reads share one buffer while it has this much room.
@@ -180,6 +174,21 @@ impl Length {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Whether all that was announced has come. False if nothing was announced.
+    pub fn is_reached(&self) -> bool {
+        self.announced == Some(self.count)
+    }
+
+    /// How many bytes to read next: `most`, or fewer if fewer are left, but one at least.
+    pub fn next(&self, most: usize) -> usize {
+        let left = self
+            .announced
+            .map_or(u64::MAX, |all| all.saturating_sub(self.count));
+        usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .clamp(1, most.max(1))
     }
 
     /// Checks a length that is known at once.
