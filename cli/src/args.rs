@@ -266,17 +266,16 @@ pub(crate) struct Service {
     #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
     pub(crate) base_url: Option<String>,
 
+    /// Allow the API key to be sent to this host over plain http; may be given several times
+    ///
+    /// Everybody on the way to the host can read the key and the files. HOST is a name or an address, without a port.
+    /// This machine needs no permission. `allow_http` in your config.toml is a list of such hosts.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_http: Vec<String>,
+
     /// From the settings.
     #[arg(skip)]
     pub(crate) key: Option<KeySource>,
-}
-
-impl Service {
-    pub(crate) fn base_url(&self) -> &str {
-        self.base_url
-            .as_deref()
-            .unwrap_or(forebay::assets::DEFAULT_BASE_URL)
-    }
 }
 
 #[derive(Debug, Parser)]

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             workflow: last.as_ref(),
             to: match &args.out {
                 None => To::Assets {
-                    base_url: args.common.service.base_url().to_owned(),
+                    base_url: service::base_url(&args.common.service)?,
                 },
                 Some(_) if to_stdout => To::Stdout,
                 Some(path) => To::Folder {
@@ -121,7 +121,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
             pipeline: &Pipeline::builder("upload").build()?,
             workflow: None,
             to: To::Assets {
-                base_url: args.common.service.base_url().to_owned(),
+                base_url: service::base_url(&args.common.service)?,
             },
         };
         return plan.show(&args.common);
