@@ -2,13 +2,36 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 
 use crate::buffers::Blocks;
 use crate::channel::{Content, Interrupted, Sender};
-use crate::stamp::Stamp;
+use crate::stamp::{SourceChanged, Stamp};
+
+/// Opens a file for reading and never waits: not for the writer of a pipe, nor for the carrier of a line. Reading a pipe or
+/// a device that has no bytes yet fails with [`io::ErrorKind::WouldBlock`].
+///
+/// # Errors
+/// When the file cannot be opened.
+#[cfg(unix)]
+pub fn open(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    // `NOCTTY`: a terminal does not become the one that controls this process.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// When the file cannot be opened.
+#[cfg(not(unix))]
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
 
 /// Why a content could not be written to disk.
 #[derive(Debug)]
@@ -131,9 +154,12 @@ pub async fn pump(
             block.resize(block.capacity().min(chunk), 0);
             let count = file.read(&mut block)?;
             if count == 0
-                && let (Some(before), Some(now)) = (before, Stamp::of(&file.metadata()?))
+                && let Some(before) = before
             {
-                now.check_since(&before)?;
+                // A pipe or a device in the place of the file has no stamp.
+                let now = Stamp::of(&file.metadata()?);
+                now.ok_or_else(|| SourceChanged.into_io())?
+                    .check_since(&before)?;
             }
             let piece = block.split_to(count).freeze();
             block.clear();

@@ -14,6 +14,8 @@ use forebay_core::replay::ReplayableFile;
 use forebay_core::stamp::Stamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::pipe;
+
 /// A source that is ready to be read.
 pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
@@ -102,9 +104,19 @@ pub(super) struct OpenedFile {
     pub(super) regular: Option<(u64, Stamp)>,
 }
 
-/// Opens a file.
+impl OpenedFile {
+    /// The file as what is read. Must be called within a runtime, which waits for the bytes of pipes and devices.
+    pub(super) fn into_input(self) -> io::Result<Input> {
+        match self.regular {
+            Some(_) => Ok(Input::File(self.file)),
+            None => pipe::input(self.file),
+        }
+    }
+}
+
+/// Opens a file, and never waits for it.
 pub(super) fn open_file(path: &Path) -> io::Result<OpenedFile> {
-    let file = File::open(path)?;
+    let file = disk::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -8,7 +8,7 @@ use forebay_core::replay::{self, ReplayableFile};
 use forebay_core::scratch::Scratch;
 use forebay_core::{DEFAULT_CHUNK, FileInfo, media};
 
-use super::opened::{Input, Opened, OpenedFile, open_file};
+use super::opened::{Input, Opened, open_file};
 use super::{Kind, Source};
 
 impl Source {
@@ -52,27 +52,25 @@ impl Source {
             }
             Kind::Path(path, since) => {
                 let opening = path.clone();
-                let (file, regular, head) = tokio::task::spawn_blocking(move || {
-                    let OpenedFile { mut file, regular } = open_file(&opening)?;
+                let (opened, head) = tokio::task::spawn_blocking(move || {
+                    let opened = open_file(&opening)?;
                     let mut head = Vec::new();
-                    if regular.is_some() {
+                    if opened.regular.is_some() {
                         let least = media::SNIFF_LEN as u64;
-                        io::Read::by_ref(&mut file)
-                            .take(least)
-                            .read_to_end(&mut head)?;
+                        (&opened.file).take(least).read_to_end(&mut head)?;
                     }
-                    Ok::<_, io::Error>((file, regular, head))
+                    Ok::<_, io::Error>((opened, head))
                 })
                 .await
                 .map_err(io::Error::other)??;
-                if let Some((length, stamp)) = regular {
+                if let Some((length, stamp)) = opened.regular {
                     Length::exact(size, length)?;
                     let file = ReplayableFile::path(info(&head, length), path);
                     return Ok(file.unchanged_since(since.or(Some(stamp))));
                 }
                 Opened {
                     size,
-                    input: Input::File(file),
+                    input: opened.into_input()?,
                     path: None,
                     stamp: None,
                 }
