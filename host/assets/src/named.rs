@@ -33,24 +33,26 @@ impl<'a> Named<'a> {
     /// [`AssetsError::Request`] with the field that is wrong, or `type`.
     pub fn of(fields: &'a Map<String, Value>) -> Option<Result<Self, AssetsError>> {
         let kind = fields.get("type")?.as_str()?;
-        let (known, read): (&[&str], fn(&'a Map<String, Value>) -> _) = match kind {
-            "asset_id" => (&["asset_id"], asset),
-            "url" => (&["url"], url),
-            "base64" => (&["media_type", "data"], bytes),
+        let known: &[&str] = match kind {
+            "asset_id" => &["asset_id"],
+            "url" => &["url"],
+            "base64" => &["media_type", "data"],
             _ => return None,
         };
         let unknown = fields
             .keys()
             .find(|name| *name != "type" && !known.contains(&name.as_str()));
-        Some(match unknown {
-            Some(name) => Err(wrong(
+        Some(match (unknown, kind) {
+            (Some(name), _) => Err(wrong(
                 "type",
                 &format!(
                     "a file input of type {kind} has no field `{}`",
                     tidy(name, 80)
                 ),
             )),
-            None => read(fields),
+            (None, "asset_id") => asset(fields),
+            (None, "url") => url(fields),
+            (None, _) => bytes(fields),
         })
     }
 }
