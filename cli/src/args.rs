@@ -107,14 +107,22 @@ pub(crate) struct RunArgs {
     /// A workflow: a plugin that gets all inputs at once, or all outputs of the stages, and decides itself what to
     /// transform and upload
     ///
-    /// Its result, a JSON document, is written to standard output. It may upload and make file inputs, and it may run
-    /// the bundled plugins by their own names. Its uploads are kept only if it succeeds.
+    /// Its result, a JSON document, is written to standard output. It may upload and name what it uploads in its result,
+    /// and it may run the bundled plugins by their own names. Its uploads are kept only if it succeeds.
     #[arg(short, long, value_name = "PLUGIN[:key=value,…]", requires = "upload")]
     pub(crate) workflow: Option<String>,
 
     /// Let the workflow run another stage, or a bundled plugin with your own config, under this name
     #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
     pub(crate) lend: Vec<String>,
+
+    /// Take the result of the workflow as it is, whatever files it names
+    ///
+    /// Without it, a result ends the run if it names a file that the workflow may not name: an asset that is neither of
+    /// this run nor granted (`assets`), or a URL of a host that is not granted (`url_hosts`). Whoever posts an unchecked
+    /// result lets the plugin decide what the service fetches, and from where.
+    #[arg(long, requires = "upload")]
+    pub(crate) raw: bool,
 
     /// Run only plugins that are in forebay.lock with the same digest; the lock is next to the pipeline file or in the
     /// current folder
@@ -266,17 +274,16 @@ pub(crate) struct Service {
     #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
     pub(crate) base_url: Option<String>,
 
+    /// Allow the API key to be sent to this host over plain http; may be given several times
+    ///
+    /// Everybody on the way to the host can read the key and the files. HOST is a name or an address, without a port.
+    /// This machine needs no permission. `allow_http` in your config.toml is a list of such hosts.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_http: Vec<String>,
+
     /// From the settings.
     #[arg(skip)]
     pub(crate) key: Option<KeySource>,
-}
-
-impl Service {
-    pub(crate) fn base_url(&self) -> &str {
-        self.base_url
-            .as_deref()
-            .unwrap_or(forebay::assets::DEFAULT_BASE_URL)
-    }
 }
 
 #[derive(Debug, Parser)]

@@ -79,7 +79,12 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     } else {
         descriptor.produces.join(", ")
     };
-    if plugin.world() != World::Workflow {
+    if plugin.world() == World::Workflow {
+        say!(
+            "gives     JSON. The files that it names are of its run or granted (`assets`, `url_hosts`);"
+        );
+        say!("          `forebay run --raw` takes it unchecked");
+    } else {
         say!("gives     {gives}");
     }
     config::tell(descriptor.config_schema.as_ref());

@@ -47,6 +47,7 @@ mod signals;
 mod stage_arg;
 mod stdout;
 mod stop;
+mod streams;
 mod summary;
 mod timeline;
 mod usage_in_pipeline;

@@ -247,6 +247,9 @@ impl Plan<'_> {
             grants_in_words(workflow.grants())
                 .iter()
                 .for_each(|words| say!("    {}", one_line(words)));
+            if workflow.is_raw() {
+                say!("    its result is taken as it is, whatever files it names (--raw)");
+            }
             for line in wrap(&limits_in_words(workflow.limits()), 96) {
                 say!("    {line}");
             }
@@ -302,6 +305,7 @@ impl Plan<'_> {
                     "plugin": workflow.plugin().name(),
                     "digest": workflow.plugin().digest(),
                     "grants": workflow.grants(),
+                    "raw_result": workflow.is_raw(),
                     "limits": workflow.limits(),
                     "lent": lent,
                 }),

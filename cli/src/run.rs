@@ -43,20 +43,25 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         Grants::none()
     };
     let (pipeline, last) = match (&args.pipeline, &args.workflow) {
-        (Some(file), _) => from_file(&mut plugins, file, args.deterministic).await?,
+        (Some(file), _) => from_file(&mut plugins, file, &args).await?,
         (None, None) => (
             from_stages(&mut plugins, &args.stages, &grants).await?,
             None,
         ),
         (None, Some(text)) => {
             let pipeline = from_stages(&mut plugins, &args.stages, &grants).await?;
-            let workflow = workflow::from_arg(&mut plugins, text, &args.lend, &grants).await?;
+            let workflow =
+                workflow::from_arg(&mut plugins, text, &args.lend, &grants, args.raw).await?;
             (pipeline, Some(workflow))
         }
     };
     ensure!(
         args.upload || last.is_none(),
         "a workflow uploads what it makes itself: give -u in place of -o"
+    );
+    ensure!(
+        !args.raw || last.is_some(),
+        "--raw is for the result of a workflow, and this run has none"
     );
     ensure!(
         args.upload || args.common.journal.is_none(),
@@ -80,7 +85,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             workflow: last.as_ref(),
             to: match &args.out {
                 None => To::Assets {
-                    base_url: args.common.service.base_url().to_owned(),
+                    base_url: service::base_url(&args.common.service)?,
                 },
                 Some(_) if to_stdout => To::Stdout,
                 Some(path) => To::Folder {
@@ -121,7 +126,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
             pipeline: &Pipeline::builder("upload").build()?,
             workflow: None,
             to: To::Assets {
-                base_url: args.common.service.base_url().to_owned(),
+                base_url: service::base_url(&args.common.service)?,
             },
         };
         return plan.show(&args.common);
@@ -144,14 +149,14 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
 async fn from_file(
     plugins: &mut Plugins,
     reference: &str,
-    deterministic: bool,
+    args: &RunArgs,
 ) -> Result<(Pipeline, Option<Workflow>)> {
     let (path, name) = pipeline_reference::split(reference);
     let file = settings::read_pipelines(Path::new(path))?;
     let spec = file.pipeline(name);
     let mut spec = spec.with_context(|| path.to_owned())?.clone();
     let path = format!("{path}: pipeline {}", spec.name);
-    if deterministic {
+    if args.deterministic {
         spec = spec.deterministic();
     }
     let limits = spec.limits.clone();
@@ -164,7 +169,7 @@ async fn from_file(
     let pipeline = pipeline.build().with_context(|| path.clone())?;
     let last = match spec.workflow {
         Some(spec) => {
-            let workflow = workflow::from_spec(plugins, spec, limits).await;
+            let workflow = workflow::from_spec(plugins, spec, limits, args.raw).await;
             Some(workflow.with_context(|| path.clone())?)
         }
         None => None,

@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
@@ -15,8 +17,11 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::args::Common;
 use crate::inputs::{Expanded, Input, PassedOver, Problem, Walk, expand};
-use crate::stop;
 use crate::summary::count;
+use crate::{stop, streams};
+
+/// How often a list that does not come is left, if the run is asked to end.
+const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Flags that select files.
 #[derive(Debug, Args)]
@@ -81,13 +86,12 @@ pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
     let selection = &common.selection;
     let filter = Filter::new(selection)?;
     let mut named = common.inputs.clone();
-    if let Some(list) = &selection.files_from {
-        ensure!(
-            list != Path::new("-") || !named.contains(&"-".into()),
-            "--files-from - and the input - both read standard input"
-        );
+    let list = selection.files_from.as_deref();
+    streams::check_stdin(&named, list)?;
+    if let Some(list) = list {
         let listed = read_list(list, selection.null);
         named.extend(listed.with_context(|| format!("--files-from {}", list.display()))?);
+        streams::check_stdin(&named, Some(list))?;
     }
     let own = own.iter().copied();
     let own = own.chain(common.report.as_deref());
@@ -114,6 +118,9 @@ pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
         });
     }
     inputs.retain(|input| filter.takes(input));
+    // In folders pipes are passed over.
+    let named = inputs.iter().filter(|input| input.beneath == Path::new(""));
+    streams::check_pipes(named.map(|input| input.path.as_path()))?;
     let left_out: Vec<String> = filter
         .left_out()
         .into_iter()
@@ -262,14 +269,34 @@ impl Pattern {
     }
 }
 
+/// Reads a file that may be a pipe or a terminal, on which nobody may ever write. Returns nothing if the run is asked to end
+/// meanwhile.
+fn read_unless_stopped(list: &Path) -> std::io::Result<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    let list = list.to_owned();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = if list == Path::new("-") {
+            std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        } else {
+            std::fs::read(list)
+        };
+        // Nobody waits for it if the run was asked to end.
+        let _ = sender.send(read);
+    });
+    loop {
+        match receiver.recv_timeout(STOP_CHECK) {
+            Ok(read) => return read,
+            Err(RecvTimeoutError::Timeout) if stop::reason().is_none() => {}
+            Err(_) => return Ok(Vec::new()),
+        }
+    }
+}
+
 /// Reads the names in a list.
 fn read_list(list: &Path, null: bool) -> Result<Vec<PathBuf>> {
-    let mut bytes = Vec::new();
-    if list == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes)?;
-    } else {
-        bytes = std::fs::read(list)?;
-    }
+    let bytes = read_unless_stopped(list)?;
     ensure!(
         null || !bytes.contains(&0),
         "there are NUL characters in the list; --null reads such a list"

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use forebay::Assets;
-use forebay::assets::AssetsBuilder;
+use forebay::assets::{AssetsBuilder, AssetsError, DEFAULT_BASE_URL};
 
 use crate::args::{Common, Service};
 use crate::key;
@@ -42,13 +42,45 @@ fn connect_with(
     pipeline: Option<&str>,
     options: impl FnOnce(AssetsBuilder) -> AssetsBuilder,
 ) -> Result<Assets> {
-    let key = key::find(service.key.as_ref())?;
-    let mut assets = options(Assets::builder().api_key(key).base_url(service.base_url()));
+    let mut assets = options(builder(service));
     if let Some(name) = pipeline {
         assets = assets.pipeline(name);
     }
-    let assets = assets.build()?;
+    // Before a command is run that prints the key.
+    assets.check_base_url().map_err(in_words)?;
+    let key = key::find(service.key.as_ref())?;
+    let assets = assets.api_key(key).build().map_err(in_words)?;
     Ok(CLIENT.get_or_init(|| assets).clone())
+}
+
+/// The base URL, if a client would take it. No key is needed.
+pub(crate) fn base_url(service: &Service) -> Result<String> {
+    builder(service).check_base_url().map_err(in_words)?;
+    Ok(named(service).trim().to_owned())
+}
+
+fn builder(service: &Service) -> AssetsBuilder {
+    let builder = Assets::builder().base_url(named(service));
+    let allowed = service.allow_http.iter();
+    allowed.fold(builder, |builder, host| builder.allow_http(host))
+}
+
+/// The base URL that was named, or else the service's own.
+fn named(service: &Service) -> &str {
+    service.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL)
+}
+
+/// An error with the flag or the setting that mends it.
+fn in_words(error: AssetsError) -> Error {
+    match &error {
+        AssetsError::PlainHttp { host, .. } => anyhow!(
+            "{error}: `--allow-http {host}`, or `allow_http = [\"{host}\"]` in your config.toml"
+        ),
+        AssetsError::Setup(problem) if problem.starts_with("base URL") => anyhow!(
+            "{error}. It comes from --base-url, HEYGEN_BASE_URL or `base_url` in your config.toml"
+        ),
+        _ => error.into(),
+    }
 }
 
 /// Waits up to half a minute until cancelled uploads are removed from the service. Returns whether they all are, or could

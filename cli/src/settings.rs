@@ -30,6 +30,7 @@ pub(crate) const MAX_JOBS: u16 = 256;
 #[serde(deny_unknown_fields)]
 struct Text {
     base_url: Option<String>,
+    allow_http: Option<Vec<String>>,
     key_file: Option<PathBuf>,
     key_command: Option<Vec<String>>,
     jobs: Option<u16>,
@@ -41,6 +42,7 @@ struct Text {
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     base_url: Option<String>,
+    allow_http: Vec<String>,
     key: Option<KeySource>,
     jobs: Option<u16>,
     /// The files that have pipelines, with the names of these.
@@ -76,6 +78,7 @@ impl Settings {
         let text = parse(&shown, text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         self.base_url = text.base_url;
+        self.allow_http = text.allow_http.unwrap_or_default();
         self.key = match (text.key_file, text.key_command) {
             (Some(_), Some(_)) => bail!("{shown}: give either `key_file` or `key_command`"),
             (Some(file), None) => Some(KeySource::file(folder, file)),
@@ -99,6 +102,7 @@ impl Settings {
         let text = parse(&shown, text)?;
         let own = [
             ("base_url", text.base_url.is_some()),
+            ("allow_http", text.allow_http.is_some()),
             ("key_file", text.key_file.is_some()),
             ("key_command", text.key_command.is_some()),
         ];
@@ -185,6 +189,7 @@ pub(crate) fn apply(command: &mut Command, named: Option<&Path>) -> Result<()> {
     let settings = Settings::read(named)?;
     if let Some(service) = service {
         service.base_url = service.base_url.take().or(settings.base_url.clone());
+        service.allow_http.extend(settings.allow_http.clone());
         service.key = settings.key.clone();
     }
     if let Some(jobs) = jobs {

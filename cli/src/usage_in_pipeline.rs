@@ -146,6 +146,14 @@ pub(crate) fn grants_in_words(grants: &Grants) -> Vec<String> {
     if grants.file_inputs {
         words.push("names files for requests to the service".into());
     }
+    if !grants.url_hosts.is_empty() {
+        let hosts: Vec<&str> = grants.url_hosts.iter().map(String::as_str).collect();
+        words.push(format!("lets the service fetch from {}", hosts.join(", ")));
+    }
+    if !grants.assets.is_empty() {
+        let ids: Vec<&str> = grants.assets.iter().map(String::as_str).collect();
+        words.push(format!("names the assets {}", ids.join(", ")));
+    }
     if words.is_empty() {
         words.push("nothing but the file that it is given".into());
     }

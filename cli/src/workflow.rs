@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use forebay::{
-    Assets, Error, Grants, JobLimits, Pipeline, Stage, Workflow, WorkflowReport, WorkflowSpec,
-    World,
+    Assets, Error, Grants, JobLimits, Pipeline, Stage, Workflow, WorkflowBuilder, WorkflowReport,
+    WorkflowSpec, World,
 };
 use serde_json::{Map, json};
 
@@ -26,9 +26,10 @@ pub(crate) async fn from_spec(
     plugins: &mut Plugins,
     spec: WorkflowSpec,
     limits: JobLimits,
+    raw: bool,
 ) -> Result<Workflow> {
     let plugin = plugins.load(&spec.plugin).await?;
-    let mut workflow = spec.workflow(&plugin).job_limits(limits);
+    let mut workflow = taken_raw(spec.workflow(&plugin).job_limits(limits), raw);
     for (name, stage) in spec.lend {
         let plugin = plugins.load(&stage.plugin).await?;
         workflow = workflow.lend(name, stage.stage(&plugin));
@@ -43,12 +44,14 @@ pub(crate) async fn from_arg(
     text: &str,
     lend: &[String],
     grants: &Grants,
+    raw: bool,
 ) -> Result<Workflow> {
     let arg = StageArg::parse(text)?;
     let plugin = plugins.load(&arg.plugin).await?;
     let mut workflow = Workflow::builder(plugin.name(), &plugin)
         .config(arg.config(plugin.descriptor().config_schema.as_ref())?)
         .grants(grants.clone().upload().direct_upload().file_inputs());
+    workflow = taken_raw(workflow, raw);
     for (name, _) in forebay_bundled::PLUGINS {
         if !plugins.may_lend(name) {
             continue;
@@ -71,6 +74,10 @@ pub(crate) async fn from_arg(
         workflow = workflow.lend(name, stage.grants(grants.clone()));
     }
     Ok(workflow.build()?)
+}
+
+fn taken_raw(workflow: WorkflowBuilder, raw: bool) -> WorkflowBuilder {
+    if raw { workflow.raw_result() } else { workflow }
 }
 
 /// Runs a workflow over all inputs, after the stages of `pipeline`.
@@ -200,5 +207,11 @@ fn tell(report: &WorkflowReport, progress: &Progress) {
     }
     for message in &report.messages {
         progress.note(&format!("{}: {message}", report.workflow));
+    }
+    if report.raw_result {
+        progress.note(&format!(
+            "{}: the files that its result names were not checked (--raw); look at them before you post it",
+            report.workflow
+        ));
     }
 }

@@ -98,7 +98,7 @@ pub use forebay_config_schema::ConfigSchema;
 pub use forebay_core::FileInfo;
 pub use forebay_core::channel::{Content, Interrupted};
 pub use host::{Host, HostBuilder};
-pub use sandbox::cause::{PluginError, StageCause, StageError};
+pub use sandbox::cause::{InputProblem, PluginError, StageCause, StageError};
 pub use sandbox::code::run_compiler;
 pub use sandbox::grants::{Clock, Grants, Random};
 pub use sandbox::limits::{Exceeded, JobLimits, Limits};

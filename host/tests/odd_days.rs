@@ -391,6 +391,7 @@ async fn a_proxy_that_is_not_there_is_named_without_its_password() {
     let assets = Assets::builder()
         .api_key("k")
         .base_url("http://api.example")
+        .allow_http("api.example")
         .retries(0, Duration::ZERO)
         .proxy(format!("http://user:password@127.0.0.1:{port}"))
         .build()

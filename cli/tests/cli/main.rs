@@ -21,6 +21,8 @@ mod measurements;
 mod media_types;
 mod messages;
 mod pipelines;
+#[cfg(target_os = "linux")]
+mod pipes;
 mod plans;
 mod refusals;
 #[cfg(unix)]

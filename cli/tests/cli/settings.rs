@@ -69,6 +69,83 @@ fn the_users_settings_say_where_to_and_with_which_key() {
     assert_eq!(refused.status.code(), Some(2));
 }
 
+#[test]
+fn the_key_goes_over_plain_http_only_where_that_is_allowed() {
+    let folder = TempDir::new().unwrap();
+    let address = "http://api.example:8080";
+    let with = |url: &str, args: &[&str]| {
+        let mut command = upload(folder.path());
+        command.env("HEYGEN_BASE_URL", url);
+        output(command, args)
+    };
+    // The key would be read by a command, and it is not run.
+    let own = |rest: &str| {
+        write_own(
+            folder.path(),
+            &format!("key_command = ['touch', 'ran']\n{rest}"),
+        );
+    };
+    own("");
+    let line = "forebay: base URL: the key would go over plain http to api.example, where others can read it; use an https \
+                address, or allow the host by name (`allow_http`): `--allow-http api.example`, or `allow_http = \
+                [\"api.example\"]` in your config.toml";
+    for args in [&["--dry-run"] as &[_], &["--allow-http", "example"], &[]] {
+        assert_refused(&with(address, args), 2, line);
+    }
+    let mut list = forebay(folder.path());
+    list.env("HEYGEN_BASE_URL", address);
+    assert_refused(&output(list, &["assets", "list"]), 2, line);
+    assert!(!names(folder.path()).contains(&"ran".to_owned()));
+
+    let planned = with(address, &["--dry-run", "--allow-http", "API.example"]);
+    assert_success(&planned);
+    own("allow_http = ['other.example', 'api.example']");
+    assert_success(&with(address, &["--dry-run"]));
+    assert_success(&with(
+        address,
+        &["--dry-run", "--allow-http", "third.example"],
+    ));
+    assert_refused(
+        &with(
+            "http://10.0.0.1",
+            &["--dry-run", "--allow-http", "10.0.0.1:80"],
+        ),
+        2,
+        "forebay: allow_http `10.0.0.1:80`: not a host; give its name or address without scheme and port, such as \
+         `api.example`",
+    );
+}
+
+#[test]
+fn a_base_url_that_cannot_be_used_is_told_and_no_secret_in_it() {
+    let folder = TempDir::new().unwrap();
+    for url in [
+        "",
+        " ",
+        "api.heygen.com",
+        "ftp://api.example",
+        "https://user:canary@api.example",
+        "https://user:canary@api.example:0x",
+        "https://api.example/?key=canary",
+        "https://api.example/#canary",
+    ] {
+        for args in [&["--dry-run"] as &[_], &["--dry-run", "--json"], &["-vvv"]] {
+            let mut command = upload(folder.path());
+            command
+                .env("HEYGEN_BASE_URL", url)
+                .env("HEYGEN_API_KEY", "any")
+                .env("FOREBAY_LOG", "trace");
+            let refused = output(command, args);
+            let told = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(2), "{told}");
+            assert_eq!(text(&refused.stdout), "");
+            assert!(told.contains("forebay: base URL"), "{told}");
+            assert!(told.contains("HEYGEN_BASE_URL"), "{told}");
+            assert!(!told.contains("canary"), "{told}");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_key_file_that_others_can_read_is_told() {
@@ -153,6 +230,7 @@ fn a_folders_file_decides_neither_about_the_key_nor_where_it_goes() {
         ("key_command", "key_command = ['touch', 'ran']"),
         ("key_file", "key_file = '/etc/hostname'"),
         ("base_url", "base_url = 'https://example.com'"),
+        ("allow_http", "allow_http = ['example.com']"),
     ] {
         fs::write(folder.path().join("forebay.toml"), setting).unwrap();
         for key in [false, true] {
@@ -296,7 +374,7 @@ fn a_file_that_is_wrong_is_told_with_what_it_may_hold() {
     let told = wrong("jobs = 2\nbase-url = 'x'\n");
     assert!(
         told.contains("config.toml: TOML parse error at line 2")
-            && told.contains("unknown field `base-url`, expected one of `base_url`, `key_file`, `key_command`, `jobs`, `pipelines`"),
+            && told.contains("unknown field `base-url`, expected one of `base_url`, `allow_http`, `key_file`, `key_command`, `jobs`, `pipelines`"),
         "{told}"
     );
     assert!(wrong("jobs = 0").contains("config.toml: `jobs` is 0; it is a number from 1 to 256\n"));

@@ -4,7 +4,9 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::{Emulator, assert_refused, assert_success, demo, forebay_with, json, names, text};
+use crate::{
+    Emulator, assert_failed, assert_refused, assert_success, demo, forebay_with, json, names, text,
+};
 
 /// One workflow that has all it needs, and one that was lent too little.
 const KIT: &str = r#"
@@ -98,4 +100,71 @@ fn a_workflow_takes_all_inputs_and_its_result_goes_to_standard_output() {
     let error = text(&output.stderr);
     assert!(error.contains("failed") || error.contains("broken.pdf"));
     assert_eq!(stored(), 12, "a workflow that fails leaves nothing");
+}
+
+/// Workflows of one plugin, with a result that makes the service fetch a URL.
+const NAMING: &str = r#"
+    [pipelines.bare.workflow]
+    plugin = "./drill.wasm"
+    config = { exercise = "return", json = '{"files":[{"type":"url","url":"https://evil.example/?d=1"}]}' }
+    grants = { upload = true, direct_upload = true, file_inputs = true }
+
+    [pipelines.granted.workflow]
+    plugin = "./drill.wasm"
+    config = { exercise = "return", json = '{"files":[{"type":"url","url":"https://evil.example/?d=1"}]}' }
+    grants = { upload = true, direct_upload = true, file_inputs = true, url_hosts = ["evil.example"], assets = ["ast_9"] }
+"#;
+
+#[test]
+fn a_result_that_makes_the_service_fetch_is_printed_only_where_that_is_granted_or_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &[]);
+    fs::copy(demo("photo.jpg"), folder.path().join("photo.jpg")).unwrap();
+    fs::write(
+        folder.path().join("drill.wasm"),
+        forebay_test_plugins::DRILL,
+    )
+    .unwrap();
+    fs::write(folder.path().join("p.toml"), NAMING).unwrap();
+    let forebay = |args: &[&str]| {
+        let mut command = forebay_with(folder.path(), &emulator.url, "any");
+        command.args(args).output().unwrap()
+    };
+    let run = |args: &[&str]| forebay(&[&["run", "-u", "photo.jpg"], args].concat());
+    let line = "forebay: workflow bare: its result at $.files[0].url: the service would fetch this URL from \
+                `evil.example`; the grant `url_hosts` lists the hosts that a workflow may name";
+    let refused = run(&["-p", "p.toml#bare"]);
+    assert_failed(&refused, 1, line);
+    assert_eq!(text(&refused.stdout), "");
+    let refused = text(&run(&["-p", "p.toml#bare", "--json"]).stdout);
+    let entry = json(refused.lines().next().unwrap().as_bytes());
+    assert_eq!(entry["errors"][0]["code"], "result_input");
+    assert_eq!(entry["result"], serde_json::Value::Null);
+
+    let taken = run(&["-p", "p.toml#bare", "--raw"]);
+    assert_success(&taken);
+    let result = json(&taken.stdout);
+    assert_eq!(result["files"][0]["url"], "https://evil.example/?d=1");
+    assert!(text(&taken.stderr).contains("were not checked (--raw)"));
+    let planned = text(&run(&["-p", "p.toml#bare", "--raw", "-n"]).stdout);
+    assert!(
+        planned.contains("    its result is taken as it is, whatever files it names (--raw)\n")
+    );
+
+    let granted = run(&["-p", "p.toml#granted"]);
+    assert_success(&granted);
+    assert_eq!(json(&granted.stdout), result);
+    let told = text(&forebay(&["inspect", "drill.wasm", "-p", "p.toml#granted"]).stdout);
+    for line in [
+        "`forebay run --raw` takes it unchecked\n",
+        "lets the service fetch from evil.example\n",
+        "names the assets ast_9\n",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    assert_refused(
+        &run(&["-s", "identity", "--raw"]),
+        2,
+        "forebay: --raw is for the result of a workflow, and this run has none",
+    );
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Proxy};
 use tokio_util::task::TaskTracker;
-use url::Url;
 
 use crate::asset::{DEFAULT_BASE_URL, MULTIPART_MAX};
+use crate::base_url;
 use crate::body::Patience;
 use crate::client::{Assets, Inner};
 use crate::error::AssetsError;
@@ -45,6 +45,7 @@ const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 pub struct AssetsBuilder {
     credential: Option<Credential>,
     base_url: String,
+    allow_http: Vec<String>,
     connections: usize,
     connect_timeout: Duration,
     answer_timeout: Duration,
@@ -82,6 +83,7 @@ impl Default for AssetsBuilder {
         Self {
             credential: None,
             base_url: DEFAULT_BASE_URL.to_owned(),
+            allow_http: Vec::new(),
             connections: 32,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(60),
@@ -100,7 +102,11 @@ impl Default for AssetsBuilder {
 impl fmt::Debug for AssetsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AssetsBuilder")
-            .field("base_url", &self.base_url)
+            .field(
+                "base_url",
+                &format_args!("{}", base_url::shown(&self.base_url)),
+            )
+            .field("allow_http", &self.allow_http)
             .field("connections", &self.connections)
             .finish_non_exhaustive()
     }
@@ -121,10 +127,28 @@ impl AssetsBuilder {
         self
     }
 
-    /// Sets the base URL. The default is [`DEFAULT_BASE_URL`].
+    /// Sets the base URL. The default is [`DEFAULT_BASE_URL`]. It is an https address, without user name, password, query
+    /// and fragment. An http address is taken only if it is on this machine (`localhost`, 127.0.0.0/8 or `::1`), or if
+    /// [`allow_http`](Self::allow_http) names its host.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
+        self
+    }
+
+    /// Allows the key to be sent to this host over plain http, where everybody on the way can read it. The host is a name
+    /// or an address, without scheme and port. May be called several times. By default no host is allowed.
+    ///
+    /// ```
+    /// use forebay_assets::{Assets, AssetsError};
+    ///
+    /// let assets = Assets::builder().api_key("k").base_url("http://gateway.example:8080");
+    /// assert!(matches!(assets.clone().build(), Err(AssetsError::PlainHttp { .. })));
+    /// assert!(assets.allow_http("gateway.example").build().is_ok());
+    /// ```
+    #[must_use]
+    pub fn allow_http(mut self, host: impl Into<String>) -> Self {
+        self.allow_http.push(host.into());
         self
     }
 
@@ -217,13 +241,32 @@ impl AssetsBuilder {
         self
     }
 
+    /// Checks the base URL as [`build`](Self::build) does. No key is needed.
+    ///
+    /// # Errors
+    /// [`AssetsError::Setup`] when the base URL or a host of [`allow_http`](Self::allow_http) is not valid;
+    /// [`AssetsError::PlainHttp`] when others could read the key.
+    pub fn check_base_url(&self) -> Result<(), AssetsError> {
+        base_url::parse(&self.base_url, &self.allow_http, &self.route()).map(drop)
+    }
+
+    fn route(&self) -> Route {
+        match &self.proxy {
+            ProxyChoice::System => Route::System,
+            ProxyChoice::None => Route::Direct,
+            ProxyChoice::Url(url) => Route::proxy(url),
+        }
+    }
+
     /// Builds the client. Nothing is sent yet.
     ///
     /// # Errors
     /// [`AssetsError::Setup`] when there is no key or token, it contains characters that a header cannot contain, or a
-    /// URL is not valid.
+    /// URL is not valid; [`AssetsError::PlainHttp`] when others could read the key.
     pub fn build(self) -> Result<Assets, AssetsError> {
         let setup = |problem: &str| AssetsError::Setup(problem.to_owned());
+        let route = self.route();
+        let base_url = base_url::parse(&self.base_url, &self.allow_http, &route)?;
         let credential = match self.credential {
             Some(Credential::Key(key)) if !key.trim().is_empty() => {
                 (HeaderName::from_static("x-api-key"), key.trim().to_owned())
@@ -236,14 +279,6 @@ impl AssetsBuilder {
         let mut value = HeaderValue::from_str(&credential.1)
             .map_err(|_| setup("the API key holds characters that no header can"))?;
         value.set_sensitive(true);
-        let text = self.base_url;
-        let base_url =
-            Url::parse(&text).map_err(|error| setup(&format!("base URL `{text}`: {error}")))?;
-        if !matches!(base_url.scheme(), "https" | "http") || base_url.cannot_be_a_base() {
-            return Err(setup(&format!(
-                "base URL `{text}`: not an http or https address"
-            )));
-        }
         // A service that is not told otherwise may compress its answers.
         let mut default_headers = HeaderMap::new();
         default_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -262,16 +297,12 @@ impl AssetsBuilder {
             .default_headers(default_headers)
             // A redirect would send the key or the bytes to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none());
-        let route = match self.proxy {
-            ProxyChoice::System => Route::System,
-            ProxyChoice::None => {
-                http = http.no_proxy();
-                Route::Direct
-            }
+        http = match self.proxy {
+            ProxyChoice::System => http,
+            ProxyChoice::None => http.no_proxy(),
+            // The error may contain the URL, and the URL a password.
             ProxyChoice::Url(url) => {
-                // The error may contain the URL, and the URL a password.
-                http = http.proxy(Proxy::all(&url).map_err(|_| setup("the proxy is no URL"))?);
-                Route::proxy(&url)
+                http.proxy(Proxy::all(&url).map_err(|_| setup("the proxy is no URL"))?)
             }
         };
         let http = http.build().map_err(|error| setup(&error.to_string()))?;

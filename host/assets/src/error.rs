@@ -15,6 +15,19 @@ pub enum AssetsError {
     /// The client cannot be built.
     #[error("{0}")]
     Setup(String),
+    /// The base URL would send the key over plain http, where others can read it.
+    #[error(
+        "base URL: the key would go over plain http to {}, where others can read it; use an https address{}, or allow the \
+         host by name (`allow_http`)",
+        to_whom(host, proxy.as_deref()),
+        if proxy.is_some() { ", leave the host out of the proxy (NO_PROXY)" } else { "" }
+    )]
+    PlainHttp {
+        /// The host of the base URL.
+        host: String,
+        /// The proxy that would read the key, as `host:port`, if the host itself is this machine.
+        proxy: Option<String>,
+    },
     /// The file has more bytes than the flow takes.
     #[error("{size} bytes are more than the {most} that this upload takes")]
     TooLarge {
@@ -187,6 +200,14 @@ impl StorageError {
     }
 }
 
+/// Who would get what is sent to a host.
+fn to_whom(host: &str, proxy: Option<&str>) -> String {
+    match proxy {
+        Some(proxy) => format!("the proxy {proxy} on its way to {host}"),
+        None => host.to_owned(),
+    }
+}
+
 fn said(code: Option<&str>) -> String {
     code.map(|code| format!(" {code}")).unwrap_or_default()
 }
@@ -319,7 +340,7 @@ impl AssetsError {
     /// credit is used up, or the service cannot be reached at all. A program that uploads many files may stop here.
     pub fn concerns_every_upload(&self) -> bool {
         match self {
-            Self::Setup(_) | Self::NotTried { .. } => true,
+            Self::Setup(_) | Self::PlainHttp { .. } | Self::NotTried { .. } => true,
             Self::Service(error) => matches!(error.status, 401 | 402),
             Self::Transport {
                 operation, kind, ..

@@ -10,7 +10,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Promise: the API key is sent to the base URL and nowhere else. Presigned URLs and their headers stay within this
+//! Promise: the API key is sent to the base URL and nowhere else, and over plain http only to this machine or to a host
+//! that was allowed by name. Presigned URLs and their headers stay within this
 //! crate. None of these appears in an error, a log line or `Debug`. Bodies stream, with a known length. A request that
 //! fails temporarily is sent again, with growing pauses. Every request that is sent again is idempotent. An upload
 //! whose future is dropped leaves nothing with the service: [`Assets::settle`] waits until that is true.
@@ -20,6 +21,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `builder`, `client` | [`Assets`]: options, requests and their answers |
+//! | `base_url` | where the key may go |
 //! | `retry`, `gate`, `pace`, `outage` | when a request is sent again; how many requests are in flight at a time; the bandwidth limit; when uploads are not tried at all |
 //! | `direct`, `body`, `tee` | the three steps of a direct upload; bodies with a known length |
 //! | `delete_on_drop` | an asset that is deleted unless it is kept |
@@ -28,10 +30,12 @@
 //! | `watch` | reports about an upload in flight |
 //! | `download` | reads the bytes of an asset back |
 //! | `batch`, `manage`, `requests`, `file_input` | the other endpoints, and how requests name files |
+//! | `named`, `host_name` | what the file inputs in somebody else's JSON name, and from which hosts the service would fetch |
 //! | `wire`, `words` | answers as they are sent: what is read from them, and what errors say |
 //! | `error`, `network` | the errors of the service, its storage and the network |
 
 mod asset;
+mod base_url;
 mod batch;
 mod body;
 mod builder;
@@ -42,9 +46,11 @@ mod download;
 mod error;
 mod file_input;
 mod gate;
+mod host_name;
 mod incoming;
 pub mod journal;
 mod manage;
+mod named;
 mod network;
 mod outage;
 mod pace;
@@ -66,7 +72,9 @@ pub use direct::{DirectUpload, NewUpload};
 pub use download::Download;
 pub use error::{AssetsError, ServiceError, StorageError, TransportKind};
 pub use file_input::{FileInput, inline_type};
+pub use host_name::{FetchedFrom, normal_host};
 pub use incoming::Incoming;
 pub use manage::{AssetInfo, ListQuery, Page, Status};
+pub use named::Named;
 pub use requests::Request;
 pub use watch::{Phase, Retry, UploadEvent, Watch};

@@ -30,7 +30,7 @@ impl Route {
     }
 
     /// The proxy on the way to `url`, as `host:port`.
-    fn proxy_to(&self, url: &Url) -> Option<String> {
+    pub(crate) fn proxy_to(&self, url: &Url) -> Option<String> {
         match self {
             Self::Direct => None,
             Self::Proxy(proxy) => Some(proxy.clone()),

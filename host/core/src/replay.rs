@@ -1,7 +1,6 @@
 //! A whole file that can be read any number of times.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -190,7 +189,7 @@ impl ReplayableFile {
             }
             let held = file.clone();
             let opened =
-                tokio::task::spawn_blocking(move || held.on_disk().map(File::open).transpose());
+                tokio::task::spawn_blocking(move || held.on_disk().map(disk::open).transpose());
             let opened = opened
                 .await
                 .map_err(io::Error::other)??
@@ -226,5 +225,33 @@ pub fn fault<T>(ended: Result<io::Result<T>, tokio::task::JoinError>) -> io::Err
         Ok(Err(error)) => error,
         Ok(Ok(_)) => io::Error::other("interrupted"),
         Err(error) => io::Error::other(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::stamp::SourceChanged;
+
+    #[tokio::test]
+    async fn a_file_that_a_device_has_replaced_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let stamp = Stamp::of(&path.metadata().unwrap());
+        let info = FileInfo {
+            size: Some(0),
+            ..FileInfo::default()
+        };
+        let file = ReplayableFile::path(info, path.clone()).unchanged_since(stamp);
+        let file = Arc::new(file);
+        file.sha256().await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        // It has as many bytes as the file had.
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let error = file.sha256().await.unwrap_err();
+        assert!(SourceChanged::within(&error).is_some(), "{error}");
     }
 }

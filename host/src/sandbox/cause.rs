@@ -87,12 +87,48 @@ pub enum StageCause {
     /// A workflow's result cannot be used.
     #[error("its result {0}")]
     Result(String),
+    /// A workflow's result names a file that the workflow may not name.
+    #[error("its result at {path}: {problem}")]
+    ResultInput {
+        /// Where it is: `$.files[0].url`.
+        path: String,
+        /// Why it may not be named.
+        problem: InputProblem,
+    },
     /// The plugin returned ok while outputs were still open.
     #[error("the plugin returned ok with {0} output(s) unfinished")]
     Unfinished(usize),
     /// The host failed the stage: a full disk, an instance that could not be made.
     #[error("{0}")]
     Host(String),
+}
+
+/// Why a workflow may not name a file in its result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputProblem {
+    /// It may name no files at all.
+    #[error("is a file input; the workflow needs the grant `file_inputs`")]
+    NotGranted,
+    /// An asset that was neither made by this run nor lent to it.
+    #[error(
+        "the asset `{0}` is neither of this run nor lent to it; the grant `assets` lends one by its id"
+    )]
+    Asset(String),
+    /// A URL of a host that was not granted.
+    #[error(
+        "the service would fetch this URL from `{0}`; the grant `url_hosts` lists the hosts that a workflow may name"
+    )]
+    Host(String),
+    /// A URL that programs may read in different ways.
+    #[error(
+        "it is not clear from which host the service would fetch this URL; write it as `https://HOST/PATH`, without user \
+         information, backslashes and characters that are not ASCII"
+    )]
+    UnclearHost,
+    /// It is no file input that the service takes.
+    #[error("is no file input that the service takes: {0}")]
+    Invalid(String),
 }
 
 /// What a plugin said when it gave up.

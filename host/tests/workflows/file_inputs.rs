@@ -5,7 +5,7 @@ use forebay::assets::MULTIPART_MAX;
 use forebay::{Grants, Source};
 use serde_json::json;
 
-use crate::{Service, pdf};
+use crate::{Service, assert_told, pdf};
 
 const PDF: Bytes = Bytes::from_static(b"%PDF-1.4");
 
@@ -17,7 +17,8 @@ async fn file_inputs_come_in_three_forms() {
         let source = Source::bytes("a", content);
         service.exercise_within(grants, exercise, [source]).await
     };
-    let made = inputs(Grants::all(), "https://example.com/a.png", PDF).await;
+    let granted = || Grants::all().url_host("example.com").asset("ast_1");
+    let made = inputs(granted(), "https://example.com/a.png", PDF).await;
     let inline =
         json!({ "type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ=" });
     assert_eq!(
@@ -31,7 +32,7 @@ async fn file_inputs_come_in_three_forms() {
     );
 
     let words = Bytes::from_static(b"words");
-    let wrong = inputs(Grants::all(), "http://example.com/a.png", words).await;
+    let wrong = inputs(granted(), "http://example.com/a.png", words).await;
     assert!(wrong["url"]["invalid-url"].is_string());
     assert_eq!(wrong["bytes"], json!({ "unsupported-type": "text/plain" }));
     assert_eq!(
@@ -40,6 +41,12 @@ async fn file_inputs_come_in_three_forms() {
     );
 
     let large = pdf(MULTIPART_MAX as usize + 1);
-    let large = inputs(Grants::all(), "https://a.b/", large).await;
+    let large = inputs(granted(), "https://a.b/", large).await;
     assert_eq!(large["bytes"], json!({ "too-large": MULTIPART_MAX }));
+
+    // What a result may not name is told when it is made.
+    let denied = inputs(Grants::all(), "https://example.com/a.png", PDF).await;
+    assert_told(&denied["asset"], "denied", "`ast_1` is neither of this run");
+    assert_told(&denied["url"], "denied", "from `example.com`");
+    assert_eq!(denied["bytes"], inline);
 }

@@ -15,6 +15,7 @@ mod file_inputs;
 mod inputs;
 mod media_kit;
 mod pipelines;
+mod results;
 mod stages;
 mod uploads;
 

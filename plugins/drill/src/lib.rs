@@ -59,6 +59,18 @@ pub enum Exercise {
         /// In which way.
         end: End,
     },
+    /// Upload the inputs, and return this.
+    Return {
+        /// A JSON document. `ID` in it becomes the id of the first asset, and `URL` its address.
+        json: String,
+    },
+    /// Use the service so often, and keep nothing.
+    Churn {
+        /// What is repeated.
+        step: Step,
+        /// How often.
+        times: usize,
+    },
     /// Open the input so often, and close none.
     Hoard {
         /// How often.
@@ -82,6 +94,20 @@ pub enum Put {
     Long,
     /// The input, and zeros for as long as any are taken.
     Endless,
+}
+
+/// What can be repeated without end.
+#[derive(Debug, Clone, Copy, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Reserve an asset and drop it.
+    Create,
+    /// Upload the input, whatever comes of it.
+    Upload,
+    /// Send the bytes of one reserved asset.
+    Put,
+    /// Send the bytes and complete the asset, whatever comes of it.
+    Complete,
 }
 
 /// How a workflow ends that has done its work.
@@ -176,6 +202,22 @@ impl WorkflowPlugin for Drill {
                 }
                 Value::Null
             }
+            Exercise::Return { json } => {
+                let mut first: Option<Asset> = None;
+                for input in &inputs {
+                    let asset = upload(input).await?;
+                    first.get_or_insert(asset);
+                }
+                let json = match first {
+                    Some(asset) => json
+                        .replace("ID", &asset.asset_id)
+                        .replace("URL", &asset.url),
+                    None => json,
+                };
+                serde_json::from_str(&json)
+                    .map_err(|error| Error::InvalidConfig(error.to_string()))?
+            }
+            Exercise::Churn { step, times } => churn(first()?, step, times).await?,
             Exercise::Hoard { times } => {
                 let input = first()?;
                 let mut held = Vec::new();
@@ -186,6 +228,40 @@ impl WorkflowPlugin for Drill {
             }
         })
     }
+}
+
+/// Uses the service over and over. Returns how the last time ended.
+async fn churn(file: &File, step: Step, times: usize) -> Result<Value, Error> {
+    let info = file.info();
+    let size = info.size.unwrap_or_default();
+    let create = || DirectUpload::create(info.clone(), size);
+    let mut last = Value::Null;
+    match step {
+        Step::Create => {
+            for _ in 0..times {
+                last = done(create().await.map(drop));
+            }
+        }
+        Step::Upload => {
+            for _ in 0..times {
+                last = uploaded(upload(file).await);
+            }
+        }
+        Step::Put => {
+            let direct = create().await?;
+            for _ in 0..times {
+                last = done(direct.put(file.read()).await);
+            }
+        }
+        Step::Complete => {
+            let direct = create().await?;
+            direct.put(file.read()).await?;
+            for _ in 0..times {
+                last = uploaded(direct.complete().await);
+            }
+        }
+    }
+    Ok(last)
 }
 
 async fn describe(file: &File) -> Value {

@@ -5,6 +5,7 @@ mod reader;
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -13,6 +14,28 @@ use tokio::task::JoinHandle;
 use crate::channel::{Content, Interrupted, Pull as _, Pulled, Sender};
 
 pub use reader::FileReader;
+
+/// Opens a file for reading and never waits: not for the writer of a pipe, nor for the carrier of a line. Reading a pipe or
+/// a device that has no bytes yet fails with [`io::ErrorKind::WouldBlock`].
+///
+/// # Errors
+/// When the file cannot be opened.
+#[cfg(unix)]
+pub fn open(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    // `NOCTTY`: a terminal does not become the one that controls this process.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// When the file cannot be opened.
+#[cfg(not(unix))]
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
 
 /// Why a content could not be written to disk.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Length;
 use crate::buffers::Pool;
 use crate::channel::{Pull, Pulled};
-use crate::stamp::Stamp;
+use crate::stamp::{SourceChanged, Stamp};
 
 /// Reads a file from where it stands to its end.
 ///
@@ -130,10 +130,11 @@ impl Cursor {
         let last = count == 0 || self.length.is_reached() && self.is_at_end(&read)?;
         if last {
             self.length.end()?;
-            if let Some(Some(since)) = &self.since
-                && let Some(now) = Stamp::of(&self.file.metadata()?)
-            {
-                now.check_since(since)?;
+            if let Some(Some(since)) = &self.since {
+                // A pipe or a device in the place of the file has no stamp.
+                let now = Stamp::of(&self.file.metadata()?);
+                now.ok_or_else(|| SourceChanged.into_io())?
+                    .check_since(since)?;
             }
         }
         Ok(Pulled {

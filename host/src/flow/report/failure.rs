@@ -161,6 +161,7 @@ fn of_upload(mut failure: Failure, error: &AssetsError) -> Failure {
             operation, kind, ..
         } => (*operation, transport_code(*kind)),
         AssetsError::NotTried { .. } => ("upload", "not_tried"),
+        AssetsError::PlainHttp { .. } => ("upload", "plain_http"),
         AssetsError::TooLarge { .. } => ("upload", "too_large"),
         AssetsError::UnsupportedType(_) => ("upload", "unsupported_type"),
         AssetsError::WrongSize { .. } => ("put", "wrong_size"),
@@ -204,6 +205,7 @@ fn cause_code(cause: &StageCause) -> &'static str {
         StageCause::OutputSize { .. } => "output_size",
         StageCause::OutputFile { .. } => "output_file",
         StageCause::Result(_) => "result",
+        StageCause::ResultInput { .. } => "result_input",
         StageCause::Unfinished(_) => "unfinished",
         StageCause::Host(_) => "host",
     }
@@ -224,6 +226,8 @@ fn limit_name(limit: &Exceeded) -> &'static str {
         Exceeded::GrantedBytes(_) => "granted_bytes",
         Exceeded::HostMemory(_) => "host_memory",
         Exceeded::ScratchBytes(_) => "scratch_bytes",
+        Exceeded::MaxAssets(_) => "max_assets",
+        Exceeded::MaxBytes(_) => "max_bytes",
     }
 }
 

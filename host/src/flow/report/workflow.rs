@@ -30,6 +30,9 @@ pub struct WorkflowReport {
     pub files: Vec<FileReport>,
     /// The result that it returned.
     pub result: Value,
+    /// Whether the result was taken as it is. The files that it names are then those that the plugin chose.
+    #[serde(skip_serializing_if = "is_false")]
+    pub raw_result: bool,
     /// What failed, as text.
     pub failures: Vec<String>,
     /// What it printed, line by line.
@@ -44,6 +47,11 @@ pub struct WorkflowReport {
     /// Time from start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
+}
+
+// What serde hands over is a reference.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A file that a workflow received.

@@ -1,6 +1,7 @@
 //! Where files come from.
 
 mod opened;
+mod pipe;
 #[cfg(feature = "workflow")]
 mod replayable;
 #[cfg(feature = "journal")]
@@ -12,12 +13,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use forebay_core::media;
-use forebay_core::stamp::Stamp;
+use forebay_core::stamp::{SourceChanged, Stamp};
 use tokio::io::AsyncRead;
 
 pub(crate) use opened::{Input, Opened};
 
-use opened::{OpenedFile, Stored, Stream, open_file};
+use opened::{Stored, Stream, open_file};
 #[cfg(feature = "journal")]
 pub(crate) use state::SourceState;
 
@@ -38,6 +39,9 @@ enum Kind {
 
 impl Source {
     /// A file on disk. Its base name becomes the file's name.
+    ///
+    /// A pipe or a device is read once, as its bytes come. No thread waits for them, nor for the writer of a pipe: the
+    /// runtime does (`enable_io`), so a job that waits can be dropped.
     pub fn path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path
@@ -106,24 +110,26 @@ impl Source {
         let Self { size, kind, .. } = self;
         Ok(match kind {
             Kind::Path(path, since) => {
-                let OpenedFile { file, regular } = tokio::task::spawn_blocking({
+                let opened = tokio::task::spawn_blocking({
                     let path = path.clone();
                     move || open_file(&path)
                 })
                 .await
                 .map_err(io::Error::other)??;
-                match regular {
-                    Some((length, stamp)) => Opened {
+                match (opened.regular, since) {
+                    (Some((length, stamp)), since) => Opened {
                         size: size.or(Some(length)),
                         input: Input::Stored(Stored::File {
-                            file,
+                            file: opened.file,
                             path,
                             stamp: since.unwrap_or(stamp),
                         }),
                     },
-                    None => Opened {
+                    // It was a regular file before.
+                    (None, Some(_)) => return Err(SourceChanged.into_io()),
+                    (None, None) => Opened {
                         size,
-                        input: Input::Stream(Stream::File(file)),
+                        input: Input::Stream(pipe::stream(opened.file)?),
                     },
                 }
             }

@@ -176,9 +176,9 @@ pub(super) struct OpenedFile {
     pub(super) regular: Option<(u64, Stamp)>,
 }
 
-/// Opens a file.
+/// Opens a file, and never waits for it.
 pub(super) fn open_file(path: &Path) -> io::Result<OpenedFile> {
-    let file = File::open(path)?;
+    let file = disk::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -8,8 +8,8 @@ use forebay_core::replay::{self, ReplayableFile};
 use forebay_core::scratch::Scratch;
 use forebay_core::{DEFAULT_CHUNK, FileInfo, media};
 
-use super::opened::{OpenedFile, Stream, open_file};
-use super::{Kind, Source};
+use super::opened::{Stream, open_file};
+use super::{Kind, Source, pipe};
 
 impl Source {
     /// A source that reads a re-readable file.
@@ -52,25 +52,23 @@ impl Source {
             }
             Kind::Path(path, since) => {
                 let opening = path.clone();
-                let (file, regular, head) = tokio::task::spawn_blocking(move || {
-                    let OpenedFile { mut file, regular } = open_file(&opening)?;
+                let (opened, head) = tokio::task::spawn_blocking(move || {
+                    let opened = open_file(&opening)?;
                     let mut head = Vec::new();
-                    if regular.is_some() {
+                    if opened.regular.is_some() {
                         let least = media::SNIFF_LEN as u64;
-                        io::Read::by_ref(&mut file)
-                            .take(least)
-                            .read_to_end(&mut head)?;
+                        (&opened.file).take(least).read_to_end(&mut head)?;
                     }
-                    Ok::<_, io::Error>((file, regular, head))
+                    Ok::<_, io::Error>((opened, head))
                 })
                 .await
                 .map_err(io::Error::other)??;
-                if let Some((length, stamp)) = regular {
+                if let Some((length, stamp)) = opened.regular {
                     Length::exact(size, length)?;
                     let file = ReplayableFile::path(info(&head, length), path);
                     return Ok(file.unchanged_since(since.or(Some(stamp))));
                 }
-                Stream::File(file)
+                pipe::stream(opened.file)?
             }
             Kind::Reader(reader) => Stream::Reader(reader),
         };

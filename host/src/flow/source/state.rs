@@ -34,11 +34,7 @@ impl Source {
                     })
                 })
             }
-            Kind::Reader(_) => Box::new(|| {
-                Err(io::Error::other(
-                    "cannot be told from what it was before, so no journal can note it",
-                ))
-            }),
+            Kind::Reader(_) => Box::new(|| Err(unknown())),
         };
         async {
             let mut source = tokio::task::spawn_blocking(work)
@@ -53,10 +49,19 @@ impl Source {
     }
 }
 
+fn unknown() -> io::Error {
+    io::Error::other("cannot be told from what it was before, so no journal can note it")
+}
+
 /// The place of a file is its path, with the links among its parent folders resolved. The name itself is kept even if it
 /// is a link, because the file is delivered under this name. The state is size, modification time and, for a link, the
 /// file behind it.
 fn file_state(path: &Path) -> io::Result<SourceState> {
+    let metadata = path.metadata()?;
+    // What comes out of a pipe or a device is not told by its metadata. A folder is refused when it is opened.
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(unknown());
+    }
     let target = std::fs::canonicalize(path)?;
     let metadata = target.metadata()?;
     let changed = metadata

@@ -1,8 +1,10 @@
 //! A workflow: its plugin, its config, its grants and the stages that it is lent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use forebay_assets::normal_host;
+use forebay_core::text::tidy;
 use serde_json::Value;
 
 use crate::flow::pipeline::{self, Pipeline, PipelineError};
@@ -44,6 +46,9 @@ struct Inner {
     limits: Limits,
     job_limits: JobLimits,
     grants: Grants,
+    /// The hosts whose URLs it may name, in their normal form.
+    url_hosts: BTreeSet<String>,
+    is_raw: bool,
     granted: Granted,
     /// The plugin, linked with what it is granted.
     pre: Option<Pre>,
@@ -62,6 +67,8 @@ impl Workflow {
             limits: Limits::for_workflows(),
             job_limits: JobLimits::default(),
             grants: Grants::none(),
+            url_hosts: BTreeSet::new(),
+            is_raw: false,
             granted: Granted::default(),
             pre: None,
             lent: BTreeMap::new(),
@@ -82,6 +89,16 @@ impl Workflow {
     /// What it is granted.
     pub fn grants(&self) -> &Grants {
         &self.0.grants
+    }
+
+    /// Whether its result is taken as it is; see [`WorkflowBuilder::raw_result`].
+    pub fn is_raw(&self) -> bool {
+        self.0.is_raw
+    }
+
+    /// The hosts whose URLs it may name, in their normal form.
+    pub(super) fn url_hosts(&self) -> &BTreeSet<String> {
+        &self.0.url_hosts
     }
 
     /// The stages that it is lent, by name.
@@ -169,6 +186,15 @@ impl WorkflowBuilder {
         self
     }
 
+    /// Takes its result as it is. Without this, a result that names a file which the workflow may not name ends it: an asset
+    /// that is neither of its run nor lent, or a URL of a host that is not granted. Who posts an unchecked result to the
+    /// service lets the plugin decide what the service fetches, and from where.
+    #[must_use]
+    pub fn raw_result(mut self) -> Self {
+        self.0.is_raw = true;
+        self
+    }
+
     /// Lends it a stage, which it can run by this name. The workflow may set fields of the stage's config.
     #[must_use]
     pub fn lend(mut self, name: impl Into<String>, stage: Stage) -> Self {
@@ -203,6 +229,15 @@ impl WorkflowBuilder {
             plugin: inner.plugin.name().to_owned(),
             problem,
         };
+        let hosts = inner.grants.url_hosts.iter().map(|host| {
+            normal_host(host).ok_or_else(|| {
+                format!(
+                    "`url_hosts`: `{}` is no host; give its name or address without scheme and port, such as `cdn.example`",
+                    tidy(host, 80)
+                )
+            })
+        });
+        inner.url_hosts = hosts.collect::<Result<_, _>>().map_err(refused)?;
         let pre = inner.plugin.link(&inner.grants).map_err(refused)?;
         let granted = Granted::open(&inner.grants).map_err(refused)?;
         (inner.pre, inner.granted) = (Some(pre), granted);

@@ -5,18 +5,21 @@ use super::bindings::forebay::plugin::file_inputs::{
 };
 use super::bindings::forebay::plugin::uploads::Asset;
 use super::session::Session;
+use crate::sandbox::cause::InputProblem;
 use crate::sandbox::state::StageState;
 use forebay_assets::{AssetsError, FileInput, inline_type};
 
 impl file_inputs::Host for StageState {
     fn from_asset(&mut self, asset: Asset) -> wasmtime::Result<Result<GuestInput, InputError>> {
-        Ok(granted(&*self.session()?).map(|()| GuestInput::AssetId(asset.asset_id)))
+        let session = self.session()?;
+        Ok(session
+            .may_name_asset(&asset.asset_id)
+            .map(|()| GuestInput::AssetId(asset.asset_id)))
     }
 
     fn from_url(&mut self, url: String) -> wasmtime::Result<Result<GuestInput, InputError>> {
-        Ok(granted(&*self.session()?)
-            .and_then(|()| check_url(&url))
-            .map(GuestInput::Url))
+        let session = self.session()?;
+        Ok(session.url(&url).map(GuestInput::Url))
     }
 
     fn from_bytes(&mut self, data: Vec<u8>) -> wasmtime::Result<Result<GuestInput, InputError>> {
@@ -32,23 +35,48 @@ impl file_inputs::Host for StageState {
 
     fn to_json(&mut self, input: GuestInput) -> wasmtime::Result<Result<String, InputError>> {
         // A guest can create an input of its own, so the host builds a new input from its values.
-        Ok(granted(&*self.session()?)
-            .and_then(|()| match input {
-                GuestInput::AssetId(id) => Ok(FileInput::asset_id(id)),
-                GuestInput::Url(url) => FileInput::url(&url).map_err(in_guest_words),
-                GuestInput::Base64(InlineData { data, .. }) => {
-                    FileInput::bytes(&data).map_err(in_guest_words)
-                }
-            })
-            .map(|input| serde_json::json!(input).to_string()))
+        let session = self.session()?;
+        let input = match input {
+            GuestInput::AssetId(id) => session
+                .may_name_asset(&id)
+                .map(|()| FileInput::asset_id(id)),
+            GuestInput::Url(url) => session.url(&url).map(|url| FileInput::Url { url }),
+            GuestInput::Base64(InlineData { data, .. }) => {
+                granted(&session).and_then(|()| FileInput::bytes(&data).map_err(in_guest_words))
+            }
+        };
+        Ok(input.map(|input| serde_json::json!(input).to_string()))
     }
 }
 
-fn check_url(url: &str) -> Result<String, InputError> {
-    match FileInput::url(url).map_err(in_guest_words)? {
-        FileInput::Url { url } => Ok(url),
-        _ => Err(InputError::InvalidUrl("not a URL".into())),
+impl Session {
+    fn may_name_asset(&self, id: &str) -> Result<(), InputError> {
+        granted(self)?;
+        if self.workflow.is_raw() {
+            return Ok(());
+        }
+        self.with_allowed(|allowed| allowed.asset(id))
+            .map_err(denied)
     }
+
+    /// Checks a URL, and returns it in its normal form.
+    fn url(&self, url: &str) -> Result<String, InputError> {
+        granted(self)?;
+        let url = match FileInput::url(url).map_err(in_guest_words)? {
+            FileInput::Url { url } => url,
+            _ => return Err(InputError::InvalidUrl("not a URL".into())),
+        };
+        if !self.workflow.is_raw() {
+            self.with_allowed(|allowed| allowed.url(&url))
+                .map_err(denied)?;
+        }
+        Ok(url)
+    }
+}
+
+/// What would end the workflow if it were in its result.
+fn denied(problem: InputProblem) -> InputError {
+    InputError::Denied(problem.to_string())
 }
 
 fn granted(session: &Session) -> Result<(), InputError> {

@@ -2,8 +2,9 @@
 //!
 //! Promise: a workflow can use the files that it received and the files that its stages make from them, by handle; the
 //! stages that it was lent; and the parts of the Assets API that it was [granted](Grants). The API key, presigned URLs
-//! and their headers never enter it. Its uploads stay in the service only if it returns ok. Otherwise every asset that
-//! it created is deleted.
+//! and their headers never enter it. Its result names no files but those of its run and those that it was granted, unless
+//! the embedder takes it as it is. Its uploads stay in the service only if it returns ok. Otherwise every asset that it
+//! created is deleted.
 
 mod bindings;
 mod bounded_json;
@@ -12,6 +13,7 @@ mod error;
 mod file_inputs;
 mod files;
 mod job_file;
+mod result;
 mod run;
 mod session;
 mod transforms;

@@ -265,6 +265,7 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
         inputs: inputs.collect(),
         files: Vec::new(),
         result: Value::Null,
+        raw_result: workflow.is_raw(),
         failures: Vec::new(),
         messages: Vec::new(),
         usage: Usage::default(),
@@ -285,7 +286,7 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
     (result, report)
 }
 
-/// Calls the plugin. Its result must be JSON.
+/// Calls the plugin. Its result must be JSON, and must name only files that the workflow may name.
 async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageCause> {
     let workflow = &session.workflow;
     let Some(Pre::Workflow(pre)) = workflow.pre() else {
@@ -322,8 +323,12 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
         )));
     }
     let most = workflow.limits().host_memory;
-    bounded_json::read(&text, most).map_err(|error| match error {
+    let result = bounded_json::read(&text, most).map_err(|error| match error {
         JsonError::Syntax(error) => StageCause::Result(format!("is not JSON: {error}")),
         JsonError::TooLarge => Exceeded::HostMemory(most).into(),
-    })
+    })?;
+    if !workflow.is_raw() {
+        session.with_allowed(|allowed| allowed.check(&result))?;
+    }
+    Ok(result)
 }

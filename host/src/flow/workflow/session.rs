@@ -1,5 +1,6 @@
 //! The state that the calls of a plugin share in one run of a workflow.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -7,12 +8,14 @@ use tokio::sync::Semaphore;
 
 use super::definition::Workflow;
 use super::job_file::JobFile;
+use super::result::Allowed;
 use crate::flow::event::{Event, Observer, Progress};
 use crate::flow::place::Place;
 use crate::flow::report::FileReport;
 use crate::flow::runtime::Runtime;
 use crate::sandbox::cause::StageCause;
 use crate::sandbox::grants::Grants;
+use crate::sandbox::limits::Exceeded;
 use crate::sandbox::state::StageState;
 use forebay_assets::{Asset, Assets, DeleteOnDrop, Flow};
 use forebay_core::FileInfo;
@@ -52,13 +55,30 @@ pub(crate) struct Session {
     deliveries: AtomicU64,
     spent: Arc<Mutex<Spent>>,
     made: Mutex<Vec<(FileReport, DeleteOnDrop)>>,
+    /// The assets of this run.
+    known: Mutex<Known>,
 }
 
 /// What a workflow has used up of its grants.
 #[derive(Debug, Default)]
 struct Spent {
+    /// Assets that are there, or under way.
     assets: u64,
+    /// Their bytes.
     bytes: u64,
+    /// Assets that were created, with those that were given up, and steps of direct uploads that were repeated.
+    created: u64,
+    /// Bytes that were sent, also those of assets that were given up.
+    sent: u64,
+}
+
+/// Why a workflow may not use the service again.
+#[derive(Debug)]
+pub(super) enum Unspendable {
+    /// The grants are used up. The workflow is told, and can go another way.
+    Denied(String),
+    /// The grants would last if the workflow gave up nothing. It ends, since it may go on so for ever.
+    Limit(Exceeded),
 }
 
 /// A part of the grants that is in use. It is returned when this is dropped, unless an asset was created.
@@ -69,6 +89,13 @@ pub(super) struct Spending {
 }
 
 impl Spending {
+    /// No request was made, so nothing counts.
+    pub(super) fn unused(self, sent: u64) {
+        let mut spent = lock(&self.spent);
+        spent.created = spent.created.saturating_sub(1);
+        spent.sent = spent.sent.saturating_sub(sent);
+    }
+
     /// The asset exists, so its part of the grants stays used up.
     pub(super) fn keep(mut self) {
         self.spent = Arc::default();
@@ -108,6 +135,7 @@ impl Session {
             deliveries: AtomicU64::new(0),
             spent: Arc::default(),
             made: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -116,7 +144,7 @@ impl Session {
     }
 
     /// Takes one asset of this many bytes from the grants. Otherwise returns the reason why not.
-    pub(super) fn spend(&self, bytes: u64) -> Result<Spending, String> {
+    pub(super) fn spend(&self, bytes: u64) -> Result<Spending, Unspendable> {
         let Grants {
             max_assets,
             max_bytes,
@@ -124,21 +152,62 @@ impl Session {
         } = *self.grants();
         let mut spent = lock(&self.spent);
         if spent.assets >= max_assets {
-            return Err(format!(
+            return Err(Unspendable::Denied(format!(
                 "this workflow may make at most {max_assets} assets"
-            ));
+            )));
         }
         if spent.bytes.saturating_add(bytes) > max_bytes {
-            return Err(format!(
+            return Err(Unspendable::Denied(format!(
                 "this workflow may upload at most {max_bytes} bytes, and {} are used up",
                 spent.bytes
-            ));
+            )));
         }
+        self.repeat(&mut spent)?;
         spent.assets += 1;
         spent.bytes += bytes;
         Ok(Spending {
             spent: self.spent.clone(),
             bytes,
+        })
+    }
+
+    /// Counts a step of a direct upload that is repeated. Each makes a request, as a creation does.
+    pub(super) fn spend_again(&self) -> Result<(), Unspendable> {
+        self.repeat(&mut lock(&self.spent))
+    }
+
+    fn repeat(&self, spent: &mut Spent) -> Result<(), Unspendable> {
+        let most = self.grants().max_assets;
+        if spent.created >= most {
+            return Err(Unspendable::Limit(Exceeded::MaxAssets(most)));
+        }
+        spent.created += 1;
+        Ok(())
+    }
+
+    /// Counts bytes that are about to be sent.
+    pub(super) fn send(&self, bytes: u64) -> Result<(), Unspendable> {
+        let most = self.grants().max_bytes;
+        let mut spent = lock(&self.spent);
+        let sent = spent.sent.saturating_add(bytes);
+        if sent > most {
+            return Err(Unspendable::Limit(Exceeded::MaxBytes(most)));
+        }
+        spent.sent = sent;
+        Ok(())
+    }
+
+    /// Remembers an asset that was created.
+    pub(super) fn created(&self, asset_id: &str) {
+        lock(&self.known).created.insert(asset_id.to_owned());
+    }
+
+    /// Asks what the workflow may name.
+    pub(super) fn with_allowed<T>(&self, ask: impl FnOnce(Allowed<'_>) -> T) -> T {
+        ask(Allowed {
+            grants: self.grants(),
+            hosts: self.workflow.url_hosts(),
+            known: &lock(&self.known),
         })
     }
 
@@ -162,6 +231,7 @@ impl Session {
                 flow: file.flow,
             },
         };
+        lock(&self.known).complete(file.asset);
         (self.observer)(Event::Delivered(progress.delivery(), &report));
         lock(&self.made).push((report, claim));
     }
@@ -181,6 +251,25 @@ impl Session {
                 report
             })
             .collect()
+    }
+}
+
+/// The assets of a run.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Ids of all that were created.
+    pub(super) created: BTreeSet<String>,
+    /// Ids of those that are complete.
+    pub(super) complete: BTreeSet<String>,
+    /// Where the service serves those.
+    pub(super) urls: BTreeSet<String>,
+}
+
+impl Known {
+    fn complete(&mut self, asset: &Asset) {
+        self.created.insert(asset.asset_id.clone());
+        self.complete.insert(asset.asset_id.clone());
+        self.urls.insert(asset.url.clone());
     }
 }
 

@@ -9,9 +9,10 @@ use wasmtime::component::{Accessor, HasSelf, Resource, StreamReader};
 use super::bindings::forebay::plugin::uploads::{self, Asset, ServiceError, UploadError};
 use super::files::{Handle, WholeFile};
 use super::job_file::JobFile;
-use super::session::{MadeFile, Session, Spending};
+use super::session::{MadeFile, Session, Spending, Unspendable};
 use crate::flow::event::Progress;
 use crate::sandbox::bindings;
+use crate::sandbox::limits::Exceeded;
 use crate::sandbox::run::pipe::Drain;
 use crate::sandbox::state::StageState;
 use forebay_assets::journal::UploadJournal;
@@ -39,6 +40,41 @@ struct Phase {
     spending: Option<Spending>,
     put: Option<Put>,
     completed: Option<ServiceAsset>,
+    /// Whether bytes were sent, and whether the service was asked to complete it. Doing so again counts as a creation.
+    was_sent: bool,
+    was_asked: bool,
+}
+
+/// Why a call of the workflow did not succeed.
+enum Refused {
+    /// The workflow is told.
+    Told(UploadError),
+    /// The workflow ends.
+    Ended(Exceeded),
+}
+
+impl From<UploadError> for Refused {
+    fn from(error: UploadError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<Unspendable> for Refused {
+    fn from(reason: Unspendable) -> Self {
+        match reason {
+            Unspendable::Denied(reason) => Self::Told(UploadError::Denied(reason)),
+            Unspendable::Limit(limit) => Self::Ended(limit),
+        }
+    }
+}
+
+/// The result of a call as the bindings have it.
+fn told<T>(ended: Result<T, Refused>) -> wasmtime::Result<Result<T, UploadError>> {
+    match ended {
+        Ok(value) => Ok(Ok(value)),
+        Err(Refused::Told(error)) => Ok(Err(error)),
+        Err(Refused::Ended(limit)) => Err(limit.into()),
+    }
 }
 
 /// Bytes that the storage has.
@@ -59,7 +95,7 @@ impl uploads::HostWithStore<StageState> for HasSelf<StageState> {
             let state = access.get();
             Ok::<_, wasmtime::Error>((state.session()?, state.file(&file)?))
         })?;
-        Ok(session.upload(&file).await.map(in_contract))
+        told(session.upload(&file).await.map(in_contract))
     }
 }
 
@@ -89,7 +125,7 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
         size: u64,
     ) -> wasmtime::Result<Result<Resource<Upload>, UploadError>> {
         let session = session(accessor)?;
-        let reserved = match session.reserve(info, size).await {
+        let reserved = match told(session.reserve(info, size).await)? {
             Ok(reserved) => reserved,
             Err(error) => return Ok(Err(error)),
         };
@@ -106,7 +142,7 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
         // An unread file of the host's own: its bytes need not pass through the guest, and can be re-read.
         let content = match accessor.with(|access| content.try_into::<WholeFile>(access)) {
             Ok(WholeFile(file)) => {
-                return Ok(session.put_file(&reserved, &mut phase, file).await);
+                return told(session.put_file(&reserved, &mut phase, file).await);
             }
             Err(content) => content,
         };
@@ -125,7 +161,7 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
         };
         let put = std::pin::pin!(session.put_stream(&reserved, &mut phase, passing));
         // A put that fails returns at once, whether or not the guest continues to write.
-        Ok(match select(put, std::pin::pin!(finish)).await {
+        told(match select(put, std::pin::pin!(finish)).await {
             Either::Left((put, _)) => put,
             Either::Right(((), put)) => put.await,
         })
@@ -136,7 +172,7 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
         upload: Resource<Upload>,
     ) -> wasmtime::Result<Result<Asset, UploadError>> {
         let (session, reserved) = find(accessor, &upload)?;
-        Ok(session.complete(&reserved).await.map(in_contract))
+        told(session.complete(&reserved).await.map(in_contract))
     }
 }
 
@@ -156,14 +192,15 @@ fn find(
 
 impl Session {
     /// Uploads a file by the flow that fits its size.
-    async fn upload(&self, file: &Arc<JobFile>) -> Result<ServiceAsset, UploadError> {
+    async fn upload(&self, file: &Arc<JobFile>) -> Result<ServiceAsset, Refused> {
         if !self.grants().upload {
-            return Err(denied("upload"));
+            return Err(denied("upload").into());
         }
         if file.size() > MULTIPART_MAX && !self.grants().direct_upload {
-            return Err(UploadError::TooLarge(MULTIPART_MAX));
+            return Err(UploadError::TooLarge(MULTIPART_MAX).into());
         }
-        let spending = self.spend(file.size()).map_err(UploadError::Denied)?;
+        let spending = self.spend(file.size())?;
+        self.send(file.size())?;
         let _place = self.host.uploads.acquire().await;
         let progress = self.delivering(file.info());
         let uploaded = self
@@ -175,7 +212,15 @@ impl Session {
             flow,
             sha256,
             claim,
-        } = uploaded.map_err(in_guest_words)?;
+        } = match uploaded {
+            Ok(uploaded) => uploaded,
+            Err(error) => {
+                if is_local(&error) {
+                    spending.unused(file.size());
+                }
+                return Err(in_guest_words(error).into());
+            }
+        };
         spending.keep();
         let made = MadeFile {
             info: file.info(),
@@ -188,25 +233,34 @@ impl Session {
         Ok(asset)
     }
 
-    async fn reserve(&self, info: bindings::FileInfo, size: u64) -> Result<Reserved, UploadError> {
+    async fn reserve(&self, info: bindings::FileInfo, size: u64) -> Result<Reserved, Refused> {
         if !self.grants().direct_upload {
-            return Err(denied("direct upload"));
+            return Err(denied("direct upload").into());
         }
         let bindings::FileInfo {
             name, media_type, ..
         } = info;
         media::check_name(&name)
             .map_err(|problem| UploadError::Denied(format!("the name {problem}")))?;
-        let spending = self.spend(size).map_err(UploadError::Denied)?;
+        let spending = self.spend(size)?;
         let new = NewUpload {
             name: &name,
             media_type: &media_type,
             size,
             sha256: None,
         };
-        let direct = self.assets.direct_upload(new).await;
+        let direct = match self.assets.direct_upload(new).await {
+            Ok(direct) => direct,
+            Err(error) => {
+                if is_local(&error) {
+                    spending.unused(0);
+                }
+                return Err(in_guest_words(error).into());
+            }
+        };
+        self.created(direct.asset_id());
         Ok(Reserved {
-            direct: direct.map_err(in_guest_words)?,
+            direct,
             info: FileInfo {
                 name,
                 media_type,
@@ -216,6 +270,8 @@ impl Session {
                 spending: Some(spending),
                 put: None,
                 completed: None,
+                was_sent: false,
+                was_asked: false,
             }),
         })
     }
@@ -225,7 +281,7 @@ impl Session {
         reserved: &Reserved,
         phase: &mut Phase,
         file: Arc<JobFile>,
-    ) -> Result<(), UploadError> {
+    ) -> Result<(), Refused> {
         let _place = self.host.uploads.acquire().await;
         let progress = self.begin(reserved, phase, &file.info().media_type)?;
         let watch = progress.watch();
@@ -243,7 +299,7 @@ impl Session {
         reserved: &Reserved,
         phase: &mut Phase,
         mut content: Content,
-    ) -> Result<(), UploadError> {
+    ) -> Result<(), Refused> {
         // A permit from the workflow's own semaphore: if the workflow stops writing, no other workflow waits for it.
         let _place = self.streams.acquire().await;
         // The service would detect a wrong type only at completion; the bytes show it now.
@@ -268,22 +324,28 @@ impl Session {
         reserved: &Reserved,
         phase: &mut Phase,
         media_type: &str,
-    ) -> Result<Progress, UploadError> {
+    ) -> Result<Progress, Refused> {
         if phase.completed.is_some() {
-            return Err(UploadError::Denied("the upload is complete already".into()));
+            return Err(UploadError::Denied("the upload is complete already".into()).into());
         }
         if media_type != reserved.direct.media_type() {
             return Err(UploadError::UnsupportedType(format!(
                 "{media_type}, where {} was announced",
                 reserved.direct.media_type()
-            )));
+            ))
+            .into());
         }
+        if phase.was_sent {
+            self.spend_again()?;
+        }
+        self.send(reserved.direct.size())?;
+        phase.was_sent = true;
         phase.put = None;
         Ok(self.delivering(&reserved.info))
     }
 
-    async fn complete(&self, reserved: &Reserved) -> Result<ServiceAsset, UploadError> {
-        let mut phase = reserved.phase.lock().await;
+    async fn complete(&self, reserved: &Reserved) -> Result<ServiceAsset, Refused> {
+        let phase = &mut *reserved.phase.lock().await;
         if let Some(asset) = &phase.completed {
             return Ok(asset.clone());
         }
@@ -293,8 +355,12 @@ impl Session {
             progress,
         }) = &phase.put
         else {
-            return Err(UploadError::NotUploaded);
+            return Err(UploadError::NotUploaded.into());
         };
+        if phase.was_asked {
+            self.spend_again()?;
+        }
+        phase.was_asked = true;
         let asset = reserved.direct.complete(Some(sha256)).await;
         let asset = asset.map_err(|error| match error {
             AssetsError::Service(service) if service.status == 409 => UploadError::NotUploaded,
@@ -315,6 +381,14 @@ impl Session {
         }
         Ok(asset)
     }
+}
+
+/// Whether an upload ended before anything was sent to the service.
+fn is_local(error: &AssetsError) -> bool {
+    matches!(
+        error,
+        AssetsError::UnsupportedType(_) | AssetsError::NotTried { .. }
+    )
 }
 
 fn denied(what: &str) -> UploadError {

@@ -8,7 +8,7 @@ mod granted;
 #[cfg(feature = "toml")]
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -54,13 +54,20 @@ pub struct Grants {
     /// To reserve assets, send their bytes and complete them.
     #[serde(skip_serializing_if = "is_false")]
     pub direct_upload: bool,
-    /// To make file inputs.
+    /// To make file inputs: of the assets of its run, of bytes, and of what the next two fields list.
     #[serde(skip_serializing_if = "is_false")]
     pub file_inputs: bool,
-    /// How many assets it may make in one run. Default 1,000: a folder of photos, each in three versions.
+    /// Hosts whose URLs it may name, for the service to fetch. A URL can carry what the workflow knows to its host.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub url_hosts: BTreeSet<String>,
+    /// Ids of assets that it may name, beside those of its run.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub assets: BTreeSet<String>,
+    /// How many assets it may make in one run. Default 1,000: a folder of photos, each in three versions. One that it gives
+    /// up before it is complete makes room for another, but no more than so many are created in all.
     #[serde(skip_serializing_if = "is_default_assets")]
     pub max_assets: u64,
-    /// How many bytes they may have together. Default 16 GiB, as much as a stage may put out.
+    /// How many bytes they may have together, and how many are sent in all. Default 16 GiB, as much as a stage may put out.
     #[serde(skip_serializing_if = "is_default_bytes")]
     pub max_bytes: u64,
 }
@@ -105,12 +112,14 @@ impl Grants {
             upload: false,
             direct_upload: false,
             file_inputs: false,
+            url_hosts: BTreeSet::new(),
+            assets: BTreeSet::new(),
             max_assets: MAX_ASSETS,
             max_bytes: MAX_BYTES,
         }
     }
 
-    /// For a workflow: uploads by either flow, and file inputs.
+    /// For a workflow: uploads by either flow, and file inputs of what it uploads.
     pub fn all() -> Self {
         Self::none().upload().direct_upload().file_inputs()
     }
@@ -179,6 +188,20 @@ impl Grants {
         self
     }
 
+    /// Adds one of the [`url_hosts`](Self::url_hosts): a name or an address, without scheme and port.
+    #[must_use]
+    pub fn url_host(mut self, host: impl Into<String>) -> Self {
+        self.url_hosts.insert(host.into());
+        self
+    }
+
+    /// Adds one of the [`assets`](Self::assets).
+    #[must_use]
+    pub fn asset(mut self, id: impl Into<String>) -> Self {
+        self.assets.insert(id.into());
+        self
+    }
+
     /// Sets [`max_assets`](Self::max_assets).
     #[must_use]
     pub fn max_assets(mut self, most: u64) -> Self {
@@ -199,6 +222,8 @@ impl Grants {
             (self.upload, "upload"),
             (self.direct_upload, "direct_upload"),
             (self.file_inputs, "file_inputs"),
+            (!self.url_hosts.is_empty(), "url_hosts"),
+            (!self.assets.is_empty(), "assets"),
         ]
         .into_iter()
         .find_map(|(granted, name)| granted.then_some(name))

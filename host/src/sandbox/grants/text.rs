@@ -1,6 +1,6 @@
 //! Grants as TOML writes them; what is left out is not granted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
@@ -20,6 +20,8 @@ pub(crate) struct GrantsText {
     upload: bool,
     direct_upload: bool,
     file_inputs: bool,
+    url_hosts: BTreeSet<String>,
+    assets: BTreeSet<String>,
     max_assets: Option<u64>,
     max_bytes: Option<ByteSize>,
 }
@@ -63,6 +65,8 @@ impl GrantsText {
             upload: self.upload,
             direct_upload: self.direct_upload,
             file_inputs: self.file_inputs,
+            url_hosts: self.url_hosts,
+            assets: self.assets,
             max_assets: self.max_assets.unwrap_or(grants.max_assets),
             max_bytes: self.max_bytes.map_or(grants.max_bytes, |size| size.0),
             ..grants

@@ -37,6 +37,10 @@ pub enum Exceeded {
     HostMemory(u64),
     /// [`JobLimits::scratch_bytes`](super::JobLimits::scratch_bytes).
     ScratchBytes(u64),
+    /// [`Grants::max_assets`](crate::Grants::max_assets): so many were created, and the workflow gave up some of them.
+    MaxAssets(u64),
+    /// [`Grants::max_bytes`](crate::Grants::max_bytes): so many were sent, and the workflow gave up some of them.
+    MaxBytes(u64),
 }
 
 impl fmt::Display for Exceeded {
@@ -55,6 +59,8 @@ impl fmt::Display for Exceeded {
             Self::GrantedBytes(bytes) => ("granted_bytes", size(bytes)),
             Self::HostMemory(bytes) => ("host_memory", size(bytes)),
             Self::ScratchBytes(bytes) => ("scratch_bytes", size(bytes)),
+            Self::MaxAssets(count) => ("max_assets", format!("{count} that are created")),
+            Self::MaxBytes(bytes) => ("max_bytes", format!("{} that are sent", size(bytes))),
         };
         write!(f, "reached its limit `{name}` of {limit}")
     }
