@@ -22,11 +22,14 @@ use crate::flow::source::Source;
 #[cfg(feature = "workflow")]
 use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
 use crate::sandbox::code::{Code, Settings};
-use crate::sandbox::engine::Engine;
+use crate::sandbox::engine::{self, Engine};
 use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
 
 /// How many workflows may run at the same time, over all callers. Further ones wait.
 const WORKFLOWS: u32 = 16;
+
+// The largest plugin has room.
+const _: () = assert!(engine::places(engine::MOST_INSTANCES) <= WORKFLOWS);
 
 /// Loads plugins and runs jobs. It is cheap to clone, and clones share everything.
 #[derive(Clone)]
@@ -83,8 +86,10 @@ impl Host {
             code,
             bounds,
             instances,
+            max_instances,
             ..
         } = &*self.0;
+        let instances = (&**instances, *max_instances);
         let plugin = Plugin::load(engine, code, bytes.into(), *bounds, instances).await;
         plugin.map_err(|reason| Error::Load {
             plugin: name.to_owned(),
@@ -166,7 +171,8 @@ pub struct HostBuilder {
 
 impl HostBuilder {
     /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 4
-    /// GiB of address space, but uses memory only as it needs it.
+    /// GiB of address space, but uses memory only as it needs it. A plugin that is put together from more than five
+    /// components counts as several.
     #[must_use]
     pub fn instances(mut self, most: u32) -> Self {
         self.instances = most.max(1);

@@ -17,6 +17,17 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// and its extension modules has about 20.
 const MODULES_PER_COMPONENT: u32 = 50;
 
+/// Instances of components that a plugin may consist of. Toolchains make one; plugins that are put together from several
+/// components have some more.
+pub(crate) const MOST_INSTANCES: u32 = 100;
+
+/// Stacks that the pool has for each plugin that may run.
+const STACKS: u32 = 8;
+
+/// Stacks that a plugin may hold besides one for each of its instances: one that the store keeps to use again, and those of
+/// the host's own work for it.
+const SPARE_STACKS: u32 = 3;
+
 /// Linear memories that one component may have: each takes address space whether or not it is used. All toolchains make
 /// components with one, or two with an adapter.
 const MEMORIES: u32 = 2;
@@ -87,6 +98,8 @@ fn config() -> Config {
     config
         .wasm_component_model_async(true)
         .epoch_interruption(true)
+        // Each frame of a backtrace holds the name of its function, which is as long as the plugin likes. No message quotes it.
+        .wasm_backtrace_max_frames(None)
         .max_wasm_stack(STACK);
     config
 }
@@ -98,6 +111,13 @@ pub(crate) fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
     wasmtime::Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))
 }
 
+/// How many places of the pool a plugin takes that consists of so many instances. Each call into a guest runs on a stack of its
+/// own, and a call that waits keeps its stack. Each instance can hold one. So a plugin of many instances takes as many places
+/// as it could take stacks for, and waits until they are free: others never find the pool exhausted.
+pub(crate) const fn places(instances: u32) -> u32 {
+    instances.saturating_add(SPARE_STACKS).div_ceil(STACKS)
+}
+
 fn pool(instances: u32) -> PoolingAllocationConfig {
     // However many of these a component has, it takes none from another.
     let all = |each: u32| instances.saturating_mul(each);
@@ -106,10 +126,9 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_core_instances(all(MODULES_PER_COMPONENT))
         .total_memories(all(MEMORIES))
         .total_tables(all(TABLES))
-        // Each call into a guest runs on a stack of its own, and a component of several instances can hold one in each. A stage
-        // may have several calls at once. Each stack costs a system call when the pool is made, so there are not as many as
-        // all could hold together: what finds none is told that the host has no room.
-        .total_stacks(all(8))
+        // Each costs a system call when the pool is made, so there are not as many as all could hold together: see `places`. A
+        // pool of few places has room for the largest plugin.
+        .total_stacks(all(STACKS).saturating_add(MOST_INSTANCES + SPARE_STACKS))
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)

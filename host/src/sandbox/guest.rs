@@ -14,6 +14,13 @@ use super::limits::{CpuMeter, Exceeded, Limits, STACK};
 use super::state::StageState;
 use super::usage::{Usage, UsageSlot};
 
+/// Entries that wasmtime makes for one handle at most: a call that has begun has a task, a thread and a set of what it waits
+/// for. All of them are known to the plugin as handles, or belong to one; this holds if some should not.
+const ENTRIES: usize = 3;
+
+/// Entries besides: those of the host's own calls and streams.
+const SPARE_ENTRIES: usize = 1000;
+
 /// A store under its limits.
 pub(crate) struct Guest {
     store: Store<StageState>,
@@ -30,7 +37,15 @@ impl Guest {
         let meter = Arc::new(CpuMeter::default());
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
-        store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
+        store.set_max_component_handles(handles);
+        if let Some(entries) = store.concurrent_resource_table() {
+            entries.set_max_capacity(
+                handles
+                    .saturating_mul(ENTRIES)
+                    .saturating_add(SPARE_ENTRIES),
+            );
+        }
         store.set_epoch_deadline(1);
         let (watch, most) = (meter.clone(), limits.cpu_time);
         store.epoch_deadline_callback(move |_| {

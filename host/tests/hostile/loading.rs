@@ -7,6 +7,7 @@ use forebay::{Error, Host, LoadError, Pipeline, Stage};
 use serde_json::{Value, json};
 
 use crate::Arena;
+use crate::by_hand::{CLOCK, EMIT, NOW, OUTPUTS, PASS_ON, WAIT_FOR, plugin, transform};
 use crate::common::alone;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,104 +344,31 @@ async fn what_does_not_fit_is_told_by_its_name_and_type() {
     arena.is_well().await;
 }
 
-/// A plugin in text: what it imports, its code with what that needs of the host, and its functions. Its `describe` returns
-/// 64, where a descriptor lies; at 32 lie zeros.
-fn plugin(imports: &str, needs: &str, code: &str, exports: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(component
-    (import "forebay:plugin/types@0.1.0" (instance $types
-        (type $file-info' (record
-            (field "name" string) (field "media-type" string) (field "size" (option u64))))
-        (export "file-info" (type (eq $file-info')))
-        (type $descriptor' (record
-            (field "name" string) (field "version" string) (field "summary" string)
-            (field "accepts" (list string)) (field "produces" (list string)) (field "config-schema" string)))
-        (export "descriptor" (type (eq $descriptor')))
-        (type $error' (variant
-            (case "unsupported" string) (case "invalid-input" string) (case "invalid-config" string)
-            (case "failed" string)))
-        (export "error" (type (eq $error')))))
-    (alias export $types "file-info" (type $file-info))
-    (alias export $types "descriptor" (type $descriptor))
-    (alias export $types "error" (type $error))
-    (core module $memory
-        (memory (export "memory") 2)
-        (global $next (mut i32) (i32.const 4096))
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-            (global.set $next (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
-            (global.get $next)
-            (global.set $next (i32.add (global.get $next) (local.get 3)))))
-    (core instance $memory (instantiate $memory))
-    {imports}
-    (core module $plugin
-        (import "host" "memory" (memory 2))
-        ;; The descriptor: name, version, summary, accepts, produces and schema, each by address and length.
-        (data (i32.const 64) "\00\01\00\00\06\00\00\00" "\06\01\00\00\05\00\00\00" "\0b\01\00\00\08\00\00\00"
-            "\20\01\00\00\01\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00\00\00\00\00")
-        (data (i32.const 256) "only-31.2.3A plugin")
-        (data (i32.const 288) "\28\01\00\00\03\00\00\00" "*/*")
-        {code})
-    (core instance $plugin (instantiate $plugin (with "host" (instance
-        (export "memory" (memory $memory "memory")) {needs}))))
-    (func $describe (result $descriptor)
-        (canon lift (core func $plugin "describe") (memory (core memory $memory "memory"))))
-    {exports})"#
-    );
-    wat::parse_str(text).unwrap()
-}
-
-/// A clock of WASI 0.3, for [`plugin`].
-const CLOCK: &str = r#"
-    (import "wasi:clocks/monotonic-clock@0.3.0" (instance $clock
-        (export "now" (func (result u64)))
-        (export "wait-for" (func async (param "how-long" u64)))))
-    (core func $now (canon lower (func $clock "now")))
-    (core func $wait-for (canon lower (func $clock "wait-for")))"#;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_of_wasi_0_3_alone_streams_a_file() {
     alone!();
     let arena = Arena::new().await;
-    let imports = r#"
-    (import "forebay:plugin/outputs@0.1.0" (instance $outputs
-        (export "file-info" (type $info (eq $file-info)))
-        (type $emit-error' (enum "closed"))
-        (export "emit-error" (type $emit-error (eq $emit-error')))
-        (export "emit" (func async
-            (param "info" $info) (param "content" (stream u8)) (result (result (error $emit-error)))))))
-    (import "wasi:random/random@0.3.0" (instance $random (export "get-random-u64" (func (result u64)))))
-    (core func $emit (canon lower (func $outputs "emit") (memory (core memory $memory "memory"))))
-    (core func $random (canon lower (func $random "get-random-u64")))"#;
-    let code = r#"
-        (import "host" "emit" (func $emit (param i32 i32 i32 i32 i32 i64 i32 i32)))
-        (import "host" "now" (func $now (result i64)))
-        (import "host" "wait-for" (func $wait-for (param i64)))
-        (import "host" "random" (func $random (result i64)))
-        (func (export "describe") (result i32) i32.const 64)
-        (func (export "transform")
-            (param $name i32) (param i32 i32 i32 i32 i64) (param $content i32) (param i32 i32) (result i32)
-            (local $begun i64)
-            (local.set $begun (call $now))
-            (call $wait-for (i64.const 1000000))
-            (if (i64.lt_u (i64.sub (call $now) (local.get $begun)) (i64.const 1000000)) (then unreachable))
-            (if (i64.eq (call $random) (call $random)) (then unreachable))
-            (call $emit
-                (local.get $name) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
-                (local.get $content) (i32.const 16))
-            (if (i32.load8_u (i32.const 16)) (then unreachable))
-            i32.const 32)"#;
-    let needs = r#"
-        (export "emit" (func $emit)) (export "now" (func $now)) (export "wait-for" (func $wait-for))
-        (export "random" (func $random))"#;
-    let exports = r#"
-    (func $transform async (param "input" $file-info) (param "content" (stream u8)) (param "config" string)
-        (result (result (error $error)))
-        (canon lift (core func $plugin "transform") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
-    (instance $transform
-        (export "describe" (func $describe))
-        (export "transform" (func $transform)))
-    (export "forebay:plugin/transform@0.1.0" (instance $transform))"#;
-    let component = plugin(&format!("{CLOCK}{imports}"), needs, code, exports);
+    let random = r#"
+    (import "wasi:random/random@0.3.0" (instance $random (export "get-random-u64" (func (result u64)))))"#;
+    let body = format!(
+        "(local $begun i64)
+        (local.set $begun (call $now))
+        (call $wait-for (i64.const 1000000))
+        (if (i64.lt_u (i64.sub (call $now) (local.get $begun)) (i64.const 1000000)) (then unreachable))
+        (if (i64.eq (call $random) (call $random)) (then unreachable))
+        {PASS_ON}"
+    );
+    let functions = [
+        EMIT,
+        NOW,
+        WAIT_FOR,
+        (
+            "random",
+            r#"(canon lower (func $random "get-random-u64"))"#,
+            "(result i64)",
+        ),
+    ];
+    let component = transform(&format!("{CLOCK}{OUTPUTS}{random}"), &functions, &body);
     let plugin = arena.host.load("p", component).await.unwrap();
     assert_eq!(plugin.name(), "only-3");
     assert!(
@@ -478,7 +406,8 @@ async fn a_file_plugin_that_waits_for_wasi_0_3_is_told_why_it_cannot() {
         (export "transform" (func $transform)))
     (export "forebay:plugin/file-transform@0.1.0" (instance $transform))"#;
     let needs = r#"(export "wait-for" (func $wait-for))"#;
-    let component = plugin(CLOCK, needs, code, exports);
+    let clock = format!(r#"{CLOCK}(core func $wait-for (canon lower (func $clock "wait-for")))"#);
+    let component = plugin(&clock, needs, code, exports);
     let plugin = arena.host.load("p", component).await.unwrap();
     let error = arena
         .run(Stage::new(&plugin))

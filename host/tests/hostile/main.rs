@@ -10,19 +10,24 @@
     reason = "tests"
 )]
 
+mod by_hand;
 #[path = "../common/mod.rs"]
 mod common;
+mod composed;
 mod files;
 mod granted;
 mod halfway;
+mod handles;
 mod jobs;
 mod loading;
+mod outsiders;
 mod overrun;
 mod repeated;
 mod streams;
 mod wasi3;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay::{Host, JobError, Limits, Memory, Pipeline, Plugin, Report, Source, Stage};
@@ -83,20 +88,69 @@ impl Arena {
         ended.expect("it ends").map(|report| (report, sink))
     }
 
+    /// Runs honest jobs one after the other, over more than one chunk each, until this is done; at least one. What is wrong
+    /// with one of them, if anything.
+    async fn neighbours(&self, done: &AtomicBool) -> Result<(), String> {
+        let pipeline = Pipeline::builder("honest")
+            .stage(Stage::new(&self.good))
+            .stage(Stage::new(&self.good))
+            .build()
+            .unwrap();
+        let content = "honest words\n".repeat(30_000);
+        loop {
+            let sink = Memory::new();
+            let source = Source::bytes("honest.txt", content.clone());
+            let job = self.host.run(&pipeline, source, sink.clone());
+            let ended = tokio::time::timeout(PATIENCE, job).await;
+            ended
+                .map_err(|_| "does not end".to_owned())?
+                .map_err(|error| error.to_string())?;
+            let files = sink.take();
+            if files.len() != 1 || files[0].1 != content.as_bytes() {
+                return Err(format!("{} files, or other bytes", files.len()));
+            }
+            if done.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            // They are neighbours, and no load.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Runs a stage with honest jobs beside it.
+    async fn run_beside_neighbours(
+        &self,
+        stage: Stage,
+    ) -> (Result<(Report, Memory), JobError>, Result<(), String>) {
+        let done = AtomicBool::new(false);
+        let hostile = async {
+            let ended = self.run(stage).await;
+            done.store(true, Ordering::Relaxed);
+            ended
+        };
+        tokio::join!(hostile, self.neighbours(&done))
+    }
+
     /// Runs a row of the table: prints it, and notes where it is not as it says.
     async fn row(&self, plugin: &Plugin, limits: Limits, config: Value, ends: &str) {
+        let what = words(&config);
+        let stage = Stage::new(plugin).config(config).limits(limits);
+        self.row_of(&what, stage, ends).await;
+    }
+
+    /// The same for a stage that is called `what`.
+    async fn row_of(&self, what: &str, stage: Stage, ends: &str) {
         let (files, tasks, idle) = (open_files(), alive_tasks(), resident());
         forget_peak();
-        let stage = Stage::new(plugin).config(config.clone()).limits(limits);
         let started = Instant::now();
-        let ended = match self.run(stage).await {
+        let (ended, neighbours) = self.run_beside_neighbours(stage).await;
+        let ended = match ended {
             Ok((report, _)) => format!("ok, {} files", report.files.len()),
             Err(error) => error.to_string(),
         };
         let took = started.elapsed();
         let peak = peak().saturating_sub(idle);
         let left = self.left(files, tasks).await;
-        let what = words(&config);
         let told = ended
             .split_once(": stage 2 ")
             .map_or(&*ended, |(_, told)| told);
@@ -111,6 +165,12 @@ impl Arena {
             self.wrong.lock().unwrap().push(format!(
                 "{what}: ends with `{ended}`, not `{ends}`, and leaves {left}"
             ));
+        }
+        if let Err(problem) = neighbours {
+            self.wrong
+                .lock()
+                .unwrap()
+                .push(format!("{what}: an honest job beside it: {problem}"));
         }
         if peak > MOST_MEMORY {
             self.wrong.lock().unwrap().push(format!(

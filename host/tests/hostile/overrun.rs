@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use forebay::{Limits, Stage};
+use serde_json::json;
 
 use crate::common::alone;
 use crate::{Arena, behaviour};
@@ -80,4 +81,27 @@ async fn what_a_file_plugin_writes_is_counted_before_it_is_written() {
     let over = most.load(Ordering::Relaxed).saturating_sub(LIMIT) >> 20;
     println!("output_bytes of 20 MiB overrun by {over} MiB on disk");
     assert_eq!(over, 0, "MiB");
+}
+
+/// What many small writes cost the host is charged to those who make and take them.
+#[tokio::test(flavor = "multi_thread")]
+async fn cpu_time_of_many_writes_is_counted() {
+    alone!();
+    let arena = Arena::new().await;
+    let plugin = arena.load(forebay_test_plugins::HOSTILE).await;
+    const COUNT: u32 = 300_000;
+    let config = json!({ "behaviour": "small-writes", "count": COUNT });
+    let limits = Limits::default().cpu_time(Duration::from_secs(600));
+    let stage = Stage::new(&plugin).config(config).limits(limits);
+    let before = cpu();
+    let (report, _) = arena.run(stage).await.unwrap();
+    let process = cpu().saturating_sub(before);
+    let stages = &report.files[0].stages;
+    let counted: Duration = stages.iter().map(|stage| stage.usage.cpu_time).sum();
+    println!(
+        "{COUNT} writes of one byte: {process:.0?} of CPU time in the process, {counted:.0?} counted"
+    );
+    // Besides the stages there are the source, the sink and the clock of the engine.
+    let most = counted.mul_f32(1.5) + Duration::from_secs(1);
+    assert!(process < most, "{process:?}, {counted:?} counted");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forebay::{Grants, Memory, Pipeline, PipelineError, Source, Stage};
 use serde_json::{Value, json};
 
-use crate::{Arena, behaviour, impatient, tight};
+use crate::{Arena, behaviour, impatient, tight, words};
 
 const TEXT: &str = "some words\n";
 
@@ -186,7 +186,6 @@ async fn limits_hold_for_folders_of_wasi_0_3() {
     file.set_len(64 << 30).unwrap();
     let grants = || Grants::none().read("/data", folder.path());
     let count = |name: &str, count: u64| json!({ "behaviour": name, "path": "/data/large", "count": count });
-    let before = (crate::open_files(), crate::alive_tasks());
     for (limits, config, ends) in [
         // Each holds its file open, and none is a handle of the plugin.
         (tight(), count("print", 60), "ok"),
@@ -219,12 +218,7 @@ async fn limits_hold_for_folders_of_wasi_0_3() {
             .config(config.clone())
             .limits(limits)
             .grants(grants());
-        let ended = match arena.run(stage).await {
-            Ok((report, _)) => format!("ok, {} files", report.files.len()),
-            Err(error) => error.to_string(),
-        };
-        assert!(ended.contains(ends), "{config}: {ended}");
-        assert_eq!(arena.left(before.0, before.1).await, "nothing", "{config}");
+        arena.row_of(&words(&config), stage, ends).await;
     }
     arena.is_well().await;
 }

@@ -105,7 +105,7 @@ async fn limits_hold_for_workflows() {
     let hoard = json!({ "exercise": "hoard", "times": 10_000_000 });
     let greedy = drill(hoard.clone(), Grants::all()).await;
     let error = service.run(&greedy, [small()]).await.unwrap_err();
-    assert_eq!(cause(error), StageCause::Limit(Exceeded::Handles(100_000)));
+    assert_eq!(cause(error), StageCause::Limit(Exceeded::Handles(20_000)));
     // With a folder there are fewer: each may be an open file.
     let folder = tempfile::tempdir().unwrap();
     let within = Grants::all().read("/folder", folder.path());

@@ -60,7 +60,8 @@ pub(super) struct Results {
     pub(super) interrupted: Option<String>,
 }
 
-/// Allows one file in flight: one permit of the job's fan-out, and one instance for each stage of the pipeline.
+/// Allows one file in flight: one permit of the job's fan-out, and room for an instance of each stage of the
+/// pipeline.
 pub(super) struct Permit {
     _fan_out: OwnedSemaphorePermit,
     _instances: OwnedSemaphorePermit,
@@ -164,10 +165,6 @@ impl Run {
         })));
     }
 
-    fn instances(&self) -> u32 {
-        u32::try_from(self.pipeline.stages().len()).unwrap_or(u32::MAX)
-    }
-
     /// Returns a permit, if one is free.
     pub(super) fn try_permit(&self) -> Option<Permit> {
         Some(Permit {
@@ -176,7 +173,7 @@ impl Run {
                 .host
                 .instances
                 .clone()
-                .try_acquire_many_owned(self.instances())
+                .try_acquire_many_owned(self.pipeline.places())
                 .ok()?,
         })
     }
@@ -189,7 +186,7 @@ impl Run {
                 .host
                 .instances
                 .clone()
-                .acquire_many_owned(self.instances())
+                .acquire_many_owned(self.pipeline.places())
                 .await
                 .ok()?,
         })

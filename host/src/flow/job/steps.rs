@@ -38,12 +38,16 @@ impl Run {
     pub(super) async fn start(self: Arc<Self>, source: Source) {
         let file = source.name().to_owned();
         let declared = source.declared_type().map(str::to_owned);
-        let (stages, most) = (
-            self.pipeline.stages().len(),
-            self.host.max_instances as usize,
-        );
-        if stages > most {
-            return self.fail(PipelineError::TooLong { stages, most }.into());
+        let (instances, most) = (self.pipeline.places(), self.host.max_instances);
+        if instances > most {
+            let stages = self.pipeline.stages().len();
+            let (instances, most) = (instances as usize, most as usize);
+            let error = PipelineError::TooLong {
+                stages,
+                instances,
+                most,
+            };
+            return self.fail(error.into());
         }
         // The permit comes before anything is opened, so that waiting jobs hold no resources, however many they are.
         let Some(permit) = self.permit().await else {

@@ -44,11 +44,16 @@ pub enum PipelineError {
         /// The import or the grant, and what is wrong with it.
         problem: String,
     },
-    /// The pipeline has more stages than the host has instances.
-    #[error("{stages} stages, but this host runs at most {most} instances at a time")]
+    /// The pipeline needs more instances than the host has.
+    #[error(
+        "{stages} stages take {instances} instances, but this host runs at most {most} at a time; allow more instances, or \
+         put fewer stages or plugins of fewer components together"
+    )]
     TooLong {
         /// How many stages the pipeline has.
         stages: usize,
+        /// How many instances they take. A plugin that is put together from many components counts as several.
+        instances: usize,
         /// How many instances the host may run.
         most: usize,
     },

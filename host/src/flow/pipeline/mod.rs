@@ -54,6 +54,12 @@ impl Pipeline {
         &self.0.limits
     }
 
+    /// How many places of the host's pool all of its stages take.
+    pub(crate) fn places(&self) -> u32 {
+        let places = self.stages().iter().map(|stage| stage.plugin.places());
+        places.fold(0, u32::saturating_add)
+    }
+
     /// The stages of this pipeline, followed by those of another.
     #[cfg(feature = "workflow")]
     pub(crate) fn and(&self, later: &Self) -> Self {

@@ -118,7 +118,8 @@ impl WorkflowJob {
         ));
         // If the host is being torn down, no permits are left. Then nothing waits for this run either.
         let host = session.host.clone();
-        let place = host.workflows.acquire().await;
+        let places = session.workflow.plugin().places();
+        let place = host.workflows.acquire_many(places).await;
         let (result, mut report) = run(&session).await;
         if self.hash_files {
             let files: Vec<_> = session

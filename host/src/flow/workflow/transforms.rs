@@ -55,11 +55,19 @@ impl transforms::HostWithStore<StageState> for HasSelf<StageState> {
         config: String,
         input: Resource<Handle>,
     ) -> wasmtime::Result<Result<Vec<Resource<Handle>>, TransformError>> {
-        let (session, tally, file) = accessor.with(|mut access| {
+        let (session, tally, file, _held) = accessor.with(|mut access| {
             let state = access.get();
-            Ok::<_, wasmtime::Error>((state.session()?, state.tally.clone(), state.file(&input)?))
+            // Each call holds its config in memory while it waits. One that is too long is refused at once.
+            let held = state
+                .host_memory
+                .hold(config.len().min(MAX_CONFIG) as u64)?;
+            Ok::<_, wasmtime::Error>((
+                state.session()?,
+                state.tally.clone(),
+                state.file(&input)?,
+                held,
+            ))
         })?;
-        // Each call holds its config in memory while it waits.
         let _call = session.calls.try_acquire().map_err(|_| {
             StageCause::Host("too many calls of `apply` wait at once, at most 256 may".into())
         })?;

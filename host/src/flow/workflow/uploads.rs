@@ -125,6 +125,9 @@ impl uploads::HostDirectUploadWithStore<StageState> for HasSelf<StageState> {
         size: u64,
     ) -> wasmtime::Result<Result<Resource<Upload>, UploadError>> {
         let session = session(accessor)?;
+        // Calls may wait side by side, and hold name and type while they do.
+        let strings = info.name.len() + info.media_type.len();
+        let _held = accessor.with(|mut access| access.get().host_memory.hold(strings as u64))?;
         let reserved = match told(session.reserve(info, size).await)? {
             Ok(reserved) => reserved,
             Err(error) => return Ok(Err(error)),

@@ -6,6 +6,7 @@
 
 mod child;
 mod folder;
+mod instances;
 mod scan;
 
 use std::ffi::OsString;

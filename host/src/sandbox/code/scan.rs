@@ -2,6 +2,8 @@
 
 use wasmparser::{Parser, Payload};
 
+use super::instances::Instances;
+use crate::sandbox::engine::MOST_INSTANCES;
 use crate::sandbox::plugin::LoadError;
 
 /// Bytes of the code of one function. To compile one takes time and memory beyond proportion: 4 GB for 2 MB. The largest
@@ -11,18 +13,19 @@ const MAX_FUNCTION: u64 = 512 << 10;
 /// Bytes of a name that an error quotes.
 const MAX_NAME: usize = 1000;
 
-/// What a component imports and exports, by name.
+/// What a component imports and exports, by name, and how many instances of components it makes of itself.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    pub(crate) instances: u32,
 }
 
 impl Scan {
     /// Reads a component from end to end. It is not checked any further: the compiler does that.
     ///
     /// # Errors
-    /// When it cannot be read, or one of its functions is too large.
+    /// When it cannot be read, one of its functions is too large, or it makes too many instances.
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, LoadError> {
         if !Parser::is_component(bytes) {
             return Err(LoadError::NotAComponent(
@@ -30,9 +33,9 @@ impl Scan {
             ));
         }
         let mut scan = Self::default();
-        let mut depth = 0_u32;
+        let (mut depth, mut instances) = (0_u32, Instances::default());
         for part in Parser::new(0).parse_all(bytes) {
-            scan.part(part, &mut depth)
+            scan.part(part, &mut depth, &mut instances)
                 .map_err(|problem| match problem {
                     Problem::Syntax(error) => LoadError::NotAComponent(forebay_core::text::tidy(
                         error.message(),
@@ -44,6 +47,10 @@ impl Scan {
                     },
                 })?;
         }
+        scan.instances = instances.all();
+        if scan.instances > MOST_INSTANCES {
+            return Err(LoadError::TooManyInstances(MOST_INSTANCES));
+        }
         Ok(scan)
     }
 
@@ -52,8 +59,11 @@ impl Scan {
         &mut self,
         part: wasmparser::Result<Payload<'_>>,
         depth: &mut u32,
+        instances: &mut Instances,
     ) -> Result<(), Problem> {
-        match part? {
+        let part = part?;
+        instances.part(&part)?;
+        match part {
             Payload::Version { .. } => *depth += 1,
             Payload::End(_) => *depth = depth.saturating_sub(1),
             Payload::CodeSectionEntry(body) => {

@@ -7,7 +7,7 @@
 //! There are also fixed lengths that no honest plugin reaches. What is longer is refused or cut, where it is checked: a name
 //! has at most 255 bytes; each text of a descriptor 4 KiB, each list 256 entries, the schema 64 KiB; a plugin's error message
 //! 1,000 characters, a line that it prints 1 KiB, all that it prints 64 KiB; a config 1 MiB, the result of a workflow
-//! 16 MiB.
+//! 16 MiB; the random bytes of one call 1 MiB. A component may consist of 100 instances of components.
 
 mod exceeded;
 mod meter;
@@ -114,12 +114,13 @@ table::limits! {
 
         /// Limits the handles that the plugin holds at a time: streams, open files, timers and the like.
         ///
-        /// Default: 100,000.
-        /// Why: each takes the host some hundred bytes. A plugin that has folders may hold 128 at most, because each may
-        /// be an open file. Streams that the host drains on its own, as WASI 0.3 has it, are no handles; there may be half
-        /// as many.
+        /// Default: 20,000, for which the host holds 25 MiB at most.
+        /// Why: as many as `host_memory` has outputs for, with some handles for each. A handle takes the host up to 1.2 kB
+        /// (`tests/hostile/handles.rs` measures it). A plugin that has folders may hold 128 at most, because each may be
+        /// an open file. Streams that the host drains on its own, as WASI 0.3 has it, are no handles; there may be half as
+        /// many.
         /// Exact.
-        handles: u64 as ("number", "count") = 100_000;
+        handles: u64 as ("number", "count") = 20_000;
 
         /// Limits the bytes that one call of the plugin has the host copy: strings and lists among its arguments.
         ///

@@ -38,6 +38,9 @@ pub enum LoadError {
         /// The most that it may be.
         most: u64,
     },
+    /// It makes more instances of components of itself than this.
+    #[error("consists of more than {0} instances of components; put fewer together in one plugin")]
+    TooManyInstances(u32),
     /// The process that compiles could not be started, or did not do its work.
     #[error("the compiler failed: {0}")]
     Compiler(String),

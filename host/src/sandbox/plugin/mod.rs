@@ -20,7 +20,7 @@ use wasmtime::component::Component;
 
 use crate::sandbox::code::{Code, Kept, Scan};
 use crate::sandbox::describe::describe;
-use crate::sandbox::engine::Engine;
+use crate::sandbox::engine::{self, Engine};
 use crate::sandbox::grants::Grants;
 use crate::sandbox::limits::Limits;
 use crate::sandbox::pre::Pre;
@@ -45,6 +45,8 @@ struct Inner {
     descriptor: Descriptor,
     imports: Vec<String>,
     world: World,
+    /// Places of the pool that it takes.
+    places: u32,
     component: Component,
     /// What the layer above links workflows with.
     workflow_imports: Option<AddImports>,
@@ -53,19 +55,25 @@ struct Inner {
 }
 
 impl Plugin {
-    /// Compiles, links with all that can be granted, and asks with nothing granted.
+    /// Compiles, links with all that can be granted, and asks with nothing granted. `instances` has the permits for places of
+    /// the pool, and how many there are.
     pub(crate) async fn load(
         engine: &Engine,
         code: &Code,
         bytes: Vec<u8>,
         bounds: Bounds,
-        instances: &Semaphore,
+        instances: (&Semaphore, u32),
     ) -> Result<Self, LoadError> {
         if bytes.len() as u64 > bounds.component_bytes {
             return Err(LoadError::TooLarge(bounds.component_bytes));
         }
         let digest = hex::encode(Sha256::digest(&bytes));
-        let Scan { imports, exports } = Scan::of(&bytes)?;
+        let Scan {
+            imports,
+            exports,
+            instances: within,
+        } = Scan::of(&bytes)?;
+        let places = engine::places(within);
         let exports_interface = |name: &str| {
             exports.iter().any(|e| {
                 e.strip_prefix(CONTRACT)
@@ -95,8 +103,9 @@ impl Plugin {
                 // Whether every import and export fits is known from here on. What is granted is another matter.
                 link::link(engine, &component, world, Reach::ALL, workflow_imports)?;
                 let pre = link::link_to_describe(engine, &component, world, workflow_imports)?;
-                // The semaphore is never closed.
-                let _instance = instances.acquire().await;
+                // The semaphore is never closed. Where there are fewer places than it takes, it gets all of them.
+                let (instances, most) = instances;
+                let _places = instances.acquire_many(places.min(most)).await;
                 let said = describe(engine, &pre, Limits::describe()).await;
                 let said = said.map_err(LoadError::Describe)?;
                 if let Some(kept) = &kept
@@ -113,6 +122,7 @@ impl Plugin {
             descriptor,
             imports,
             world,
+            places,
             component,
             workflow_imports,
             linked: Mutex::default(),
@@ -137,6 +147,11 @@ impl Plugin {
     /// Which world it exports.
     pub fn world(&self) -> World {
         self.0.world
+    }
+
+    /// How many places of the pool it takes while it runs.
+    pub(crate) fn places(&self) -> u32 {
+        self.0.places
     }
 
     /// The interfaces that it imports, such as `wasi:io/streams@0.2.6`.

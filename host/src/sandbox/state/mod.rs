@@ -28,6 +28,9 @@ use work::Work;
 /// Bytes that wait in one queue at most, unless a host has another size for its channels.
 const QUEUE: usize = 4 * forebay_core::DEFAULT_CHUNK;
 
+/// Random bytes that one call gives. They are made one by one, and nothing interrupts the host while it does that.
+const MAX_RANDOM: u64 = 1 << 20;
+
 /// The data of a stage's store.
 pub(crate) struct StageState {
     wasi: WasiCtx,
@@ -90,7 +93,7 @@ impl StageState {
             .stdout(log.clone())
             .allow_tcp(false)
             .allow_udp(false)
-            .max_random_size(limits.call_bytes);
+            .max_random_size(limits.call_bytes.min(MAX_RANDOM));
         granted.give(&mut wasi)?;
         add(&mut wasi)?;
         let mut table = ResourceTable::new();
