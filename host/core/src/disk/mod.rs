@@ -93,7 +93,10 @@ enum Writing {
 
 impl Writing {
     fn start(file: File, pieces: Vec<Bytes>) -> Self {
-        Self::Busy(tokio::task::spawn_blocking(|| write_all(file, pieces)))
+        Self::Busy(tokio::task::spawn_blocking(move || {
+            write_all(&file, &pieces)?;
+            Ok(file)
+        }))
     }
 
     async fn done(self) -> io::Result<File> {
@@ -104,11 +107,12 @@ impl Writing {
     }
 }
 
-fn write_all(mut file: File, pieces: Vec<Bytes>) -> io::Result<File> {
-    for piece in pieces {
-        file.write_all(&piece)?;
-    }
-    Ok(file)
+/// Writes chunks to a file. Blocks.
+///
+/// # Errors
+/// When the disk does not take them.
+pub fn write_all(mut file: &File, pieces: &[Bytes]) -> io::Result<()> {
+    pieces.iter().try_for_each(|piece| file.write_all(piece))
 }
 
 /// The next chunks: as many as are ready, up to 1 MiB. Empty once the content has ended.
@@ -138,7 +142,12 @@ pub async fn append(
     open: impl FnOnce() -> io::Result<File> + Send + 'static,
     pieces: Vec<Bytes>,
 ) -> io::Result<File> {
-    off_thread(move || write_all(open()?, pieces)).await
+    off_thread(move || {
+        let file = open()?;
+        write_all(&file, &pieces)?;
+        Ok(file)
+    })
+    .await
 }
 
 /// Sends all that a reader gives, and finishes the channel only if that is whole. Returns early and without an error when the

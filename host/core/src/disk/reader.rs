@@ -151,7 +151,15 @@ impl Cursor {
         match uninterrupted(|| read(&self.file, &mut [0])) {
             Ok(0) => Ok(true),
             Ok(more) => self.length.add(more).map(|()| false),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            // The bytes before it are read, so neither of these may have them read once more.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

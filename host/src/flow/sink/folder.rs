@@ -190,7 +190,7 @@ impl Sink for Folder {
                 pieces.push(piece);
             }
             off_thread(move || {
-                let mut part = delivery.begin()?;
+                let part = delivery.begin()?;
                 part.write_short(&pieces)
                     .map_err(|error| delivery.folder.io(error))?;
                 delivery.end(part)

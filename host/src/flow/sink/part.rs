@@ -7,7 +7,7 @@
 //! A file that lies in scratch on the same file system is moved from there. It is not written again.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -140,14 +140,11 @@ impl Part {
     }
 
     /// Writes all of a short content. Blocks.
-    pub(super) fn write_short(&mut self, pieces: &[Bytes]) -> io::Result<()> {
+    pub(super) fn write_short(&self, pieces: &[Bytes]) -> io::Result<()> {
         if self.stored.is_some() {
             return Ok(());
         }
-        for piece in pieces {
-            self.file.write_all(piece)?;
-        }
-        Ok(())
+        disk::write_all(&self.file, pieces)
     }
 
     /// Gives the file its name. An existing file of that name stays, which is an error of the kind `AlreadyExists`. The
@@ -360,6 +357,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::fs;
+    use std::io::Write as _;
 
     use forebay_core::scratch::Scratch;
     use tempfile::TempDir;
