@@ -234,7 +234,7 @@ impl Place<'_> {
                 "journal {shown}: the power failed before all of line {number} was on disk; it and what follows are left out"
             );
             file.set_len(whole).map_err(fault)?;
-        } else if is_torn(&line) {
+        } else if is_torn(&line) || has_hole(&line, whole) {
             tracing::warn!("journal {shown}: its last record was cut off, and is left out");
             file.set_len(whole)
                 .and_then(|()| file.sync_data())
@@ -393,7 +393,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::{Journal, Known};
+    use super::super::Journal;
     use super::*;
     use crate::flow::report::Report;
 
@@ -498,12 +498,60 @@ mod tests {
             "{\"deleted\":{\"f",
             "{\"done\":{\"job\":\"j",
             "{\"begun\":{\"place\":\"\0\0\0\0\0",
+            " ",
+            " {\"be",
             "\0",
             &"\0".repeat(10_000),
         ] {
             let content = format!("{HEAD}{BEGUN}{tail}");
             assert_mended(content.as_bytes(), &format!("{HEAD}{BEGUN}"));
         }
+    }
+
+    /// A journal of these records, in which the bytes from `hole` to the next end of a sector are missing.
+    fn with_hole(records: &[&str], hole: usize) -> Vec<u8> {
+        let mut content = HEAD.as_bytes().to_vec();
+        for record in records {
+            content.extend(record.as_bytes());
+        }
+        let end = (hole + 1).next_multiple_of(SECTOR as usize);
+        content.get_mut(hole..end).unwrap().fill(0);
+        content
+    }
+
+    #[test]
+    fn blocks_that_the_power_kept_from_the_disk_end_the_journal() {
+        let after = |number: usize| format!("{HEAD}{}", BEGUN.repeat(number));
+        let records = [BEGUN; 60];
+        for hole in [
+            // Within a record; where a record starts; where a sector starts.
+            HEAD.len() + 10 * BEGUN.len() + 7,
+            HEAD.len() + 10 * BEGUN.len(),
+            1024,
+            // In the second half of a record, and over its end.
+            HEAD.len() + 11 * BEGUN.len() - 2,
+            // The first byte of a record.
+            HEAD.len() + 10 * BEGUN.len() + 1,
+        ] {
+            let kept = (hole - HEAD.len()) / BEGUN.len();
+            assert_mended(&with_hole(&records, hole), &after(kept));
+        }
+        // All that follows may be the rest of one line, without an end.
+        let content = with_hole(&records, 1024);
+        let cut = content.get(..1540).unwrap();
+        assert_mended(cut, &after((1024 - HEAD.len()) / BEGUN.len()));
+    }
+
+    #[test]
+    fn bytes_that_were_on_disk_and_are_missing_are_an_error() {
+        let marked = format!(" {BEGUN}");
+        let mut records = [BEGUN; 60];
+        *records.last_mut().unwrap() = &marked;
+        assert_refused(&with_hole(&records, 1024), ": line ");
+        // A hole that ends anywhere is none.
+        let mut content = with_hole(&[BEGUN; 60], 1024);
+        *content.get_mut(1535).unwrap() = b'x';
+        assert_refused(&content, ": line ");
     }
 
     #[test]
@@ -584,7 +632,7 @@ mod tests {
             },
             Record::Known {
                 file: file(),
-                known: Known::Put {
+                known: forebay_assets::journal::Known::Put {
                     asset_id: file(),
                     sha256: file(),
                     size: 1,

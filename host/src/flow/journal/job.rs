@@ -260,8 +260,11 @@ impl UploadLog for FileJournal {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
+    use futures::executor::block_on;
     use proptest::prelude::*;
+
+    use super::super::disk::Disk;
+    use super::*;
 
     fn job(journal: &Journal) -> JobJournal {
         let pipeline = Pipeline::builder("p").build().unwrap();
@@ -285,9 +288,9 @@ mod tests {
         let file = job(&journal).file(&[0, 2]);
         assert!(!job(&journal).begin() && file.known().is_none());
         let key = file.idempotency_key(7, "");
-        file.know(put("a"));
+        drop(file.know(put("a")));
         let report = Report::new("p");
-        job(&journal).finish(&report);
+        job(&journal).finish(&report).unwrap();
         drop((file, journal));
 
         let journal = Journal::open(&path).unwrap();
@@ -303,10 +306,10 @@ mod tests {
             changed.done().is_none() && changed.begin(),
             "the change is noticed"
         );
-        file.abandon(Some("a"))();
+        drop(file.abandon(Some("a")));
         assert!(file.known().is_none());
         assert_eq!(file.doomed(), ["a"]);
-        file.deleted("a");
+        drop(file.deleted("a"));
         assert!(file.doomed().is_empty());
         assert_ne!(
             file.idempotency_key(7, ""),
@@ -326,7 +329,7 @@ mod tests {
             let path = folder.path().join("journal");
             let journal = Journal::open(&path).unwrap();
             let file = |journal: &Journal, at: usize| job(journal).file(&[at]);
-            (0..4).for_each(|at| file(&journal, at).know(put(&at.to_string())));
+            (0..4).for_each(|at| drop(file(&journal, at).know(put(&at.to_string()))));
             drop(journal);
             let text = std::fs::read(&path).unwrap();
             let kept = text.get(..cut).unwrap_or(&text);
@@ -339,10 +342,74 @@ mod tests {
                 let known = file(&journal, at).known();
                 prop_assert_eq!(known, (at + 1 < whole).then(|| put(&at.to_string())));
             }
-            file(&journal, 9).know(put("later"));
+            drop(file(&journal, 9).know(put("later")));
             drop(journal);
             let journal = Journal::open(&path).unwrap();
             prop_assert_eq!(file(&journal, 9).known(), Some(put("later")));
+        }
+    }
+    /// What happens to a journal before the power fails.
+    #[derive(Debug, Clone)]
+    enum Act {
+        /// A record of about this size is written.
+        Write(usize),
+        /// Somebody waits for the last record.
+        Wait,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+        /// If the power fails, each sector of what was not synced may be missing. What somebody has waited for is there, and
+        /// no record without those before it.
+        #[test]
+        fn a_failure_of_the_power_loses_only_the_last_records_that_nothing_relies_on(
+            acts in prop::collection::vec(
+                prop_oneof![3 => (0_usize..1500).prop_map(Act::Write), 1 => Just(Act::Wait)],
+                1..40,
+            ),
+            lost in prop::collection::vec(any::<bool>(), 150),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal");
+            drop(Journal::open(&path).unwrap());
+            let head = std::fs::read(&path).unwrap();
+
+            let disk = Disk::default();
+            let journal = Journal::on_after(&disk, &head);
+            let file = |journal: &Journal, at: usize| job(journal).file(&[at]);
+            let (mut written, mut relied) = (0, 0);
+            for act in acts {
+                match act {
+                    Act::Write(size) => {
+                        drop(file(&journal, written).know(put(&"x".repeat(size))));
+                        written += 1;
+                    }
+                    Act::Wait => {
+                        block_on(file(&journal, 0).deleted("nothing")).unwrap();
+                        relied = written;
+                    }
+                }
+            }
+            // What survives for certain, and a part of the rest, sector by sector.
+            let (mut content, synced) = (disk.content(), disk.synced());
+            drop(journal);
+            content.truncate(synced + end.index(content.len() - synced + 1));
+            for (at, byte) in content.iter_mut().enumerate().skip(synced) {
+                if lost.get(at / 512).copied().unwrap_or_default() {
+                    *byte = 0;
+                }
+            }
+            std::fs::write(&path, &content).unwrap();
+
+            let journal = Journal::open(&path).unwrap();
+            let found: Vec<bool> = (0..written).map(|at| file(&journal, at).known().is_some()).collect();
+            let prefix = found.iter().take_while(|&&found| found).count();
+            prop_assert!(prefix >= relied);
+            prop_assert!(!found.iter().skip(prefix).any(|&found| found), "{found:?}");
+            drop(file(&journal, 99).know(put("later")));
+            drop(journal);
+            prop_assert!(file(&Journal::open(&path).unwrap(), 99).known().is_some());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Promise: a record is in the file when [`append`](Log::append) returns, so a process that is killed loses none. It is on
 //! disk when [`synced`](Log::synced) resolves. One thread syncs for all that wait: a sync covers every record that was
 //! written before it began, and the records that are written meanwhile are covered by the next one. A record that nobody
-//! waits for is synced with the others, and at the latest after [`LATEST`].
+//! waits for is synced with the others, and at the latest after a second.
 //!
 //! Records reach the disk in order: a record that counts as synced has all earlier ones before it. After the first write
 //! or sync that fails, no record is written any more. After a sync that fails, nothing that was written since the last
@@ -21,18 +21,27 @@ use tokio::sync::oneshot;
 
 use forebay_core::mutex::lock;
 
-/// A record that nobody waits for is synced after this time at the latest. If the power fails, a run loses no older one.
-const LATEST: Duration = Duration::from_secs(1);
+/// When a sync begins that nothing needs at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delays {
+    /// A record that nobody waits for is synced after this time at the latest. If the power fails, a run loses no older
+    /// one.
+    latest: Duration,
+    /// How long records are gathered for one sync if only results wait for it.
+    gathering: Duration,
+}
 
-XX
-/// records in a second, ten then share a sync. Nobody notices it at the end of a run.
-const GATHERING: Duration = Duration::from_millis(100);
+/// At 100 files in a second, ten share a sync of the second kind. Nobody notices this time at the end of a run.
+const DELAYS: Delays = Delays {
+    latest: Duration::from_secs(1),
+    gathering: Duration::from_millis(100),
+};
 
 /// Begins a line that was written when everything before it was on disk. JSON allows it.
 pub(super) const ALL_ON_DISK: u8 = b' ';
 
 /// What a log writes to. Tests have one that fails.
-pub(super) trait Medium: Send + Sync + 'static {
+pub(crate) trait Medium: Send + Sync + 'static {
     /// Writes all of this at the end.
     fn append(&self, text: &[u8]) -> io::Result<()>;
     /// Removes what is after this many bytes.
@@ -77,6 +86,7 @@ pub(super) struct Log {
 
 struct Shared {
     medium: Box<dyn Medium>,
+    delays: Delays,
     state: Mutex<State>,
     /// Notified when a sync is wanted earlier than before, and when the log is dropped.
     changed: Condvar,
@@ -106,8 +116,13 @@ struct Waiting {
 impl Log {
     /// Appends to this medium, of which `length` bytes are on disk.
     pub(super) fn new(medium: impl Medium, length: u64) -> io::Result<Self> {
+        Self::with_delays(medium, length, DELAYS)
+    }
+
+    fn with_delays(medium: impl Medium, length: u64, delays: Delays) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             medium: Box::new(medium),
+            delays,
             state: Mutex::new(State {
                 written: length,
                 synced: length,
@@ -154,7 +169,8 @@ impl Log {
         }
         state.written += line.len() as u64;
         let position = Position(state.written);
-        self.shared.sync_by(&mut state, Instant::now() + LATEST);
+        self.shared
+            .sync_by(&mut state, Instant::now() + self.shared.delays.latest);
         Ok(position)
     }
 
@@ -179,7 +195,7 @@ impl Log {
             state.waiting.push(waiting);
             let gathering = match urgency {
                 Urgency::HoldsUpWork => Duration::ZERO,
-                Urgency::HoldsUpAResult => GATHERING,
+                Urgency::HoldsUpAResult => self.shared.delays.gathering,
             };
             self.shared.sync_by(&mut state, Instant::now() + gathering);
         }
@@ -284,4 +300,191 @@ impl Shared {
 /// The same error for one more that it concerns.
 fn copy(error: &Arc<io::Error>) -> io::Error {
     io::Error::new(error.kind(), error.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::pin::pin;
+
+    use futures::FutureExt as _;
+    use futures::executor::block_on;
+
+    use super::super::disk::{Disk, Step};
+    use super::Urgency::{HoldsUpAResult, HoldsUpWork};
+    use super::*;
+
+    /// Longer than any test runs.
+    const NEVER: Duration = Duration::from_secs(100_000);
+
+    fn log(disk: &Disk) -> Log {
+        log_with(disk, NEVER, NEVER)
+    }
+
+    fn log_with(disk: &Disk, latest: Duration, gathering: Duration) -> Log {
+        let delays = Delays { latest, gathering };
+        Log::with_delays(disk.clone(), 0, delays).unwrap()
+    }
+
+    fn write(text: &str) -> Step {
+        Step::Write(format!("{text}\n"))
+    }
+
+    #[test]
+    fn a_record_is_written_at_once_and_acknowledged_after_its_sync() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        disk.hold_syncs();
+        let position = log.append(&1).unwrap();
+        assert_eq!(disk.steps(), [write(" 1")]);
+        let mut synced = pin!(log.synced(position, HoldsUpWork));
+        disk.wait_for_syncs(1);
+        assert!(synced.as_mut().now_or_never().is_none(), "not on disk yet");
+        disk.let_sync();
+        block_on(synced).unwrap();
+        assert_eq!(disk.steps(), [write(" 1"), Step::Sync]);
+        // It stays on disk: nobody waits for it again.
+        block_on(log.synced(position, HoldsUpWork)).unwrap();
+        assert_eq!(disk.steps().len(), 2);
+    }
+
+    #[test]
+    fn a_sync_covers_what_was_written_before_it_began_and_the_next_one_the_rest() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        disk.hold_syncs();
+        let first = log.append(&1).unwrap();
+        let first = log.synced(first, HoldsUpWork);
+        disk.wait_for_syncs(1);
+        // Written while a sync runs: without waiting for it, and not covered by it.
+        let more: Vec<Position> = (2..50).map(|number| log.append(&number).unwrap()).collect();
+        let mut more: Vec<_> = more
+            .into_iter()
+            .map(|position| Box::pin(log.synced(position, HoldsUpWork)))
+            .collect();
+        disk.let_sync();
+        block_on(first).unwrap();
+        disk.wait_for_syncs(2);
+        for waiting in &mut more {
+            assert!(waiting.now_or_never().is_none());
+        }
+        disk.let_sync();
+        for waiting in more {
+            block_on(waiting).unwrap();
+        }
+        let mut expected: Vec<Step> = (2..50).map(|number| write(&number.to_string())).collect();
+        expected.insert(0, write(" 1"));
+        expected.extend([Step::Sync, Step::Sync]);
+        assert_eq!(disk.steps(), expected);
+    }
+
+    #[test]
+    fn results_wait_for_others_and_share_their_sync() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        let result = |number: u32| {
+            let position = log.append(&number).unwrap();
+            Box::pin(log.synced(position, HoldsUpAResult))
+        };
+        let mut results: Vec<_> = (0..20).map(result).collect();
+        for result in &mut results {
+            assert!(result.now_or_never().is_none());
+        }
+        assert!(!disk.steps().contains(&Step::Sync));
+        let urgent = log.append(&20).unwrap();
+        block_on(log.synced(urgent, HoldsUpWork)).unwrap();
+        for result in results {
+            block_on(result).unwrap();
+        }
+        let syncs = disk.steps().into_iter().filter(|step| *step == Step::Sync);
+        assert_eq!(syncs.count(), 1);
+    }
+
+    #[test]
+    fn nothing_stays_unsynced() {
+        // Results are on disk after the time for gathering, though nothing else comes.
+        let disk = Disk::default();
+        let gathers = log_with(&disk, NEVER, Duration::from_millis(1));
+        let position = gathers.append(&1).unwrap();
+        block_on(gathers.synced(position, HoldsUpAResult)).unwrap();
+        // What nobody waits for is synced a while later.
+        let disk = Disk::default();
+        let waits = log_with(&disk, Duration::from_millis(1), NEVER);
+        waits.append(&1).unwrap();
+        disk.wait_for_syncs(1);
+        // The end syncs it in any case, and only if there is something to sync.
+        let disk = Disk::default();
+        let ends = log(&disk);
+        ends.append(&1).unwrap();
+        drop(ends);
+        assert_eq!(disk.steps(), [write(" 1"), Step::Sync]);
+        let disk = Disk::default();
+        drop(log(&disk));
+        assert_eq!(disk.steps(), []);
+    }
+
+    #[test]
+    fn a_sync_that_fails_fails_all_that_wait_and_every_later_record() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        let before = log.append(&1).unwrap();
+        block_on(log.synced(before, HoldsUpWork)).unwrap();
+        disk.hold_syncs();
+        disk.fail_syncs();
+        let covered = log.append(&2).unwrap();
+        let covered_too = log.synced(covered, HoldsUpAResult);
+        let covered = log.synced(covered, HoldsUpWork);
+        disk.wait_for_syncs(2);
+        let later = log.append(&3).unwrap();
+        let waits_for_the_next = log.synced(later, HoldsUpWork);
+        disk.let_sync();
+        for lost in [
+            block_on(covered),
+            block_on(covered_too),
+            block_on(waits_for_the_next),
+            block_on(log.synced(later, HoldsUpWork)),
+            log.append(&4).map(drop),
+            log.check(),
+        ] {
+            assert_eq!(lost.unwrap_err().to_string(), "the disk fails");
+        }
+        // What was on disk is on disk.
+        block_on(log.synced(before, HoldsUpWork)).unwrap();
+        drop(log);
+        // A sync that succeeds after one that failed proves nothing, so none was tried. And nothing was removed: a run that
+        // reads the file finds what was done.
+        let expected = [write(" 1"), Step::Sync, write(" 2"), write("3"), Step::Sync];
+        assert_eq!(disk.steps(), expected);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_written_leaves_no_part_and_is_the_last() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        let before = log.append(&"before").unwrap();
+        disk.fail_writes_after(3);
+        for record in ["torn", "later"] {
+            let error = log.append(&record).unwrap_err();
+            assert_eq!(error.to_string(), "the disk is full");
+        }
+        assert!(log.check().is_err());
+        // The record before is as good as ever.
+        block_on(log.synced(before, HoldsUpWork)).unwrap();
+        drop(log);
+        assert_eq!(disk.content(), b" \"before\"\n");
+    }
+
+    #[test]
+    fn a_space_marks_the_records_behind_a_sync() {
+        let disk = Disk::default();
+        let log = log(&disk);
+        for number in 0..6 {
+            let position = log.append(&number).unwrap();
+            if number % 3 == 2 {
+                block_on(log.synced(position, HoldsUpWork)).unwrap();
+            }
+        }
+        assert_eq!(disk.content(), b" 0\n1\n2\n 3\n4\n5\n");
+    }
 }

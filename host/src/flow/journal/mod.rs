@@ -33,6 +33,8 @@
 //! either, and the Idempotency-Key serves both.
 
 mod digest;
+#[cfg(test)]
+pub(crate) mod disk;
 mod file;
 mod job;
 mod log;
@@ -149,6 +151,27 @@ impl Journal {
             state: Mutex::new(state),
             ended: Notify::new(),
         })))
+    }
+
+    /// A new journal on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(disk: &disk::Disk) -> Self {
+        Self::on_after(disk, &[])
+    }
+
+    /// A journal on a disk of a test, behind a head line that is on disk.
+    #[cfg(test)]
+    #[allow(clippy::expect_used, reason = "tests")]
+    pub(crate) fn on_after(disk: &disk::Disk, head: &[u8]) -> Self {
+        disk.begin_with(head);
+        let log = Log::new(disk.clone(), head.len() as u64);
+        Self(Arc::new(Shared {
+            path: "journal".into(),
+            id: "0123456789abcdef0123456789abcdef".into(),
+            log: log.expect("a thread starts"),
+            state: Mutex::default(),
+            ended: Notify::new(),
+        }))
     }
 
     /// Returns the first error that occurred when a record was written or synced. Jobs fail with it, so that nothing is
