@@ -36,7 +36,7 @@ pub enum Event<'a> {
     /// A part of that delivery failed and is retried.
     #[cfg(feature = "assets")]
     Retry(u64, &'a Retry),
-    /// That delivery is finished.
+    /// That delivery is finished. With a journal, its record may not be on disk before the job ends.
     Delivered(u64, &'a FileReport),
     /// Something failed. The job continues with its other files.
     Failed(&'a Error),
