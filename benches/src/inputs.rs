@@ -117,7 +117,8 @@ pub(crate) fn photo(path: &Path, width: u32, height: u32, options: &[&str]) -> R
     let mut convert = Command::new("convert");
     convert
         .args(["-seed", "7", "-size", &format!("{width}x{height}")])
-        .args(["plasma:fractal", "-attenuate", "0.2", "+noise", "Gaussian"])
+        .args(["plasma:fractal", "-blur", "0x4"])
+        .args(["-attenuate", "0.2", "+noise", "Gaussian"])
         .args(options)
         .arg(path);
     let status = convert
