@@ -31,10 +31,18 @@ use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
 use crate::{failures, pipeline_reference, service, settings, workflow};
 
+/// Stages that a pipeline in a file is expected to have at most. One of more runs, with fewer jobs at a time.
+const STAGES_IN_A_FILE: usize = 16;
+
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let report_file = report_file(&args.common, to_stdout)?;
-    let mut plugins = Plugins::new()?;
+    // A pipeline in a file is not read yet, and a workflow runs plugins that it borrows.
+    let stages = match (&args.pipeline, &args.workflow) {
+        (None, None) => args.stages.len(),
+        _ => STAGES_IN_A_FILE,
+    };
+    let mut plugins = Plugins::for_jobs(args.common.jobs(), stages)?;
     if args.locked {
         plugins = plugins.locked(Lock::read(lock_file::place(args.pipeline.as_deref()))?);
     }
