@@ -99,9 +99,16 @@ pub(crate) struct RunArgs {
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
+    /// With WHEN, the stage is only for some files, and all others pass it by: `image/*=strip-metadata` is for pictures,
+    /// `*.heic=PLUGIN` for names, and `image/*,>1MB=image-resize:max_width=2000` for pictures of more than 1 MB.
+    ///
     /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. A comma
     /// that `key=` does not follow belongs to the value: `pdf-split:ranges=1-3,5`. Escape any other with a backslash.
-    #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
+    #[arg(
+        short = 's',
+        long = "stage",
+        value_name = "[WHEN=]PLUGIN[:key=value,…]"
+    )]
     pub(crate) stages: Vec<String>,
 
     /// A workflow: a plugin that gets all inputs at once, or all outputs of the stages, and decides itself what to

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
-    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, StageSpec, Workflow,
+    Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin, Report, Sink,
+    SinkError, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -173,7 +174,7 @@ async fn from_file(
     for spec in spec.stages {
         let plugin = plugins.load(&spec.plugin).await;
         let plugin = plugin.with_context(|| path.clone())?;
-        pipeline = pipeline.stage(spec.stage(&plugin));
+        pipeline = with_stage(pipeline, spec, &plugin);
     }
     let pipeline = pipeline.build().with_context(|| path.clone())?;
     let last = match spec.workflow {
@@ -198,9 +199,19 @@ async fn from_stages(
         let mut spec = StageSpec::new(&arg.plugin);
         spec.config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         spec.grants = grants.clone();
-        pipeline = pipeline.stage(spec.stage(&plugin));
+        spec.when = arg.when;
+        pipeline = with_stage(pipeline, spec, &plugin);
     }
     Ok(pipeline.build()?)
+}
+
+fn with_stage(pipeline: PipelineBuilder, mut spec: StageSpec, plugin: &Plugin) -> PipelineBuilder {
+    let when = spec.when.take();
+    let stage = spec.stage(plugin);
+    match when {
+        Some(when) => pipeline.stage_when(when, stage),
+        None => pipeline.stage(stage),
+    }
 }
 
 /// The destination of the results.

@@ -46,7 +46,7 @@ pub(crate) async fn from_arg(
     grants: &Grants,
     raw: bool,
 ) -> Result<Workflow> {
-    let arg = StageArg::parse(text)?;
+    let arg = StageArg::for_all_files(text)?;
     let plugin = plugins.load(&arg.plugin).await?;
     let mut workflow = Workflow::builder(plugin.name(), &plugin)
         .config(arg.config(plugin.descriptor().config_schema.as_ref())?)
@@ -67,7 +67,7 @@ pub(crate) async fn from_arg(
             bail!("--lend `{text}`: not of the form NAME=PLUGIN[:key=value,…]");
         };
         ensure!(!name.is_empty(), "--lend `{text}`: the name is missing");
-        let arg = StageArg::parse(stage)?;
+        let arg = StageArg::for_all_files(stage)?;
         let plugin = plugins.load(&arg.plugin).await?;
         let config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         let stage = Stage::new(&plugin).config(config).name(name);

@@ -91,7 +91,7 @@ pub use forebay_assets::{Asset, Assets, AssetsError, FileInput};
 pub use flow::error::Error;
 pub use flow::event::{Event, Progress};
 pub use flow::job::{Job, JobError};
-pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
+pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError, When, WhenError};
 pub use flow::place::Place;
 pub use flow::report::{Failure, FileReport, Report, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};

@@ -42,6 +42,15 @@ pub enum StageCause {
         /// The plugin's media ranges.
         accepts: String,
     },
+    /// The stage is only for files of some sizes, and the size of this one is not known before it is read.
+    #[error(
+        "the stage is for files `{when}`, and this file's size is not known before it is read; \
+         name types or file names alone, or put a folder between"
+    )]
+    UnknownSize {
+        /// Which files the stage is for.
+        when: String,
+    },
     /// An output is not of a type that the plugin said it emits.
     #[error("output {name} is {media_type}; the plugin says that it gives {produces}")]
     OutputType {

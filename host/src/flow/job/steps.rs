@@ -99,12 +99,36 @@ impl Run {
             let Some(file) = self.settle(file, at).await else {
                 return;
             };
+            let Some(at) = self.next_for(&file.info, at) else {
+                return;
+            };
             if self.pipeline.stages().get(at).is_some() {
                 self.transform(file, at, permit, scratch).await;
             } else {
                 self.deliver(file, scratch).await;
             }
         })
+    }
+
+    /// The first stage from `at` on that is for this file, or the number of stages. `None` if that cannot be told, which
+    /// fails the job.
+    fn next_for(&self, file: &FileInfo, at: usize) -> Option<usize> {
+        let stages = self.pipeline.stages().len();
+        for at in at..stages {
+            let Some(when) = self.pipeline.when(at) else {
+                return Some(at);
+            };
+            match when.fits(file) {
+                Some(true) => return Some(at),
+                Some(false) => {}
+                None => {
+                    let when = when.to_string();
+                    self.fail_stage(at, &file.name, StageCause::UnknownSize { when });
+                    return None;
+                }
+            }
+        }
+        Some(stages)
     }
 
     /// Sets a file's type from its bytes, unless it was set for the source, and a name that fits this type. Checks that the stage before may emit this

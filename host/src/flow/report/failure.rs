@@ -199,6 +199,7 @@ fn cause_code(cause: &StageCause) -> &'static str {
         StageCause::Trap(_) => "crashed",
         StageCause::Limit(_) => "limit",
         StageCause::NotAccepted { .. } => "not_accepted",
+        StageCause::UnknownSize { .. } => "unknown_size",
         StageCause::OutputType { .. } => "output_type",
         StageCause::OutputName(_) => "output_name",
         StageCause::OutputMediaType { .. } => "output_media_type",
