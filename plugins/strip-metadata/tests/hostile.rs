@@ -43,7 +43,7 @@ fn pieces<'a>(file: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
 proptest! {
     #[test]
     fn pieces_do_not_matter(file in file(), cuts in vec(any::<Index>(), 0..20), keep_orientation: bool) {
-        let config = strip_metadata::Config { keep_orientation };
+        let config = strip_metadata::Config { keep_orientation, ..KEEP };
         let whole = strip(config, &file);
         prop_assert!(whole.is_ok());
         prop_assert_eq!(&strip_pieces(config, pieces(&file, &cuts)), &whole);
@@ -94,11 +94,14 @@ fn other_formats_are_not_supported() {
     use strip_metadata::Error::Unsupported;
     for file in [
         &b""[..],
-        b"GIF89a",
         b"\x89PNG\r\n\x1a\r",
         b"\x8AMNG\r\n\x1a\n",
         b"\xFF\x0A",
-        b"RIFF",
+        b"RIFF\x10\0\0\0AVI LIST",
+        b"GIF88a\x01\0\x01\0\0\0\0",
+        b"a text that is none of these",
+        b"\0\0\0\x10evil....",
+        b"\x1A\x45\xDF\xA3\x87\x42\x82\x84avi\0",
         b"II*\0",
     ] {
         assert_eq!(
@@ -114,11 +117,13 @@ fn other_formats_are_not_supported() {
 fn a_refused_file_stays_refused() {
     let mut stripper = strip_metadata::Stripper::new(DROP);
     let mut output = Vec::new();
-    let error = stripper.push(b"GIF89a", &mut output).unwrap_err();
+    let error = stripper
+        .push(b"a text that is none of these", &mut output)
+        .unwrap_err();
     assert_eq!(
         stripper.push(&jpeg::clean().concat(), &mut output),
         Err(error.clone())
     );
     assert_eq!(output, b"");
-    assert_eq!(stripper.finish(), Err(error));
+    assert_eq!(stripper.finish(&mut output), Err(error));
 }
