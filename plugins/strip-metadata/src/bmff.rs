@@ -14,12 +14,14 @@
 //! everything else that is no picture and no sound. The samples of such a track become zeros where they lie.
 //!
 //! Those samples lie among the film's data, and only the index tells where. If it follows the data, as cameras write it, then
-//! the first [`MAX_FILM`] bytes of data wait for it. A longer film passes if all its tracks stay, and is refused if not.
+//! the first [`Config::film_memory`] of data wait for it. A longer film passes if all its tracks stay, and is refused if not.
 //!
 //! Also refused: encrypted films, compressed indexes, references to other files, and what dash cameras write among the data.
 
+mod boxes;
 mod description;
 mod fragment;
+mod media;
 mod rule;
 mod track;
 mod window;
@@ -27,17 +29,15 @@ mod window;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use memchr::memmem;
-
 use self::description::Shows;
 use self::fragment::{Fragment, Part};
 use self::rule::{Kind, MAX_TABLE, Place, Rule, TABLE_HEAD, rule};
-use self::track::{MAX_RANGES, Track};
+use self::track::Track;
 use self::window::{Hold, Window};
-use crate::bytes::{be, clear, letters, set};
+use crate::bytes::{be, letters, set};
 use crate::piece::Piece;
 use crate::stripper::Parser;
-use crate::{Error, MAX_FILM, Subtitles};
+use crate::{Config, Error, Subtitles};
 
 /// The most tracks that a film can have.
 const MAX_TRACKS: usize = 1024;
@@ -45,8 +45,6 @@ const MAX_TRACKS: usize = 1024;
 const MAX_UNDECIDED: usize = 1 << 20;
 /// Runs of data that are remembered while they wait.
 const MAX_RUNS: usize = 4096;
-/// What stands in each block that dash cameras with Novatek's chip write among a film's data: position, time and speed.
-const DASH_CAMERA: &[u8] = b"freeGPS ";
 
 /// A push parser that writes what stays.
 #[derive(Debug)]
@@ -126,16 +124,18 @@ impl Bmff {
         names.iter().any(|name| kind.starts_with(name))
     }
 
-    pub(crate) fn new(subtitles: Subtitles) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
+        // 4 GiB at most, as long as the number has 12 bits.
+        let most = (config.film_memory as usize) << 20;
         Self {
-            subtitles,
+            subtitles: config.subtitles,
             state: State::Header,
             at: 0,
             kind: [0; 4],
             head: Vec::new(),
             held: Vec::new(),
             levels: Vec::new(),
-            window: Window::default(),
+            window: Window::new(most),
             index: Index::Ahead,
             track: None,
             tracks: BTreeMap::new(),
@@ -419,125 +419,6 @@ impl Bmff {
         Ok(())
     }
 
-    /// Makes a part of the film's data zeros, now or when it comes.
-    fn blank(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        if range.start >= self.at {
-            self.blank.push_back(range);
-            if self.blank.len() > MAX_RANGES {
-                return Err(self.invalid("has more samples than can be taken out"));
-            }
-            return Ok(());
-        }
-        if range.start < self.window.base() {
-            return Err(Error::refused(
-                self.at,
-                "a track of the film is metadata, such as positions, and lies before the index of the film, which tells where. \
-                 Move the index first, which leaves that track out: `ffmpeg -i IN -c copy -movflags +faststart OUT`",
-            ));
-        }
-        if !self
-            .data
-            .iter()
-            .any(|data| data.start <= range.start && range.end <= data.end)
-        {
-            return Err(self.invalid("has samples that lie outside of the film's data"));
-        }
-        match self.window.part(range) {
-            Some(bytes) => bytes.fill(0),
-            None => return Err(self.invalid("has samples that lie outside of the film's data")),
-        }
-        Ok(())
-    }
-
-    /// Puts what is to be zeros into order.
-    fn sort(&mut self) {
-        let ranges = self.blank.make_contiguous();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut merged: VecDeque<Range<u64>> = VecDeque::new();
-        for range in self.blank.drain(..) {
-            match merged.back_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => merged.push_back(range),
-            }
-        }
-        self.blank = merged;
-    }
-
-    /// Writes data of the film. `left` more bytes of the same run follow.
-    fn media(
-        &mut self,
-        bytes: &[u8],
-        offset: u64,
-        left: u64,
-        output: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        self.look_for_dash_camera(bytes, offset)?;
-        let here = offset + bytes.len() as u64;
-        let run_end = here.saturating_add(left);
-        let (mut rest, mut at) = (bytes, offset);
-        while let Some(range) = self.blank.front_mut() {
-            if range.start >= here {
-                break;
-            }
-            if range.start < at || range.end > run_end {
-                return Err(Error::invalid(
-                    at,
-                    "a metadata track has samples that lie outside of the film's data",
-                ));
-            }
-            let (before, inside) = rest
-                .split_at_checked(usize::try_from(range.start - at).unwrap_or(usize::MAX))
-                .unwrap_or((rest, &[]));
-            let count = usize::try_from(range.end - range.start)
-                .unwrap_or(usize::MAX)
-                .min(inside.len());
-            self.window.write(before);
-            self.window.zeros(count);
-            at = range.start + count as u64;
-            rest = inside.get(count..).unwrap_or_default();
-            range.start = at;
-            if range.is_empty() {
-                self.blank.pop_front();
-            } else {
-                break;
-            }
-        }
-        if self.window.is_open() {
-            output.extend_from_slice(rest);
-            self.window.skip(rest.len());
-        } else {
-            self.window.write(rest);
-        }
-        if self.window.has(Hold::Index) && self.window.len() > MAX_FILM {
-            self.let_go();
-        }
-        Ok(())
-    }
-
-    /// Refuses the film if there is a block of a dash camera among its data.
-    fn look_for_dash_camera(&mut self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        let most = DASH_CAMERA.len() - 1;
-        self.tail
-            .extend_from_slice(bytes.get(..most).unwrap_or(bytes));
-        let is_cut = memmem::find(&self.tail, DASH_CAMERA).is_some();
-        if is_cut || memmem::find(bytes, DASH_CAMERA).is_some() {
-            return Err(Error::refused(
-                offset,
-                "a dash camera has written positions among the film's data. Leave them out: `ffmpeg -i IN -c copy OUT`",
-            ));
-        }
-        if bytes.len() >= most {
-            self.tail = bytes.get(bytes.len() - most..).unwrap_or_default().to_vec();
-        } else {
-            let more = self.tail.len().saturating_sub(most);
-            self.tail.drain(..more);
-        }
-        Ok(())
-    }
-
     /// Acts on the start of a table or of `meta`.
     fn start(&mut self, length: u64) -> Result<State, Error> {
         let start = std::mem::take(&mut self.held);
@@ -571,230 +452,6 @@ impl Bmff {
         })
     }
 
-    /// Acts on a box that has arrived whole, and writes what stays of it.
-    fn held(&mut self) -> Result<(), Error> {
-        let mut body = std::mem::take(&mut self.held);
-        let version = body.first().copied().unwrap_or_default();
-        match &self.kind {
-            b"ftyp" | b"styp" => {
-                let is_text = body
-                    .iter()
-                    .enumerate()
-                    .all(|(at, b)| (4..8).contains(&at) || (b' '..=b'~').contains(b) || *b == 0);
-                if body.len() < 8 || !body.len().is_multiple_of(4) || !is_text {
-                    return Err(self.invalid("has no brands"));
-                }
-                if matches!(
-                    &letters(&body, 0).unwrap_or_default(),
-                    b"heic"
-                        | b"heix"
-                        | b"hevc"
-                        | b"hevx"
-                        | b"heim"
-                        | b"heis"
-                        | b"mif1"
-                        | b"mif2"
-                        | b"msf1"
-                        | b"miaf"
-                        | b"avif"
-                        | b"avis"
-                        | b"crx "
-                ) {
-                    return Err(Error::refused(
-                        self.at,
-                        "the file holds pictures (HEIF), which are not supported",
-                    ));
-                }
-            }
-            b"mvhd" => {
-                let (dates, rest) = if version == 1 {
-                    (4..20, 108)
-                } else {
-                    (4..12, 96)
-                };
-                self.is_long_enough(&body, rest + 4)?;
-                clear(&mut body, dates.start, dates.end);
-                // What QuickTime calls preview, poster, selection and current time.
-                clear(&mut body, rest - 24, rest);
-                clear(&mut body, rest + 4, usize::MAX);
-            }
-            b"tkhd" => {
-                let (dates, id, size) = if version == 1 {
-                    (4..20, 20, 96)
-                } else {
-                    (4..12, 12, 84)
-                };
-                self.is_long_enough(&body, size)?;
-                clear(&mut body, dates.start, dates.end);
-                clear(&mut body, size, usize::MAX);
-                let id = be::<4>(&body, id).and_then(|id| u32::try_from(id).ok());
-                match &mut self.track {
-                    Some(track) if track.id.is_none() => track.id = id,
-                    _ => return Err(self.invalid("is there twice")),
-                }
-            }
-            b"mdhd" => {
-                let (dates, size) = if version == 1 {
-                    (4..20, 36)
-                } else {
-                    (4..12, 24)
-                };
-                self.is_long_enough(&body, size)?;
-                clear(&mut body, dates.start, dates.end);
-                clear(&mut body, size, usize::MAX);
-            }
-            b"hdlr" => {
-                self.is_long_enough(&body, 12)?;
-                if self
-                    .levels
-                    .last()
-                    .is_some_and(|level| level.place == Place::Mdia)
-                {
-                    self.handler(letters(&body, 8).unwrap_or_default())?;
-                }
-                // The maker and the name. In QuickTime's form and in ISO's, zeros are an empty one.
-                clear(&mut body, 12, usize::MAX);
-            }
-            b"elng" => {
-                let text = body
-                    .get(4..)
-                    .and_then(|text| text.strip_suffix(&[0]))
-                    .unwrap_or_default();
-                if !text.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') || text.len() > 35
-                {
-                    body.fill(0);
-                    self.free();
-                    self.window.write(&body);
-                    return Ok(());
-                }
-            }
-            b"dref" if !is_self_contained(&mut body) => {
-                return Err(Error::refused(
-                    self.at,
-                    "the data of a track lie in another file, which is not supported",
-                ));
-            }
-            b"stsd" => {
-                if let Some(Some(shows)) = self.shows() {
-                    description::clean(&mut body, shows)
-                        .map_err(|why| Error::refused(self.at, why))?;
-                }
-            }
-            b"stsz" | b"stz2" | b"stsc" | b"stco" | b"co64" => {
-                let read = self
-                    .track
-                    .as_mut()
-                    .map(|track| track.tables.read(&self.kind, &body));
-                if read != Some(true) {
-                    return Err(self.invalid("is damaged, or is there twice"));
-                }
-            }
-            b"trex" => {
-                self.is_long_enough(&body, 24)?;
-                let id = be::<4>(&body, 4).and_then(|id| u32::try_from(id).ok());
-                if let (Some(id), Some(size)) = (id, be::<4>(&body, 16))
-                    && self.defaults.len() < MAX_TRACKS
-                {
-                    self.defaults.insert(id, size);
-                }
-            }
-            b"tfhd" => self.fragment_header(&body)?,
-            b"trun" => {
-                let run = self
-                    .fragment
-                    .as_mut()
-                    .and_then(|fragment| fragment.run(&body));
-                let Some((used, range)) = run else {
-                    return Err(self.invalid("is damaged"));
-                };
-                clear(&mut body, used, usize::MAX);
-                if let Some(range) = range {
-                    // A fragment's data never lie before it: whatever is read by now has left.
-                    let moof = self.fragment.as_ref().map_or(0, |fragment| fragment.at);
-                    if range.start < moof {
-                        return Err(self.invalid("has samples that lie before its fragment"));
-                    }
-                    self.blank(range)?;
-                }
-            }
-            _ => {}
-        }
-        self.window.write(&self.head);
-        self.window.write(&body);
-        if self.window.has(Hold::Track) && self.shows().is_none() && self.track.is_some() {
-            let from = self.track.as_ref().map_or(0, |track| track.at);
-            if self.window.end().saturating_sub(from) > MAX_UNDECIDED as u64 {
-                return Err(self.invalid("stands too far behind the start of its track"));
-            }
-        }
-        // Its allocation is used again, unless it is a large one.
-        if body.capacity() <= 1 << 16 {
-            body.clear();
-            self.held = body;
-        }
-        Ok(())
-    }
-
-    /// Decides whether a track stays.
-    fn handler(&mut self, handler: Kind) -> Result<(), Error> {
-        let shows = match &handler {
-            b"vide" | b"auxv" => Some(Shows::Pictures),
-            b"soun" => Some(Shows::Sound),
-            b"pict" => {
-                return Err(Error::refused(
-                    self.at,
-                    "a track holds pictures of HEIF, which are not supported",
-                ));
-            }
-            b"text" | b"sbtl" | b"subt" | b"subp" | b"clcp" => match self.subtitles {
-                Subtitles::Keep => Some(Shows::Text),
-                Subtitles::Drop => None,
-                Subtitles::Refuse => return Err(Error::refused(self.at, Subtitles::REFUSED)),
-            },
-            _ => None,
-        };
-        let Some(track) = &mut self.track else {
-            return Err(self.invalid("stands in no track"));
-        };
-        if track.shows.is_some() {
-            return Err(self.invalid("is there twice"));
-        }
-        track.shows = Some(shows);
-        if shows.is_none() && !self.window.free_from(track.at, track.header) {
-            return Err(self.invalid("stands too far behind the start of its track"));
-        }
-        self.window.set(Hold::Track, None);
-        Ok(())
-    }
-
-    fn fragment_header(&mut self, body: &[u8]) -> Result<(), Error> {
-        let track = fragment::track(body);
-        let shows = track.and_then(|track| self.tracks.get(&track)).copied();
-        let (Some(track), Some(shows)) = (track, shows) else {
-            return Err(self.invalid("names a track that is not in the index of the film"));
-        };
-        let default = self.defaults.get(&track).copied().unwrap_or_default();
-        let fragment = self.fragment.as_mut();
-        let Some((at, header)) = fragment.and_then(|fragment| {
-            fragment.header(body, default, shows.is_none())?;
-            fragment.part.as_ref().map(|part| (part.at, part.header))
-        }) else {
-            return Err(self.invalid("is damaged, or is there twice"));
-        };
-        if shows.is_none() && !self.window.free_from(at, header) {
-            return Err(self.invalid("stands too far behind the start of its track"));
-        }
-        self.window.set(Hold::Track, None);
-        Ok(())
-    }
-
-    fn is_long_enough(&self, body: &[u8], least: usize) -> Result<(), Error> {
-        if body.len() < least {
-            return Err(self.invalid("is shorter than such a box is"));
-        }
-        Ok(())
-    }
-
     /// An error about the current box.
     fn invalid(&self, what: &str) -> Error {
         Error::invalid(self.at, format!("box {} {what}", self.kind.escape_ascii()))
@@ -811,7 +468,7 @@ impl Parser for Bmff {
         {
             return Err(self.invalid("stands in a track whose kind is not known soon enough"));
         }
-        if self.window.len() > MAX_FILM + 4 * MAX_UNDECIDED {
+        if self.window.has(Hold::Index) && self.window.is_full() {
             self.let_go();
         }
         self.window.release(output);
@@ -874,28 +531,4 @@ impl Parser for Bmff {
         };
         true
     }
-}
-
-/// Whether all data references of a `dref` are to the same file. What stands behind their flags becomes zeros.
-fn is_self_contained(body: &mut [u8]) -> bool {
-    let Some(count) = be::<4>(body, 4) else {
-        return false;
-    };
-    let mut rest = body.get_mut(8..).unwrap_or_default();
-    for _ in 0..count {
-        let size = be::<4>(rest, 0).and_then(|size| usize::try_from(size).ok());
-        let Some((one, next)) = size
-            .filter(|size| *size >= 12)
-            .and_then(|size| rest.split_at_mut_checked(size))
-        else {
-            return false;
-        };
-        if be::<4>(one, 8).is_none_or(|flags| flags & 1 == 0) {
-            return false;
-        }
-        clear(one, 12, usize::MAX);
-        rest = next;
-    }
-    rest.fill(0);
-    true
 }

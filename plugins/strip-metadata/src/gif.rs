@@ -341,7 +341,7 @@ impl Parser for Gif {
             State::End if self.pictures > 0 => Ok(()),
             State::End => Err(Error::invalid(size, "the file has no picture")),
             // All pictures are there, and only the last byte is missing.
-            State::Block if self.pictures > 0 => {
+            State::Block if self.pictures > 0 && self.control.is_none() => {
                 output.push(0x3B);
                 Ok(())
             }

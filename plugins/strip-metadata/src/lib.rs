@@ -10,7 +10,7 @@
 //! - **It keeps what is listed and drops the rest**, so a kind of metadata that nobody has heard of is dropped too.
 //! - **It fails closed.** A file that does not parse to its end is an error, and then the host discards what was written.
 //! - **It computes no pixel and holds little**: [`MAX_HELD`] bytes, a colour profile, and for a progressive JPEG which
-//!   coefficients are not zero; of a film its headers, and [`MAX_FILM`] bytes where its index comes last; all of these are
+//!   coefficients are not zero; of a film its headers, and [`Config::film_memory`] where its index comes last; all of these are
 //!   bounded. Compressed data of pictures are read only to find where they end.
 //!
 //! What it does not see is what is hidden in pixels, in samples, in tables, behind the last pixel but within a compressed
@@ -32,7 +32,7 @@ pub mod png;
 pub mod riff;
 mod stripper;
 
-pub use stripper::{Error, MAX_FILM, MAX_HELD, Stripper};
+pub use stripper::{Error, MAX_HELD, Stripper};
 
 /// The config of `strip-metadata`.
 #[derive(Debug, Clone, Copy, serde::Deserialize, JsonSchema)]
@@ -45,6 +45,10 @@ pub struct Config {
     /// What becomes of the subtitles of a film, and of other tracks of text, such as chapters. Drones and dash cameras write
     /// positions into them.
     pub subtitles: Subtitles,
+    /// How many MiB of a film may wait in memory for its index, where that comes last. Only so the samples of a metadata track
+    /// can be taken out: the index tells where they are. A longer film with such a track is refused.
+    #[schemars(range(max = 4095))]
+    pub film_memory: u32,
 }
 
 /// What becomes of subtitles.
@@ -71,6 +75,8 @@ impl Default for Config {
         Self {
             keep_orientation: true,
             subtitles: Subtitles::Refuse,
+            // The film of a Live Photo, a voice message: a few MiB.
+            film_memory: 16,
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! Layers I and II and free bit rates are refused, and so is what has no two frames of one kind.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::Error;
 use crate::bytes::le;
@@ -27,8 +27,8 @@ const ID3V2: usize = 10;
 const APE: usize = 32;
 const ID3V1: usize = 128;
 const LONG_ID3V1: usize = 227;
-/// Bytes behind a frame that tell whether it is one.
-const AHEAD: usize = APE;
+/// Bytes behind a frame that tell whether it is one: those of another frame, and the header of a tag.
+const AHEAD: usize = MAX_FRAME + APE;
 /// What tags begin with.
 const TAGS: [&[u8]; 5] = [b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI"];
 /// What ends Lyrics3, in its versions 1 and 2.
@@ -181,17 +181,24 @@ impl Mp3 {
             read(after).is_some_and(|next| next.common == frame.common) && self.fits(&frame)
         };
         let is_likely = || {
-            let begins = |after: &[u8]| tag(after, is_last).is_some();
-            // The file's first frame must be followed by one: only then it is known what frames look like.
-            self.common.is_some()
-                && self.in_step
-                && (begins(after) || is_last || !after.is_empty())
-                && !has_tag(body)
+            let is_before_tag = tag(after, is_last).is_some();
+            let is_in_step = self.common.is_some() && self.in_step;
+            (is_before_tag || is_in_step) && !has_tag(body) && !self.has_frame(rest, frame)
         };
         Ok(if is_sure || is_likely() {
             Found::Frame(frame)
         } else {
             Found::Junk
+        })
+    }
+
+    /// Whether another frame begins within this one, and one more follows that.
+    fn has_frame(&self, rest: &[u8], frame: Frame) -> bool {
+        memchr_iter(0xFF, rest.get(..frame.length).unwrap_or_default()).any(|at| {
+            let inner = rest.get(at..).unwrap_or_default();
+            let read_one = |bytes: &[u8]| read(bytes).filter(|one| one.common == frame.common);
+            let next = read_one(inner).and_then(|one| inner.get(one.length..));
+            at > 0 && next.and_then(read_one).is_some()
         })
     }
 

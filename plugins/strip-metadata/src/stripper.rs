@@ -12,11 +12,9 @@ use crate::riff::{Wav, Webp};
 
 /// The most bytes of a file's pixels that a [`Stripper`] holds between two pieces: one JPEG segment, whose length field has
 /// 16 bits. Beside these it holds at most 4 MiB of colour profile, and 8 bytes for each block of a progressive JPEG, up to
-/// 32 MiB. Of a film whose index follows its data it holds the first [`MAX_FILM`] bytes.
+/// 32 MiB. Of a film whose index follows its data it holds the
+/// first [`Config::film_memory`].
 pub const MAX_HELD: usize = u16::MAX as usize;
-
-/// The most bytes of a film's data that are held until its index has been read.
-pub const MAX_FILM: usize = 16 << 20;
 
 /// Bytes that tell the format of a file.
 const HEAD: usize = 12;
@@ -204,7 +202,7 @@ fn parser(head: &[u8], config: Config) -> Option<Box<dyn Parser>> {
         | [b'R', b'F', b'6', b'4', .., b'W', b'A', b'V', b'E']
         | [b'B', b'W', b'6', b'4', .., b'W', b'A', b'V', b'E'] => Box::new(Wav::new()),
         [b'I', b'D', b'3', ..] | [0xFF, 0xE0..=0xFF, ..] => Box::new(Mp3::new()),
-        [_, _, _, _, kind @ ..] if Bmff::begins_with(kind) => Box::new(Bmff::new(config.subtitles)),
+        [_, _, _, _, kind @ ..] if Bmff::begins_with(kind) => Box::new(Bmff::new(config)),
         _ => return None,
     })
 }

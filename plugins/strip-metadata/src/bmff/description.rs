@@ -19,9 +19,10 @@ pub(super) enum Shows {
     Text,
 }
 
+const DAMAGED: &str = "the description of a track is damaged";
+
 /// Takes from the body of an `stsd` what is not needed.
 pub(super) fn clean(body: &mut [u8], shows: Shows) -> Result<(), &'static str> {
-    const DAMAGED: &str = "the description of a track is damaged";
     let count = be::<4>(body, 4).ok_or(DAMAGED)?;
     let mut rest = body.get_mut(8..).ok_or(DAMAGED)?;
     for _ in 0..count {
@@ -49,14 +50,14 @@ fn entry(entry: &mut [u8], shows: Shows) -> Result<(), &'static str> {
             // Revision and vendor; the compressor's name.
             clear(entry, 18, 24);
             clear(entry, 50, 82);
-            boxes(entry, VISUAL, MAX_DEPTH);
+            boxes(entry, VISUAL, MAX_DEPTH).ok_or(DAMAGED)?;
         }
         Shows::Sound => {
             let version = be::<2>(entry, 16).and_then(|version| usize::try_from(version).ok());
             let start = version.and_then(|version| AUDIO.get(version)).copied();
             let start = start.ok_or("the description of a sound track has an unknown version")?;
             clear(entry, 18, 24);
-            boxes(entry, start, MAX_DEPTH);
+            boxes(entry, start, MAX_DEPTH).ok_or(DAMAGED)?;
         }
         // The caller asked for subtitles to stay as they are.
         Shows::Text => {}
@@ -66,24 +67,27 @@ fn entry(entry: &mut [u8], shows: Shows) -> Result<(), &'static str> {
 
 /// What is in a box of a description.
 enum Rule {
-    /// Boxes, behind so many other bytes.
-    Boxes(usize),
+    /// Boxes.
+    Boxes,
     Keep,
     /// A colour: by number it stays, by profile it goes.
     Colour,
+    /// What a decoder of HEVC needs, and at times what the encoder was told.
+    Hevc,
     Free,
 }
 
 fn rule(kind: &Kind) -> Rule {
     match kind {
-        b"wave" | b"sv3d" | b"proj" | b"vexu" | b"eyes" | b"cams" | b"cmfy" => Rule::Boxes(0),
+        b"wave" | b"sv3d" | b"proj" | b"vexu" | b"eyes" | b"cams" | b"cmfy" => Rule::Boxes,
         b"colr" => Rule::Colour,
         // How samples are coded.
-        b"avcC" | b"hvcC" | b"lhvC" | b"vvcC" | b"evcC" | b"av1C" | b"vpcC" | b"esds" | b"dOps"
-        | b"dfLa" | b"dac3" | b"dec3" | b"dac4" | b"ddts" | b"udts" | b"dmlp" | b"mhaC"
-        | b"alac" | b"damr" | b"d263" | b"bitr" | b"glbl" | b"pcmC" | b"frma" | b"enda"
-        | b"mp4a" | b"samr" | b"mjqt" | b"mjht" | b"SmDm" | b"dvcC" | b"dvvC" | b"dvwC"
-        | b"apvC" | b"iacb" | b"jp2h" => Rule::Keep,
+        b"hvcC" | b"lhvC" => Rule::Hevc,
+        b"avcC" | b"vvcC" | b"evcC" | b"av1C" | b"vpcC" | b"esds" | b"dOps" | b"dfLa" | b"dac3"
+        | b"dec3" | b"dac4" | b"ddts" | b"udts" | b"dmlp" | b"mhaC" | b"alac" | b"damr"
+        | b"d263" | b"bitr" | b"glbl" | b"pcmC" | b"frma" | b"enda" | b"mp4a" | b"samr"
+        | b"mjqt" | b"mjht" | b"SmDm" | b"dvcC" | b"dvvC" | b"dvwC" | b"apvC" | b"iacb"
+        | b"jp2h" => Rule::Keep,
         // How pictures and sound are meant.
         b"pasp" | b"clap" | b"fiel" | b"gama" | b"CoLL" | b"mdcv" | b"clli" | b"cclv" | b"amve"
         | b"btrt" | b"chan" | b"chnl" | b"srat" | b"SA3D" | b"st3d" | b"prhd" | b"equi"
@@ -94,31 +98,81 @@ fn rule(kind: &Kind) -> Rule {
     }
 }
 
-/// Frees the boxes from `at` on that do not stay. Bytes that are no box become zeros.
-fn boxes(bytes: &mut [u8], at: usize, depth: usize) {
-    let Some(mut rest) = bytes.get_mut(at..) else {
-        return;
-    };
-    while let (Some(size), Some(kind)) = (be::<4>(rest, 0), letters(rest, 4)) {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if size < 8 || size > rest.len() {
-            break;
-        }
-        let (one, next) = rest.split_at_mut(size);
+/// Frees the boxes from `at` on that do not stay. A few bytes that are no box become zeros, and what follows a size of zero,
+/// which ends a list in QuickTime. `None` if a box does not fit.
+fn boxes(bytes: &mut [u8], at: usize, depth: usize) -> Option<()> {
+    let mut rest = bytes.get_mut(at..)?;
+    while let (Some(size @ 1..), Some(kind)) = (be::<4>(rest, 0), letters(rest, 4)) {
+        let (size, header) = match size {
+            1 => (be::<8>(rest, 8)?, 16),
+            size => (size, 8),
+        };
+        let size = usize::try_from(size).ok()?;
+        let (one, next) = rest.split_at_mut_checked(size).filter(|_| size >= header)?;
         match rule(&kind) {
-            Rule::Keep if kind == [0; 4] && size > 8 => clear(one, 8, size),
+            Rule::Keep if kind == [0; 4] => clear(one, header, size),
             Rule::Keep => {}
-            Rule::Boxes(skip) if depth > 1 => boxes(one, 8 + skip, depth - 1),
-            Rule::Colour if matches!(letters(one, 8), Some(kind) if &kind == b"nclx" || &kind == b"nclc") =>
+            Rule::Boxes if depth > 1 => boxes(one, header, depth - 1)?,
+            Rule::Colour if matches!(letters(one, header), Some(kind) if &kind == b"nclx" || &kind == b"nclc") =>
                 {}
-            Rule::Boxes(_) | Rule::Colour | Rule::Free => {
+            Rule::Hevc if header == 8 => hevc(one)?,
+            Rule::Boxes | Rule::Colour | Rule::Hevc | Rule::Free => {
                 set(one, 4, b"free");
-                clear(one, 8, size);
+                clear(one, header, size);
             }
         }
         rest = next;
     }
     rest.fill(0);
+    Some(())
+}
+
+/// Takes from an `hvcC` or `lhvC` box the messages in which encoders write their settings (ISO/IEC 14496-15, 8.3.2; Rec.
+/// ITU-T H.265, annex D: payloads 4 and 5). The room that is left becomes free space behind it. `None` if it is damaged.
+fn hevc(one: &mut [u8]) -> Option<()> {
+    let is_layered = letters(one, 4)? == *b"lhvC";
+    // The box's header, and what stands before the number of arrays.
+    let head = 8 + if is_layered { 5 } else { 22 };
+    let count = *one.get(head)?;
+    let mut rest = one.get(head + 1..)?;
+    let (mut kept, mut arrays) = (Vec::new(), 0_u8);
+    let mut goes = false;
+    for _ in 0..count {
+        let (&[kind, high, low], mut units) = rest.split_first_chunk::<3>()?;
+        let mut stay: Vec<&[u8]> = Vec::new();
+        for _ in 0..u16::from_be_bytes([high, low]) {
+            let length = usize::try_from(be::<2>(units, 0)?).ok()?;
+            let (unit, next) = units.split_at_checked(2 + length)?;
+            // A prefix or suffix message, by its type of unit; behind two bytes the kind of its first payload.
+            let is_settings = matches!(kind & 0x3F, 39 | 40) && matches!(unit.get(4), Some(4 | 5));
+            goes |= is_settings;
+            if !is_settings {
+                stay.push(unit);
+            }
+            units = next;
+        }
+        if !stay.is_empty() || u16::from_be_bytes([high, low]) == 0 {
+            arrays += 1;
+            kept.push(kind);
+            kept.extend(u16::try_from(stay.len()).ok()?.to_be_bytes());
+            kept.extend(stay.concat());
+        }
+        rest = units;
+    }
+    let end = one.len() - rest.len();
+    clear(one, end, usize::MAX);
+    let size = head + 1 + kept.len();
+    let room = one.len().checked_sub(size)?;
+    if !goes || room < 8 {
+        return Some(());
+    }
+    set(one, 0, &u32::try_from(size).ok()?.to_be_bytes());
+    set(one, head, &[arrays]);
+    set(one, head + 1, &kept);
+    clear(one, size, usize::MAX);
+    set(one, size, &u32::try_from(room).ok()?.to_be_bytes());
+    set(one, size + 4, b"free");
+    Some(())
 }
 
 #[cfg(test)]
@@ -183,6 +237,33 @@ mod tests {
             clean(&mut body, shows).unwrap();
             assert_eq!(body.get(8..).unwrap(), expected, "{}", body.escape_ascii());
         }
+    }
+
+    #[test]
+    fn settings_of_an_encoder_go() {
+        let head = [&[1][..], &[0; 21]].concat();
+        let array = |kind: u8, units: &[&[u8]]| {
+            let mut array = vec![kind, 0, units.len() as u8];
+            for unit in units {
+                array.extend([0, unit.len() as u8]);
+                array.extend(*unit);
+            }
+            array
+        };
+        let (sets, alpha) = (
+            array(0xA0, &[b"sets"]),
+            array(0x27, &[b"\x4E\x01\xA5\x01a"]),
+        );
+        let both = array(0x27, &[b"\x4E\x01\xA5\x01a", b"\x4E\x01\x05\x09x265 0000"]);
+        let mut before = boxed(b"hvcC", &[&head[..], &[2], &sets, &both].concat());
+        let clean = boxed(b"hvcC", &[&head[..], &[2], &sets, &alpha].concat());
+        let room = before.len() - clean.len();
+        hevc(&mut before).unwrap();
+        assert_eq!(before, [clean, boxed(b"free", &vec![0; room - 8])].concat());
+        assert_eq!(
+            hevc(&mut boxed(b"hvcC", &[&head[..], &[2], &sets].concat())),
+            None
+        );
     }
 
     #[test]

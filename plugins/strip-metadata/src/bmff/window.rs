@@ -14,9 +14,11 @@ pub(super) enum Hold {
 }
 
 /// The bytes that have been made and not been handed out. Each stands where it stood in the input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     bytes: Vec<u8>,
+    /// The most bytes that wait for the index of the film.
+    most: usize,
     /// Where the first of them stands in the file.
     base: u64,
     /// From where on nothing may be handed out, for each reason.
@@ -25,7 +27,34 @@ pub(super) struct Window {
     pub(super) is_muted: bool,
 }
 
+/// Bytes that may come at once, beyond the most that wait.
+const SLACK: usize = 1 << 20;
+
 impl Window {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            most,
+            base: 0,
+            holds: [None; 2],
+            is_muted: false,
+        }
+    }
+
+    /// Whether no more bytes may wait for the index.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() > self.most
+    }
+
+    /// Makes room for more bytes: twice as much as before, but no more than is ever needed.
+    fn reserve(&mut self, count: usize) {
+        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if length + count > capacity {
+            let enough = (2 * capacity).min(self.most + SLACK).max(length + count);
+            self.bytes.reserve_exact(enough - length);
+        }
+    }
+
     pub(super) fn base(&self) -> u64 {
         self.base
     }
@@ -56,6 +85,7 @@ impl Window {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
         if self.is_muted {
             zeros(&mut self.bytes, bytes.len());
         } else {
@@ -64,6 +94,7 @@ impl Window {
     }
 
     pub(super) fn zeros(&mut self, count: usize) {
+        self.reserve(count);
         zeros(&mut self.bytes, count);
     }
 
@@ -105,11 +136,10 @@ impl Window {
             return;
         }
         self.base += count as u64;
-        if count == self.bytes.len() {
+        if count == self.bytes.len() && output.is_empty() && count > SLACK {
+            *output = std::mem::take(&mut self.bytes);
+        } else if count == self.bytes.len() {
             output.append(&mut self.bytes);
-            if self.bytes.capacity() > 1 << 20 {
-                self.bytes = Vec::new();
-            }
         } else {
             output.extend(self.bytes.drain(..count));
         }

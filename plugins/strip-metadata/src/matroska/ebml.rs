@@ -90,7 +90,7 @@ pub(super) fn void(header: usize, content: u64) -> (Vec<u8>, u64) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
     use super::*;
 
