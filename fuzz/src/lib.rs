@@ -139,7 +139,7 @@ fn stripped(data: &[u8], piece: usize) -> Option<Vec<u8>> {
     for piece in data.chunks(piece) {
         stripper.push(piece, &mut out).ok()?;
     }
-    stripper.finish().ok()?;
+    stripper.finish(&mut out).ok()?;
     Some(out)
 }
 
