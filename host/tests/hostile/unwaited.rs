@@ -9,6 +9,10 @@ use crate::Arena;
 use crate::by_hand::{OUTPUTS, TRANSFORM, times, transform_with};
 use crate::common::alone;
 
+/// Files that are written to at once, and bytes that are written to each in one call.
+const FILES: usize = 4;
+const BYTES: usize = 15 << 20;
+
 /// No file may be as long.
 const BEYOND: u64 = 1 << 63;
 
@@ -32,7 +36,7 @@ async fn writes_of_a_file_plugin_are_in_its_outputs() {
     let plugin = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
     let leave = |offset: u64, close: bool| {
         let config = json!({
-            "behaviour": "leave-writes", "count": 60, "bytes": 1 << 20, "offset": offset, "close": close
+            "behaviour": "leave-writes", "count": FILES, "bytes": BYTES, "offset": offset, "close": close
         });
         Stage::new(&plugin)
             .config(config)
@@ -41,10 +45,10 @@ async fn writes_of_a_file_plugin_are_in_its_outputs() {
     for close in [false, true] {
         let (_, sink) = arena.run(leave(0, close)).await.unwrap();
         let files = sink.take();
-        assert_eq!(files.len(), 60);
+        assert_eq!(files.len(), FILES);
         for (info, bytes) in files {
             let written = bytes.iter().filter(|&&byte| byte == b'x').count();
-            assert_eq!((written, bytes.len()), (1 << 20, 1 << 20), "{}", info.name);
+            assert_eq!((written, bytes.len()), (BYTES, BYTES), "{}", info.name);
         }
         let error = arena.run(leave(BEYOND, close)).await.unwrap_err();
         let (plugin, file, path) = failed(error);

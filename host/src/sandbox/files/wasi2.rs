@@ -490,7 +490,12 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::sandbox::cause::{StageCause, StageEnd};
+    use crate::sandbox::engine::Engine;
+    use crate::sandbox::grants::Granted;
+    use crate::sandbox::guest::Guest;
     use crate::sandbox::limits::Limits;
+    use crate::sandbox::state::StageState;
 
     /// A file on a disk that is told when it has written, and how that went. A write that is cancelled is not in it.
     struct SlowFile {
@@ -542,9 +547,8 @@ mod tests {
 
     type Disk = oneshot::Sender<Result<(), String>>;
 
-    /// A stream with a write under way.
-    fn writing() -> (Counted, Disk, Arc<Mutex<Vec<u8>>>, Written) {
-        let written = Written::new(&Limits::default(), &Arc::new(AtomicU64::new(0)));
+    /// A stream with a write under way, of a plugin with this state.
+    fn writing(written: &Written) -> (Counted, Disk, Arc<Mutex<Vec<u8>>>) {
         let (disk, told) = oneshot::channel();
         let content = Arc::<Mutex<Vec<u8>>>::default();
         let file = SlowFile {
@@ -561,47 +565,60 @@ mod tests {
             busy: false,
         };
         stream.write(Bytes::from_static(b"words")).unwrap();
-        (stream, disk, content, written)
+        (stream, disk, content)
     }
 
     #[tokio::test]
-    async fn a_write_that_is_left_is_waited_for() {
-        for closed_by_the_plugin in [true, false] {
-            let (mut stream, disk, content, written) = writing();
-            let close = async move {
-                if closed_by_the_plugin {
-                    stream.cancel().await;
-                }
+    async fn a_plugin_that_has_returned_is_done_when_its_writes_are() {
+        let engine = Engine::new(1).unwrap();
+        for fails in [false, true] {
+            let limits = Limits::default();
+            let mut state = StageState::new(&limits, &Granted::default()).unwrap();
+            let (stream, disk, content) = writing(&state.written);
+            let stream: DynOutputStream = Box::new(stream);
+            state.table.push(stream).unwrap();
+            let mut done = Box::pin(Guest::new(&engine, state, limits).finish());
+            assert!(done.as_mut().now_or_never().is_none(), "it is at work");
+            let ended = if fails {
+                Err("the disk is full".to_owned())
+            } else {
+                Ok(())
             };
-            let mut close = Box::pin(close);
-            assert_eq!(
-                close.as_mut().now_or_never().is_none(),
-                closed_by_the_plugin
-            );
-            let changes = written.changes();
-            assert!(changes.ended().now_or_never().is_none(), "it is at work");
-            disk.send(Ok(())).unwrap();
-            if closed_by_the_plugin {
-                close.await;
+            disk.send(ended).unwrap();
+            match done.await {
+                Ok(_) => assert_eq!((fails, &lock(&content)[..]), (false, &b"words"[..])),
+                Err(end) => {
+                    assert!(fails);
+                    let path = "/out/a".to_owned();
+                    let problem = "the disk is full".to_owned();
+                    let cause = StageCause::Write { path, problem };
+                    assert!(matches!(end, StageEnd::Failed(end) if end == cause));
+                }
             }
-            changes.ended().await;
-            assert_eq!(*lock(&content), b"words");
-            changes.check().unwrap();
         }
     }
 
     #[tokio::test]
-    async fn an_error_fails_the_stage_unless_the_plugin_was_told() {
-        for told in [true, false] {
-            let (mut stream, disk, _, written) = writing();
-            disk.send(Err("the disk is full".into())).unwrap();
-            if told {
-                stream.ready().await;
-                stream.check_write().unwrap_err();
-            }
-            drop(stream);
-            written.changes().ended().await;
-            assert_eq!(written.changes().check().is_ok(), told);
-        }
+    async fn a_write_is_not_taken_back_when_the_plugin_closes_the_stream() {
+        let written = Written::new(&Limits::default(), &Arc::new(AtomicU64::new(0)));
+        let (mut stream, disk, content) = writing(&written);
+        let mut close = stream.cancel();
+        assert!(close.as_mut().now_or_never().is_none(), "it is at work");
+        disk.send(Ok(())).unwrap();
+        close.await;
+        assert_eq!(*lock(&content), b"words");
+        written.changes().check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_of_which_the_plugin_was_told_is_its_own() {
+        let written = Written::new(&Limits::default(), &Arc::new(AtomicU64::new(0)));
+        let (mut stream, disk, _) = writing(&written);
+        disk.send(Err("the disk is full".into())).unwrap();
+        stream.ready().await;
+        stream.check_write().unwrap_err();
+        drop(stream);
+        written.changes().ended().await;
+        written.changes().check().unwrap();
     }
 }
