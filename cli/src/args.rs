@@ -123,10 +123,23 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
     pub(crate) lend: Vec<String>,
 
+    /// Let the result of the workflow name URLs of this host, which the service would fetch; may be given several times
+    ///
+    /// HOST is a name or an address, without scheme and port. A URL can tell the host what the workflow knows. In a pipeline
+    /// file this is the grant `url_hosts`.
+    #[arg(long, value_name = "HOST", requires = "workflow")]
+    pub(crate) url_host: Vec<String>,
+
+    /// Let the workflow name this asset, which is not of this run; may be given several times
+    ///
+    /// In a pipeline file this is the grant `assets`.
+    #[arg(long, value_name = "ID", requires = "workflow")]
+    pub(crate) asset: Vec<String>,
+
     /// Take the result of the workflow as it is, whatever files it names
     ///
     /// Without it, a result ends the run if it names a file that the workflow may not name: an asset that is neither of
-    /// this run nor granted (`assets`), or a URL of a host that is not granted (`url_hosts`). Whoever posts an unchecked
+    /// this run nor granted (`--asset`), or a URL of a host that is not granted (`--url-host`). Whoever posts an unchecked
     /// result lets the plugin decide what the service fetches, and from where.
     #[arg(long, requires = "upload")]
     pub(crate) raw: bool,

@@ -60,8 +60,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         ),
         (None, Some(text)) => {
             let pipeline = from_stages(&mut plugins, &args.stages, &grants).await?;
-            let workflow =
-                workflow::from_arg(&mut plugins, text, &args.lend, &grants, args.raw).await?;
+            let workflow = workflow::from_arg(&mut plugins, text, &args, &grants).await?;
             (pipeline, Some(workflow))
         }
     };

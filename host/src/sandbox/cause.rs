@@ -93,6 +93,14 @@ pub enum StageCause {
         /// What is wrong with it.
         problem: String,
     },
+    /// A change of a file failed after the plugin had returned, or it did not ask how it went.
+    #[error("what the plugin began to write to {path} may not be whole: {problem}")]
+    Write {
+        /// The path of the file, as the plugin knows it.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A workflow's result cannot be used.
     #[error("its result {0}")]
     Result(String),

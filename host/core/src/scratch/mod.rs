@@ -31,6 +31,17 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Scratch(Arc<Inner>);
 
+/// Why something is not taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAFile {
+    /// It is a symbolic link.
+    #[error("is reached through a link")]
+    Link,
+    /// It is a folder, a pipe or the like.
+    #[error("is not a regular file")]
+    Other,
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     parent: PathBuf,
@@ -93,18 +104,31 @@ impl Scratch {
         ))
     }
 
-    /// Moves a file of `bytes` bytes, which lies on the same file system, into scratch. It is not copied.
+    /// Takes over a file that `rename` moves to the place it is given, which is on this file system. The file is looked at
+    /// only there, where nobody else reaches it. Returns its length, too.
     ///
     /// # Errors
-    /// When it cannot be moved, or scratch is full.
-    pub fn adopt(&self, path: &Path, bytes: u64) -> io::Result<TempFile> {
-        let charge = self.charge();
-        let all = bytes.saturating_add(BLOCK);
-        charge.add(all).map_err(ScratchFull::into_io)?;
+    /// When it cannot be moved, is not a regular file ([`NotAFile`]), or scratch is full.
+    pub fn adopt(
+        &self,
+        rename: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<(TempFile, u64)> {
         let number = self.0.adopted.fetch_add(1, Ordering::Relaxed);
         let place = self.path()?.join(format!("adopted-{number}"));
-        std::fs::rename(path, &place)?;
-        Ok(TempFile::new(TempPath::try_from_path(place)?, charge))
+        rename(&place)?;
+        let metadata = place.symlink_metadata()?;
+        if metadata.is_symlink() {
+            return Err(io::Error::other(NotAFile::Link));
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::other(NotAFile::Other));
+        }
+        let charge = self.charge();
+        let file = TempFile::new(TempPath::try_from_path(place)?, charge.clone());
+        let bytes = metadata.len();
+        let all = bytes.saturating_add(BLOCK);
+        charge.add(all).map_err(ScratchFull::into_io)?;
+        Ok((file, bytes))
     }
 
     /// Tells when the folder is removed, after the last clone was dropped.

@@ -205,6 +205,7 @@ fn cause_code(cause: &StageCause) -> &'static str {
         StageCause::OutputMediaType { .. } => "output_media_type",
         StageCause::OutputSize { .. } => "output_size",
         StageCause::OutputFile { .. } => "output_file",
+        StageCause::Write { .. } => "write",
         StageCause::Result(_) => "result",
         StageCause::ResultInput { .. } => "result_input",
         StageCause::Unfinished(_) => "unfinished",

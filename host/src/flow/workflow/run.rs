@@ -281,9 +281,15 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
         Err(error) => return (Err(StageCause::Host(format!("{error:#}"))), report),
     };
     let mut guest = Guest::new(&session.host.engine, state, limits);
-    let result = call(session, &mut guest).await;
+    let mut result = call(session, &mut guest).await;
     report.messages = guest.messages();
     report.usage = guest.usage();
+    if result.is_ok() {
+        match guest.finish().await {
+            Ok(usage) => report.usage = usage,
+            Err(end) => result = Err(cause(end)),
+        }
+    }
     (result, report)
 }
 
@@ -312,10 +318,7 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
                 .await?
         })
         .await
-        .map_err(|end| match end {
-            StageEnd::Failed(cause) => cause,
-            StageEnd::Interrupted => StageCause::Host("interrupted".into()),
-        })?;
+        .map_err(cause)?;
     let text = returned.map_err(PluginError::from)?;
     if text.len() > MAX_RESULT {
         return Err(StageCause::Result(format!(
@@ -332,4 +335,11 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
         session.with_allowed(|allowed| allowed.check(&result))?;
     }
     Ok(result)
+}
+
+fn cause(end: StageEnd) -> StageCause {
+    match end {
+        StageEnd::Failed(cause) => cause,
+        StageEnd::Interrupted => StageCause::Host("interrupted".into()),
+    }
 }
