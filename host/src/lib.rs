@@ -87,10 +87,12 @@ pub use flow::workflow::{Workflow, WorkflowBuilder, WorkflowError, WorkflowJob};
 pub use forebay_assets::{Asset, Assets, AssetsError, FileInput};
 
 pub use flow::error::Error;
-pub use flow::event::{Event, Progress};
-pub use flow::job::{Job, JobError};
+pub use flow::error_kind::ErrorKind;
+pub use flow::event::{Event, Events, Progress};
+pub use flow::job::{Job, JobError, JobHandle};
 pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
 pub use flow::place::Place;
+pub use flow::places::Occupancy;
 pub use flow::report::{Failure, FileReport, Report, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
 pub use flow::source::Source;

@@ -5,6 +5,7 @@ use crate::flow::report::Report;
 
 /// A job in which something failed. The report contains what succeeded.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct JobError {
     /// What the job did. It also lists the failures as text.
     pub report: Box<Report>,

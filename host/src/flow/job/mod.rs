@@ -5,9 +5,9 @@
 //! removes its scratch. A job that is cancelled by its own signal does the same and still returns its report.
 
 mod abort_on_drop;
-mod cancel;
 mod error;
 mod feed;
+mod handle;
 mod in_flight;
 mod outputs;
 #[cfg(feature = "journal")]
@@ -20,8 +20,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::flow::cancel::Cancel;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
+use crate::flow::event::{Event, Events, Observers};
 #[cfg(feature = "journal")]
 use crate::flow::journal::Journal;
 use crate::flow::pipeline::Pipeline;
@@ -29,14 +30,15 @@ use crate::flow::report::Report;
 use crate::flow::runtime::Runtime;
 use crate::flow::sink::Sink;
 use crate::flow::source::Source;
-use cancel::Cancel;
 use forebay_core::FileInfo;
 use forebay_core::media;
 use forebay_core::scratch::Scratch;
 use run::{Results, Run};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use abort_on_drop::AbortOnDrop;
 pub use error::JobError;
+pub use handle::JobHandle;
 
 /// A job that is ready to run. [`Host::run`](crate::Host::run) is the short form.
 #[must_use = "a job does nothing until it is run"]
@@ -45,7 +47,7 @@ pub struct Job {
     pipeline: Pipeline,
     source: Source,
     sink: Arc<dyn Sink>,
-    observer: Observer,
+    observers: Observers,
     fan_out_limit: usize,
     #[cfg(feature = "journal")]
     journal: Option<Journal>,
@@ -53,6 +55,8 @@ pub struct Job {
     /// The scratch of the parent job, if this job is part of one. Both share one limit.
     parent_scratch: Option<Scratch>,
     cancel: Cancel,
+    /// How long the job may wait for its first place.
+    queue_timeout: Option<Duration>,
 }
 
 impl Job {
@@ -62,25 +66,36 @@ impl Job {
         source: Source,
         sink: Arc<dyn Sink>,
     ) -> Self {
+        let mut cancel = Cancel::default();
+        cancel.on(host.places.stop.clone().cancelled_owned());
         Self {
             host,
             pipeline,
             source,
             sink,
-            observer: Arc::new(|_| {}),
+            observers: Observers::default(),
             fan_out_limit: 4,
             #[cfg(feature = "journal")]
             journal: None,
             hash_files: false,
             parent_scratch: None,
-            cancel: Cancel::default(),
+            cancel,
+            queue_timeout: None,
         }
     }
 
-    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block.
-    pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Arc::new(observer);
+    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block. A job
+    /// may have several.
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observers.add(observer);
         self
+    }
+
+    /// Returns the events of the job as a stream, too. What is not read yet is kept in memory; there is one event for
+    /// each chunk that is read or sent.
+    pub fn events(mut self) -> (Self, Events) {
+        let events = self.observers.stream();
+        (self, events)
     }
 
     /// How many files of this job may be in flight at the same time; 4 by default.
@@ -104,10 +119,18 @@ impl Job {
         self
     }
 
-    /// Cancels the job when this future ends. The job then fails with [`Error::Cancelled`], and its report contains what
-    /// was done before. Everything in flight is removed, as if the job had been dropped.
+    /// Cancels the job when this future ends, such as that of a `tokio_util::sync::CancellationToken`. The job then fails
+    /// with [`Error::Cancelled`], and its report contains what was done before. Everything in flight is removed, as if the
+    /// job had been dropped. A job may have several signals.
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.cancel = Cancel::on(signal);
+        self.cancel.on(signal);
+        self
+    }
+
+    /// How long the job may wait for a place when it starts. It then fails with [`Error::Busy`] and has read nothing. It
+    /// waits as long as it takes, unless this is set.
+    pub fn queue_timeout(mut self, most: Duration) -> Self {
+        self.queue_timeout = Some(most);
         self
     }
 
@@ -132,6 +155,39 @@ impl Job {
         execute(run, source, started).await
     }
 
+    /// Runs the job if a place is free now. Otherwise it fails with [`Error::Busy`].
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn try_run(self) -> Result<Report, JobError> {
+        self.queue_timeout(Duration::ZERO).run().await
+    }
+
+    /// Starts the job in a task of its own, so that it runs whether or not anybody waits for it. Must be called within a
+    /// tokio runtime.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use forebay::{Error, Host, Memory, Pipeline, Source};
+    ///
+    /// let host = Host::builder().build()?;
+    /// let pipeline = Pipeline::builder("as it is").build()?;
+    /// let (_writer, never_ends) = tokio::io::duplex(64);
+    /// let job = host.job(&pipeline, Source::reader("a.txt", never_ends), Memory::new()).spawn();
+    ///
+    /// let error = job.cancel().await.unwrap_err();
+    /// assert!(matches!(error.errors[0], Error::Cancelled { .. }));
+    /// assert!(error.report.files.is_empty());
+    /// # Ok(()) }
+    /// # tokio::runtime::Runtime::new()?.block_on(example())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(self) -> JobHandle {
+        let token = CancellationToken::new();
+        let job = self.cancel_on(token.clone().cancelled_owned());
+        JobHandle::new(job.run(), token)
+    }
+
     /// What is known about the source before it is opened.
     fn source_info(&self) -> FileInfo {
         FileInfo {
@@ -149,7 +205,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
     let mut task = AbortOnDrop(tokio::spawn(run.clone().start(source)));
     let stopped = tokio::select! {
         biased;
-        () = task.wait_on() => false,
+        () = &mut task => false,
         () = run.over_limit() => true,
         () = run.cancel.requested() => {
             let file = run.results().source.name.clone();
@@ -161,6 +217,9 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         // The task ends here, before its results are read.
         task.stop().await;
         wait_for_tasks(run.clone()).await;
+    }
+    for stage in &run.results().stages {
+        stage.cancelled(&run);
     }
     let Results {
         source,
@@ -189,9 +248,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
             Vec::new()
         } else {
             let stages = stages.iter();
-            stages
-                .filter_map(|stage| stage.unreported(&run.pipeline))
-                .collect()
+            stages.filter_map(|stage| stage.unreported()).collect()
         },
         elapsed: started.elapsed(),
     };

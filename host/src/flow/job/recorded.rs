@@ -23,7 +23,9 @@ pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result
     let begun = cancel.unless_requested(begin).await;
     let (journal, _active) = match begun {
         Some(Ok(Begun::Known(report))) => {
-            (job.observer)(Event::Known(&report));
+            job.observers.emit(|| Event::Known {
+                report: report.clone(),
+            });
             return Ok(*report);
         }
         Some(Ok(Begun::Anew(journal, active))) => (journal, active),
@@ -71,7 +73,7 @@ fn begin(
     journal: &Journal,
 ) -> impl Future<Output = Result<Begun, Error>> + Send + use<> {
     let opened = open(job, journal);
-    let (sink, observer) = (job.sink.clone(), job.observer.clone());
+    let (sink, observers) = (job.sink.clone(), job.observers.clone());
     let name = job.source.name().to_owned();
     async move {
         let journal = opened.await?;
@@ -82,7 +84,7 @@ fn begin(
             reason,
         })?;
         if !gone.is_empty() {
-            observer(Event::Gone(&name));
+            observers.emit(|| Event::Gone { file: name.clone() });
             let journal = journal.clone();
             let _ = tokio::task::spawn_blocking(move || {
                 gone.into_iter().for_each(|file| journal.gone(file));
@@ -96,7 +98,7 @@ fn begin(
             tokio::task::spawn_blocking(move || journal.begin())
         };
         if begin.await.unwrap_or_default() {
-            observer(Event::Changed(&name));
+            observers.emit(|| Event::Changed { file: name.clone() });
         }
         journal.check()?;
         Ok(Begun::Anew(journal, active))
@@ -121,7 +123,7 @@ async fn gone(sink: Arc<dyn Sink>, journal: &JobJournal) -> Result<Vec<String>, 
 
 /// A job that failed before it was started.
 fn failed(job: &Job, error: Error) -> JobError {
-    (job.observer)(Event::Failed(&error));
+    job.observers.emit(|| Event::failed(&error));
     let mut report = Report::new(job.pipeline.name());
     report.source = job.source_info();
     report.failures.push(error.to_string());

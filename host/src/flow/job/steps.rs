@@ -31,6 +31,7 @@ use crate::flow::sink::{Delivered, Outgoing, SinkError};
 use crate::flow::source::Source;
 use crate::sandbox::cause::{StageCause, StageEnd};
 use crate::sandbox::run::{self, Environment, StageOutputs};
+use crate::sandbox::usage::Usage;
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -38,7 +39,7 @@ impl Run {
     pub(super) async fn start(self: Arc<Self>, source: Source) {
         let file = source.name().to_owned();
         let declared = source.declared_type().map(str::to_owned);
-        let (instances, most) = (self.pipeline.places(), self.host.max_instances);
+        let (instances, most) = (self.pipeline.places(), self.host.places.max_instances);
         if instances > most {
             let stages = self.pipeline.stages().len();
             let (instances, most) = (instances as usize, most as usize);
@@ -50,13 +51,16 @@ impl Run {
             return self.fail(error.into());
         }
         // The permit comes before anything is opened, so that waiting jobs hold no resources, however many they are.
-        let Some(permit) = self.permit().await else {
-            return;
+        let permit = match self.first_permit().await {
+            Ok(Some(permit)) => permit,
+            Ok(None) => return,
+            Err(error) => return self.fail(error),
         };
+        let _running = self.host.places.jobs.enter();
         self.begun.notify_one();
         let scratch = match &self.parent_scratch {
             Some(parent) => parent.for_part(),
-            None => Scratch::new(&self.host.scratch, self.pipeline.limits().scratch_bytes),
+            None => self.host.scratch(self.pipeline.limits().scratch_bytes),
         };
         self.results().scratch_removal = Some(scratch.removal());
         let opened = match source.open().await {
@@ -125,7 +129,9 @@ impl Run {
         file.info.media_type = media_type;
         match &file.origin.came_from {
             None => {
-                (self.observer)(Event::Opened(&file.info));
+                self.observers.emit(|| Event::Opened {
+                    info: file.info.clone(),
+                });
                 self.results().source = file.info.clone();
             }
             Some(given) => {
@@ -142,6 +148,8 @@ impl Run {
                     let FileInfo {
                         name, media_type, ..
                     } = file.info;
+                    let stage_run = file.origin.trail.last();
+                    let usage = stage_run.map(|stage| stage.usage.get());
                     self.fail_stage(
                         before,
                         &name,
@@ -150,6 +158,7 @@ impl Run {
                             media_type,
                             produces,
                         },
+                        usage.unwrap_or_default(),
                     );
                     return None;
                 }
@@ -183,10 +192,11 @@ impl Run {
                     media_type,
                     accepts,
                 },
+                Usage::default(),
             );
         }
         let fingerprint = self.hash_files.then(|| content.hash());
-        let stage_run = Arc::new(StageRun::new(at, &info.name));
+        let stage_run = Arc::new(StageRun::start(&self, at, &info.name));
         self.results().stages.push(stage_run.clone());
         origin.trail.push(stage_run.clone());
         origin.came_from = Some(info.media_type.clone());
@@ -233,11 +243,9 @@ impl Run {
         }
         match ended {
             Ok(done) => {
-                let label = self.pipeline.label(at);
-                let mut said = StageReport::new(label, stage, info.name, done.usage);
-                said.input_sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
-                (self.observer)(Event::Transformed(&said));
-                let _ = stage_run.report.set(said);
+                stage_run.usage.set(done.usage);
+                let sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
+                stage_run.end(&self, Ok(sha256));
                 match done.outputs {
                     StageOutputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
                     StageOutputs::Stored(files) => {
@@ -246,11 +254,11 @@ impl Run {
                 }
             }
             Err(StageEnd::Failed(cause)) => {
-                let _ = stage_run.failure.set(cause.to_string());
-                self.fail_stage(at, &info.name, cause);
+                stage_run.end(&self, Err(cause.to_string()));
+                self.fail_stage(at, &info.name, cause, stage_run.usage.get());
             }
             Err(StageEnd::Interrupted) => {
-                let _ = stage_run.failure.set("interrupted".into());
+                stage_run.end(&self, Err("interrupted".into()));
                 self.interrupted(&info.name);
             }
         }
@@ -269,8 +277,11 @@ impl Run {
             results.deliveries
         };
         let fingerprint = self.hash_files.then(|| content.hash());
-        (self.observer)(Event::Delivering(delivery, &info));
-        let progress = Progress::new(self.observer.clone(), delivery);
+        self.observers.emit(|| Event::Delivering {
+            delivery,
+            info: info.clone(),
+        });
+        let progress = Progress::new(self.observers.clone(), delivery);
         let ending = content.ending();
         let delivered = match self
             .sink
@@ -315,7 +326,7 @@ impl Run {
         let mut stages: Vec<StageReport> = origin
             .trail
             .iter()
-            .filter_map(|stage| stage.report.get().cloned())
+            .filter_map(|stage| stage.succeeded())
             .collect();
         if self.hash_files {
             // The output of a stage for this file is the input of the next stage.
@@ -333,7 +344,10 @@ impl Run {
             stages,
             place,
         };
-        (self.observer)(Event::Delivered(delivery, &report));
+        self.observers.emit(|| Event::Delivered {
+            delivery,
+            report: Box::new(report.clone()),
+        });
         origin.trail.iter().for_each(|stage| stage.deliver());
         self.results().files.push((origin.place, report));
     }
