@@ -12,6 +12,7 @@ use forebay::{
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Semaphore;
 
 use crate::Outcome;
 use crate::args::{Common, RunArgs, UploadArgs};
@@ -286,6 +287,9 @@ impl Target {
     }
 }
 
+/// How many jobs may wait for the journal's next sync, besides those that work. Each holds no more than its report.
+const RECORDING: usize = 256;
+
 async fn jobs(
     host: &Host,
     pipeline: &Pipeline,
@@ -334,9 +338,14 @@ async fn jobs(
         entries.push(entry);
     }
     let started = totals.started();
+    let number_of_inputs = inputs.len();
+    let slots = Arc::new(Semaphore::new(parallel.jobs));
     let work = (1..).zip(inputs).map(|(number, input)| {
         let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
+        let slots = slots.clone();
         async move {
+            // The semaphore is never closed.
+            let slot = slots.acquire_owned().await.ok();
             if stop::reason().is_some() {
                 let failure = Failure::new("not started: the run ended early", "job", "cancelled");
                 let entry = failures::not_started(&input.shown, &failure);
@@ -380,6 +389,13 @@ async fn jobs(
             if let Some(journal) = journal {
                 job = job.journal(journal);
             }
+            // Nothing waits for the slots of the last jobs, so their records need not wait for those of others.
+            let _slot = if number + parallel.jobs <= number_of_inputs {
+                job = job.slot(slot);
+                None
+            } else {
+                slot
+            };
             let result = job.run().await;
             let (report, errors) = match result {
                 Ok(report) => (report, Vec::new()),
@@ -423,7 +439,8 @@ async fn jobs(
             (entry, end, report.files)
         }
     });
-    let mut running = futures::stream::iter(work).buffer_unordered(parallel.jobs);
+    let recording = if journal.is_some() { RECORDING } else { 0 };
+    let mut running = futures::stream::iter(work).buffer_unordered(parallel.jobs + recording);
     let mut lost: Vec<String> = Vec::new();
     while let Some((entry, end, files)) = running.next().await {
         entries.push(entry);

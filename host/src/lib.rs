@@ -54,6 +54,8 @@
 
 mod flow;
 mod host;
+#[cfg(all(test, feature = "journal"))]
+mod journal_tests;
 mod sandbox;
 
 /// The client of the Assets API: the crate `forebay-assets`.

@@ -106,7 +106,8 @@ impl Assets {
 
     /// The assets that this client has created or reserved and that are not finished: uploads in progress, deletions in
     /// progress, and deletions that failed. After [`settle`](Self::settle) only those are left that stay with the service
-    /// although nobody wants them.
+    /// although nobody wants them. An asset whose deletion its log cannot record is not among them: it is not deleted, and
+    /// the next run with that log takes it up.
     pub fn unfinished(&self) -> Vec<Unfinished> {
         lock(&self.0.unfinished)
             .iter()

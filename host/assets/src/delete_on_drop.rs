@@ -65,19 +65,25 @@ impl DeleteOnDrop {
             self.journal.clone(),
         );
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            abandoned();
             tracing::warn!("asset {asset_id} is not wanted, and no runtime is left to delete it");
             return None;
         };
         let tasks = self.assets.0.tasks.clone();
         Some(tasks.spawn_on(
             async move {
-                // Recorded first: a key whose asset is about to be deleted must not be used again.
-                let _ = tokio::task::spawn_blocking(abandoned).await;
+                // Recorded first: a later run must not use the key of an asset that is deleted, because the service would
+                // answer with that asset. If it cannot be recorded, the asset stays, and the later run takes it up.
+                if let Err(error) = abandoned.await {
+                    lock(&assets.0.unfinished).remove(&asset_id);
+                    tracing::warn!(
+                        "asset {asset_id} stays for the next run: its deletion cannot be recorded: {error}"
+                    );
+                    return;
+                }
                 match assets.delete_if_there(&asset_id).await {
                     Ok(()) => {
                         lock(&assets.0.unfinished).remove(&asset_id);
-                        journal.deleted(&asset_id).await;
+                        journal.deleted(&asset_id);
                     }
                     Err(error) => {
                         let problem = Some(error.to_string());

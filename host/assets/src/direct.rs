@@ -108,7 +108,7 @@ impl Assets {
         self.0.outage.check()?;
         let created = self.0.retries.run(watch, attempt).await;
         self.0.outage.ended(&created);
-        let slot = journal.note_refusal(created).await?;
+        let slot = journal.note_refusal(created)?;
         DirectUpload::reserved(self, slot, media_type, size, journal)
     }
 }

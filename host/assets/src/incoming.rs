@@ -61,7 +61,7 @@ impl Assets {
         // An earlier run was about to delete these assets, and may not have done so.
         for asset_id in journal.doomed() {
             self.delete_if_there(&asset_id).await?;
-            journal.deleted(&asset_id).await;
+            journal.deleted(&asset_id);
         }
         let uploaded = match (journal.known(), file.info.size) {
             (Some(known), _) => self.resume(file, known, journal, watch).await?,
@@ -77,7 +77,7 @@ impl Assets {
         };
         // Kept first: if this future is dropped here, the journal still records the asset.
         uploaded.claim.keep();
-        journal.know(delivered).await;
+        journal.know(delivered);
         Ok(uploaded)
     }
 

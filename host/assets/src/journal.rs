@@ -4,8 +4,10 @@
 //! that an earlier run reported. `forebay` stores that state in its journal file.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::asset::{Asset, Flow};
@@ -35,22 +37,25 @@ pub enum Known {
     },
 }
 
-/// Writes a record, and returns when it is on disk. It may block.
-pub type WriteRecord = Box<dyn FnOnce() + Send>;
+/// Resolves when a record is on disk, or with the reason why it cannot be recorded. The record was written before this
+/// future was made: dropping the future only means that nothing waits for the disk.
+pub type Recorded = BoxFuture<'static, io::Result<()>>;
 
-/// Stores the state of one upload between runs. Each method that records something returns when the record is on disk.
-/// It may block.
+/// Stores the state of one upload between runs.
+///
+/// Each method that records something has written the record when it returns, so that a killed process loses none, and
+/// records written later never survive a failure of the power without it. It is called on threads that must not block for
+/// long: it may write to a file, and the returned future waits for the disk.
 pub trait UploadLog: fmt::Debug + Send + Sync {
     /// What the service holds of the upload.
     fn known(&self) -> Option<Known>;
     /// Records what the service holds.
-    fn know(&self, known: Known);
+    fn know(&self, known: Known) -> Recorded;
     /// Records that an asset is about to be deleted. Without an id, it records that the service has refused to create
-    /// an asset. In both cases the Idempotency-Key is used up as soon as this returns. It does not block; the returned
-    /// function writes the record.
-    fn abandon(&self, asset_id: Option<&str>) -> WriteRecord;
+    /// an asset. In both cases the Idempotency-Key is used up as soon as this returns.
+    fn abandon(&self, asset_id: Option<&str>) -> Recorded;
     /// Records that an asset was deleted.
-    fn deleted(&self, asset_id: &str);
+    fn deleted(&self, asset_id: &str) -> Recorded;
     /// Assets that were to be deleted and may still exist.
     fn doomed(&self) -> Vec<String>;
     /// The Idempotency-Key for a file of this size in bytes and this SHA-256 (empty if unknown). The key is the same in
@@ -82,28 +87,36 @@ impl UploadJournal {
         self.0.as_ref()?.known()
     }
 
-    /// Records what the service holds now. The record is on disk when this returns.
-    pub(crate) async fn know(&self, known: Known) {
-        if let Some(log) = self.0.clone() {
-            // The task does not panic. If the runtime shuts down, the task is cancelled with it.
-            let _ = tokio::task::spawn_blocking(move || log.know(known)).await;
+    /// Records what the service holds now, and waits until the record is on disk. If it cannot be recorded, the log fails
+    /// whatever comes next.
+    pub(crate) async fn know_on_disk(&self, known: Known) {
+        if let Some(log) = &self.0 {
+            let _ = log.know(known).await;
         }
     }
 
-    /// Records that an asset is about to be deleted, so that its Idempotency-Key is not used again. The returned function
-    /// writes the record.
-    pub(crate) fn abandon(&self, asset_id: &str) -> WriteRecord {
+    /// Records what the service holds now. Does not wait for the disk: if the record is lost, the next run gets the same
+    /// asset by its Idempotency-Key.
+    pub(crate) fn know(&self, known: Known) {
+        if let Some(log) = &self.0 {
+            drop(log.know(known));
+        }
+    }
+
+    /// Records that an asset is about to be deleted, so that its Idempotency-Key is not used again. The asset may be
+    /// deleted when the returned future resolves without an error.
+    pub(crate) fn abandon(&self, asset_id: &str) -> Recorded {
         match &self.0 {
             Some(log) => log.abandon(Some(asset_id)),
-            None => Box::new(|| {}),
+            None => Box::pin(std::future::ready(Ok(()))),
         }
     }
 
-    /// Records that an asset was deleted. The record is on disk when this returns.
-    pub(crate) async fn deleted(&self, asset_id: &str) {
-        if let Some(log) = self.0.clone() {
-            let asset_id = asset_id.to_owned();
-            let _ = tokio::task::spawn_blocking(move || log.deleted(&asset_id)).await;
+    /// Records that an asset was deleted. Does not wait for the disk: if the record is lost, the next run deletes the
+    /// asset once more, and learns that it is gone.
+    pub(crate) fn deleted(&self, asset_id: &str) {
+        if let Some(log) = &self.0 {
+            drop(log.deleted(asset_id));
         }
     }
 
@@ -113,8 +126,8 @@ impl UploadJournal {
     }
 
     /// Passes on how a creation ended. Records it if it was refused permanently: the service would repeat that answer for
-    /// the same key.
-    pub(crate) async fn note_refusal<T>(
+    /// the same key. Does not wait for the disk: if the record is lost, the next run gets that answer once more.
+    pub(crate) fn note_refusal<T>(
         &self,
         created: Result<T, AssetsError>,
     ) -> Result<T, AssetsError> {
@@ -122,7 +135,7 @@ impl UploadJournal {
             && matches!(error, AssetsError::Service(_))
             && !error.is_transient()
         {
-            let _ = tokio::task::spawn_blocking(log.abandon(None)).await;
+            drop(log.abandon(None));
         }
         created
     }

@@ -207,7 +207,8 @@ impl Assets {
             sha256: sha256.clone(),
             size: upload.size(),
         };
-        journal.know(put).await;
+        // On disk before the asset is complete: a later run then completes it, even after the service has forgotten the key.
+        journal.know_on_disk(put).await;
         let asset = upload.complete_watched(Some(&sha256), watch).await?;
         Ok(self.uploaded(asset, Flow::DirectUpload, sha256, journal))
     }
@@ -309,7 +310,7 @@ impl Assets {
         };
         let posted = self.0.retries.run(watch, attempt).await;
         self.0.outage.ended(&posted);
-        let (asset, reader) = journal.note_refusal(posted).await?;
+        let (asset, reader) = journal.note_refusal(posted)?;
         let asset = asset.or_sent(&info.media_type, size);
         let claim = DeleteOnDrop::new(self, &asset.asset_id, journal);
         if asset.size_bytes != size {

@@ -99,7 +99,7 @@ pub enum Event {
         /// What failed, and when it is tried again.
         retry: Retry,
     },
-    /// A delivery is finished.
+    /// A delivery is finished. With a journal, its record may not be on disk before the job ends.
     Delivered {
         /// Which delivery.
         delivery: u64,

@@ -12,6 +12,7 @@ mod cancelled;
 mod changed;
 #[cfg(unix)]
 mod journal;
+mod upload_log;
 
 use std::time::Duration;
 

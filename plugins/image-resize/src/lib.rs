@@ -6,8 +6,8 @@
 //!   config are those of the upright picture.
 //! - **Colour**: the output is sRGB, eight bits a channel, without a profile: right also where a viewer or a service
 //!   ignores profiles. Display P3, Adobe RGB, CMYK and grey profiles are converted, so colours within sRGB do not
-//!   shift and those beyond become the nearest within. A profile that cannot be read is passed over. The `gAMA`,
-//!   `cHRM` and `cICP` chunks of PNG are not looked at.
+//!   shift and those beyond become the nearest within. What the `gAMA`, `cHRM` and `cICP` chunks of a PNG
+//!   say is converted like a profile. A profile that cannot be read is passed over. PQ and HLG (high dynamic range) stay as they are.
 //! - **Plain**: always encoded afresh, even when the size stays, so nothing but pixels ever passes: no Exif, XMP,
 //!   comments, thumbnails or bytes after the end.
 //! - **Still**: of an animation the first frame, of a TIFF of several pages the first page. A TIFF whose first picture

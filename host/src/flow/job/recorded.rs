@@ -9,7 +9,7 @@ use super::run::Run;
 use super::{Job, JobError, execute};
 use crate::flow::error::Error;
 use crate::flow::event::Event;
-use crate::flow::journal::{Active, JobJournal, Journal};
+use crate::flow::journal::{Active, JobJournal, Journal, Urgency};
 use crate::flow::report::Report;
 use crate::flow::sink::{Sink, SinkError};
 use crate::flow::source::SourceState;
@@ -18,7 +18,11 @@ use crate::flow::source::SourceState;
 const ASKED: usize = 8;
 
 /// Runs a job, unless the journal records it as done and the sink still has its files. Records what the job does.
-pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result<Report, JobError> {
+pub(super) async fn run(
+    mut job: Job,
+    journal: &Journal,
+    started: Instant,
+) -> Result<Report, JobError> {
     let (cancel, begin) = (job.cancel.clone(), begin(&job, journal));
     let begun = cancel.unless_requested(begin).await;
     let (journal, _active) = match begun {
@@ -35,28 +39,40 @@ pub(super) async fn run(job: Job, journal: &Journal, started: Instant) -> Result
             return Err(failed(&job, Error::Cancelled { file }));
         }
     };
+    let slot = job.slot.take();
     let (run, source) = Run::new(job);
     let ended = execute(run.record_in(journal.clone()), source, started).await;
-    let mut failed = match ended {
-        Ok(report) => {
-            let (noted, finished) = (journal.clone(), report.clone());
-            // The task does not panic. If the runtime shuts down, the task is cancelled with it.
-            let _ = tokio::task::spawn_blocking(move || noted.finish(&finished)).await;
-            if journal.check().is_ok() {
-                return Ok(report);
-            }
-            JobError {
-                report: Box::new(report),
-                errors: Vec::new(),
-            }
+    let recorded = match &ended {
+        Ok(report) => journal.finish(report),
+        Err(_) => journal.check(),
+    };
+    let recorded = match recorded {
+        Ok(()) => {
+            let urgency = match slot {
+                Some(_) => Urgency::HoldsUpAResult,
+                None => Urgency::HoldsUpWork,
+            };
+            let synced = journal.synced(urgency);
+            // Another job may run in the meantime. If nothing can be recorded any more, none is to begin before this one
+            // has ended with the error.
+            drop(slot);
+            synced.await
         }
+        Err(error) => Err(error),
+    };
+    let Err(error) = recorded else {
+        return ended;
+    };
+    let mut failed = match ended {
+        Ok(report) => JobError {
+            report: Box::new(report),
+            errors: Vec::new(),
+        },
         Err(failed) => failed,
     };
-    if let Err(error) = journal.check() {
-        let error = Error::from(error);
-        failed.report.failures.push(error.to_string());
-        failed.errors.push(error);
-    }
+    let error = Error::from(error);
+    failed.report.failures.push(error.to_string());
+    failed.errors.push(error);
     Err(failed)
 }
 
@@ -78,6 +94,8 @@ fn begin(
     async move {
         let journal = opened.await?;
         let active = journal.enter().await;
+        // The same job may have run until now, and its record may have failed.
+        journal.check()?;
         let gone = gone(sink, &journal).await;
         let gone = gone.map_err(|reason| Error::Sink {
             file: name.clone(),
@@ -85,19 +103,11 @@ fn begin(
         })?;
         if !gone.is_empty() {
             observers.emit(|| Event::Gone { file: name.clone() });
-            let journal = journal.clone();
-            let _ = tokio::task::spawn_blocking(move || {
-                gone.into_iter().for_each(|file| journal.gone(file));
-            })
-            .await;
+            gone.into_iter().for_each(|file| journal.gone(file));
         } else if let Some(report) = journal.done() {
             return Ok(Begun::Known(Box::new(report)));
         }
-        let begin = {
-            let journal = journal.clone();
-            tokio::task::spawn_blocking(move || journal.begin())
-        };
-        if begin.await.unwrap_or_default() {
+        if journal.begin() {
             observers.emit(|| Event::Changed { file: name.clone() });
         }
         journal.check()?;

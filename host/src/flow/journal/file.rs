@@ -2,8 +2,10 @@
 //!
 //! Promise: no byte of a file changes before the file is known to be a journal of ours. A photo that was named by
 //! mistake, a text, a pipe or a device is refused and does not change. The same holds for a journal with a line that
-//! cannot be read. Only two things are ever repaired, both left by a killed run: an incomplete head line is completed,
-//! and an incomplete last record is removed.
+//! cannot be read. Only two things are ever repaired, both left by a killed run or a failure of the power: an incomplete
+//! head line is completed, and what follows the last complete record is removed if it was never on disk as a whole.
+//!
+//! When a journal is open, all its records are on disk, those of a killed run included, and so is its name in its folder.
 
 use std::fs::{File, FileType, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -11,10 +13,15 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Head, JournalError, Record, VERSION};
+use super::JournalError;
+use super::log::ALL_ON_DISK;
+use super::record::{Head, Record, VERSION};
 
 /// How many bytes of a file are read to find its head line. A head line has about 80.
 const HEAD_BYTES: u64 = 4096;
+
+/// Storage writes blocks whose size is a multiple of this.
+const SECTOR: u64 = 512;
 
 /// How each head line begins, in all versions.
 const HEAD_START: &[u8] = br#"{"forebay-journal":{"#;
@@ -36,6 +43,8 @@ pub(super) struct Opened {
     pub(super) file: File,
     pub(super) id: String,
     pub(super) records: Vec<Record>,
+    /// The end of the last record. Everything before is on disk.
+    pub(super) length: u64,
 }
 
 /// What the beginning of a file contains.
@@ -60,16 +69,30 @@ pub(super) fn open(path: &Path) -> Result<Opened, JournalError> {
     // Check again under the lock: another run may have written to the file since the first check.
     match journal.identify(&mut file)? {
         Start::Partial { id, missing } => {
-            append(&mut file, &missing).map_err(|error| journal.fault(error))?;
+            let fault = |error| journal.fault(error);
+            append(&mut file, &missing).map_err(fault)?;
+            let length = file.metadata().map_err(fault)?.len();
+            journal.sync_name()?;
             Ok(Opened {
                 file,
                 id,
                 records: Vec::new(),
+                length,
             })
         }
         Start::Head { id, length } => {
-            let records = journal.records(&mut file, length)?;
-            Ok(Opened { file, id, records })
+            let (records, length) = journal.records(&mut file, length)?;
+            // A killed run wrote them, and may not have synced them.
+            file.sync_data().map_err(|error| journal.fault(error))?;
+            if records.is_empty() {
+                journal.sync_name()?;
+            }
+            Ok(Opened {
+                file,
+                id,
+                records,
+                length,
+            })
         }
     }
 }
@@ -151,8 +174,28 @@ impl Place<'_> {
         }
     }
 
-    /// Reads the records after the head line. Then repairs the last one if a killed run left it incomplete.
-    fn records(&self, file: &mut File, head: u64) -> Result<Vec<Record>, JournalError> {
+    /// Syncs the folder in which the journal was created. Without it, a failure of the power removes the file.
+    fn sync_name(&self) -> Result<(), JournalError> {
+        if cfg!(unix) {
+            // The file may have been named by a link to another folder.
+            let file = std::fs::canonicalize(self.path).map_err(|error| self.fault(error))?;
+            // A folder that this user cannot read cannot be synced.
+            if let Some(Ok(folder)) = file.parent().map(File::open)
+                && let Err(error) = folder.sync_all()
+                && !matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                )
+            {
+                return Err(self.fault(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the records after the head line, and returns where the last one ends. Then removes what follows it, if that
+    /// was never on disk as a whole.
+    fn records(&self, file: &mut File, head: u64) -> Result<(Vec<Record>, u64), JournalError> {
         let fault = |error| self.fault(error);
         file.seek(SeekFrom::Start(head)).map_err(fault)?;
         let mut reader = BufReader::new(&*file);
@@ -167,8 +210,14 @@ impl Place<'_> {
             if line.last() != Some(&b'\n') {
                 break;
             }
-            let record = serde_json::from_slice(&line);
-            records.push(record.map_err(|error| self.unreadable(number, error.to_string()))?);
+            match serde_json::from_slice(&line) {
+                Ok(record) => records.push(record),
+                Err(error) if has_hole(&line, whole) => {
+                    self.check_never_on_disk(&mut reader, number, &error)?;
+                    break;
+                }
+                Err(error) => return Err(self.unreadable(number, error.to_string())),
+            }
             whole += line.len() as u64;
         }
         // All lines before this one were read. The file may change only from here on.
@@ -179,7 +228,13 @@ impl Place<'_> {
             tracing::warn!("journal {shown}: its last line had no end, and gets one");
             append(file, b"\n").map_err(fault)?;
             records.push(record);
-        } else if is_torn(&line) {
+            whole += line.len() as u64 + 1;
+        } else if line.ends_with(b"\n") {
+            tracing::warn!(
+                "journal {shown}: the power failed before all of line {number} was on disk; it and what follows are left out"
+            );
+            file.set_len(whole).map_err(fault)?;
+        } else if is_torn(&line) || has_hole(&line, whole) {
             tracing::warn!("journal {shown}: its last record was cut off, and is left out");
             file.set_len(whole)
                 .and_then(|()| file.sync_data())
@@ -188,7 +243,29 @@ impl Place<'_> {
             let problem = "it has no end, and does not begin as a record does";
             return Err(self.unreadable(number, problem.into()));
         }
-        Ok(records)
+        Ok((records, whole))
+    }
+
+    /// Reads what follows a line in which bytes are missing. If one of the lines was written when all lines before it were
+    /// on disk, the bytes were lost later, and the journal is damaged.
+    fn check_never_on_disk(
+        &self,
+        reader: &mut impl io::BufRead,
+        damaged: usize,
+        problem: &serde_json::Error,
+    ) -> Result<(), JournalError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line);
+            if read.map_err(|error| self.fault(error))? == 0 {
+                return Ok(());
+            }
+            if line.first() == Some(&ALL_ON_DISK) && serde_json::from_slice::<Record>(&line).is_ok()
+            {
+                return Err(self.unreadable(damaged, problem.to_string()));
+            }
+        }
     }
 
     fn fault(&self, reason: io::Error) -> JournalError {
@@ -286,9 +363,24 @@ fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
     }))
 }
 
+/// Whether a line that starts at `offset` bytes lacks blocks that a failure of the power kept from the disk: it begins as a
+/// record does, zeros follow, and they end where a block or the file ends. No record contains zeros.
+fn has_hole(line: &[u8], offset: u64) -> bool {
+    let is_zero = |&byte: &u8| byte == 0;
+    let Some(start) = line.iter().position(is_zero) else {
+        return false;
+    };
+    let (before, from_hole) = line.split_at(start);
+    let length = from_hole.iter().take_while(|byte| is_zero(byte)).count();
+    let ends_with_the_file = length == from_hole.len();
+    let ends_with_a_sector = (offset + (start + length) as u64).is_multiple_of(SECTOR);
+    is_torn(before) && (ends_with_the_file || ends_with_a_sector)
+}
+
 /// Whether a killed process or a power failure can have left this in place of a record. It is then the beginning of a
 /// record, or a hole in the file.
 fn is_torn(line: &[u8]) -> bool {
+    let line = line.strip_prefix(&[ALL_ON_DISK]).unwrap_or(line);
     line.iter().all(|&byte| byte == 0)
         || RECORD_STARTS
             .iter()
@@ -303,7 +395,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::{Journal, Known};
+    use super::super::Journal;
     use super::*;
     use crate::flow::report::Report;
 
@@ -408,12 +500,69 @@ mod tests {
             "{\"deleted\":{\"f",
             "{\"done\":{\"job\":\"j",
             "{\"begun\":{\"place\":\"\0\0\0\0\0",
+            " ",
+            " {\"be",
             "\0",
             &"\0".repeat(10_000),
         ] {
             let content = format!("{HEAD}{BEGUN}{tail}");
             assert_mended(content.as_bytes(), &format!("{HEAD}{BEGUN}"));
         }
+    }
+
+    /// A journal of these records, in which the bytes from `hole` to the next end of a sector are missing.
+    fn with_hole(records: &[&str], hole: usize) -> Vec<u8> {
+        let mut content = HEAD.as_bytes().to_vec();
+        for record in records {
+            content.extend(record.as_bytes());
+        }
+        let end = (hole + 1).next_multiple_of(SECTOR as usize);
+        content.get_mut(hole..end).unwrap().fill(0);
+        content
+    }
+
+    #[test]
+    fn blocks_that_the_power_kept_from_the_disk_end_the_journal() {
+        let after = |number: usize| format!("{HEAD}{}", BEGUN.repeat(number));
+        let records = [BEGUN; 60];
+        for hole in [
+            // Within a record; where a record starts; where a sector starts.
+            HEAD.len() + 10 * BEGUN.len() + 7,
+            HEAD.len() + 10 * BEGUN.len(),
+            1024,
+            // In the second half of a record, and over its end.
+            HEAD.len() + 11 * BEGUN.len() - 2,
+            // The first byte of a record.
+            HEAD.len() + 10 * BEGUN.len() + 1,
+        ] {
+            let kept = (hole - HEAD.len()) / BEGUN.len();
+            assert_mended(&with_hole(&records, hole), &after(kept));
+        }
+        // All that follows may be the rest of one line, without an end.
+        let content = with_hole(&records, 1024);
+        let cut = content.get(..1540).unwrap();
+        assert_mended(cut, &after((1024 - HEAD.len()) / BEGUN.len()));
+        // The hole may begin behind the first bytes of a record and end with the file.
+        for kept in 1..BEGUN.len() - 1 {
+            let mut content = format!("{HEAD}{BEGUN}{BEGUN}").into_bytes();
+            content
+                .get_mut(HEAD.len() + BEGUN.len() + kept..)
+                .unwrap()
+                .fill(0);
+            assert_mended(&content, &after(1));
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_on_disk_and_are_missing_are_an_error() {
+        let marked = format!(" {BEGUN}");
+        let mut records = [BEGUN; 60];
+        *records.last_mut().unwrap() = &marked;
+        assert_refused(&with_hole(&records, 1024), ": line ");
+        // A hole that ends anywhere is none.
+        let mut content = with_hole(&[BEGUN; 60], 1024);
+        *content.get_mut(1535).unwrap() = b'x';
+        assert_refused(&content, ": line ");
     }
 
     #[test]
@@ -494,7 +643,7 @@ mod tests {
             },
             Record::Known {
                 file: file(),
-                known: Known::Put {
+                known: forebay_assets::journal::Known::Put {
                     asset_id: file(),
                     sha256: file(),
                     size: 1,
