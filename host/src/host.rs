@@ -10,7 +10,7 @@ use forebay_assets::Assets;
 use forebay_core::DEFAULT_CHUNK;
 
 use crate::flow::error::Error;
-use crate::flow::job::{Job, JobError};
+use crate::flow::job::{Job, JobError, ToCaller};
 use crate::flow::pipeline::Pipeline;
 use crate::flow::places::{Occupancy, Places, WORKFLOWS};
 use crate::flow::report::Report;
@@ -175,7 +175,34 @@ impl Host {
 
     /// Prepares a job that can be observed or configured further before it runs.
     pub fn job(&self, pipeline: &Pipeline, source: Source, sink: impl Sink + 'static) -> Job {
-        Job::new(self.0.clone(), pipeline.clone(), source, Arc::new(sink))
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        Job::new(self.0.clone(), pipeline.clone(), source, sink)
+    }
+
+    /// Prepares a job whose results go to the caller: by [`Job::single`] or [`Job::outputs`].
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use forebay::{Host, Pipeline, Source};
+    /// use futures::TryStreamExt as _;
+    ///
+    /// let host = Host::builder().build()?;
+    /// let pipeline = Pipeline::builder("as it is").build()?;
+    /// let result = host.pull(&pipeline, Source::bytes("words.txt", "some words")).single().await?;
+    /// assert_eq!(result.info.media_type, "text/plain");
+    /// let pieces: Vec<_> = result.try_collect().await?;
+    /// assert_eq!(pieces.concat(), b"some words");
+    /// # Ok(()) }
+    /// # tokio::runtime::Runtime::new()?.block_on(example())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pull(&self, pipeline: &Pipeline, source: Source) -> Job<ToCaller> {
+        Job::new(
+            self.0.clone(),
+            pipeline.clone(),
+            source,
+            ToCaller::default(),
+        )
     }
 
     /// How busy the host is now.

@@ -165,7 +165,20 @@ fn of_sink(reason: &SinkError) -> ErrorKind {
         SinkError::Exists(_) | SinkError::Taken(_) | SinkError::Input(_) => ErrorKind::Caller,
         #[cfg(feature = "assets")]
         SinkError::Assets(error) => of_upload(error),
-        SinkError::Interrupted | SinkError::Io { .. } | SinkError::Other(_) => ErrorKind::Host,
+        SinkError::Full(_) => ErrorKind::Limit,
+        SinkError::Closed => ErrorKind::Cancelled,
+        SinkError::Scratch(reason) => of_scratch(reason),
+        SinkError::NotSingle(_)
+        | SinkError::Interrupted
+        | SinkError::Io { .. }
+        | SinkError::Other(_) => ErrorKind::Host,
+    }
+}
+
+fn of_scratch(reason: &io::Error) -> ErrorKind {
+    match Exceeded::within(reason) {
+        Some(_) => ErrorKind::Limit,
+        None => ErrorKind::Host,
     }
 }
 
@@ -175,10 +188,7 @@ fn of_upload(error: &AssetsError) -> ErrorKind {
         AssetsError::TooLarge { .. } => ErrorKind::Limit,
         AssetsError::UnsupportedType(_) => ErrorKind::MediaType,
         AssetsError::Source(reason) => of_source(reason),
-        AssetsError::Scratch(reason) => match Exceeded::within(reason) {
-            Some(_) => ErrorKind::Limit,
-            None => ErrorKind::Host,
-        },
+        AssetsError::Scratch(reason) => of_scratch(reason),
         _ => ErrorKind::Service,
     }
 }

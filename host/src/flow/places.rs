@@ -60,7 +60,7 @@ impl Places {
         self.tracker.token()
     }
 
-    /// Cancels all jobs, and returns how many there were, without those that are parts of workflows.
+    /// Cancels all jobs, and returns how many were left, without those that are parts of workflows.
     pub(crate) fn cancel_all(&self) -> usize {
         self.stop.cancel();
         self.running.get()

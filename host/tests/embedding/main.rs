@@ -11,6 +11,9 @@
 
 mod jobs;
 mod places;
+mod pull;
+mod sinks;
+mod sources;
 
 use std::time::Duration;
 

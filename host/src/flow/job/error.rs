@@ -13,6 +13,24 @@ pub struct JobError {
     pub errors: Vec<Error>,
 }
 
+impl JobError {
+    /// A job that has done all its work, and then failed.
+    pub(super) fn after(report: Report, error: Error) -> Self {
+        let mut failed = Self {
+            report: Box::new(report),
+            errors: Vec::new(),
+        };
+        failed.add(error);
+        failed
+    }
+
+    /// Adds a failure, also to the report.
+    pub(super) fn add(&mut self, error: Error) {
+        self.report.failures.push(error.to_string());
+        self.errors.push(error);
+    }
+}
+
 impl std::fmt::Display for JobError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         summarize(&self.errors, f)

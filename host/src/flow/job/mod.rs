@@ -10,6 +10,7 @@ mod feed;
 mod handle;
 mod in_flight;
 mod outputs;
+mod pull;
 #[cfg(feature = "journal")]
 mod recorded;
 mod run;
@@ -39,14 +40,17 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use abort_on_drop::AbortOnDrop;
 pub use error::JobError;
 pub use handle::JobHandle;
+pub use pull::{Output, Outputs, Single, ToCaller};
 
-/// A job that is ready to run. [`Host::run`](crate::Host::run) is the short form.
+/// A job that is ready to run, from [`Host::job`](crate::Host::job) or, if its results go to the caller, from
+/// [`Host::pull`](crate::Host::pull). [`Host::run`](crate::Host::run) is the short form.
 #[must_use = "a job does nothing until it is run"]
-pub struct Job {
+pub struct Job<S = Arc<dyn Sink>> {
     host: Arc<Runtime>,
     pipeline: Pipeline,
     source: Source,
-    sink: Arc<dyn Sink>,
+    /// Where the results go.
+    sink: S,
     observers: Observers,
     fan_out_limit: usize,
     #[cfg(feature = "journal")]
@@ -61,13 +65,8 @@ pub struct Job {
     slot: Option<Box<dyn Send>>,
 }
 
-impl Job {
-    pub(crate) fn new(
-        host: Arc<Runtime>,
-        pipeline: Pipeline,
-        source: Source,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
+impl<S> Job<S> {
+    pub(crate) fn new(host: Arc<Runtime>, pipeline: Pipeline, source: Source, sink: S) -> Self {
         let mut cancel = Cancel::default();
         cancel.on(host.places.stop.clone().cancelled_owned());
         Self {
@@ -152,6 +151,27 @@ impl Job {
         self
     }
 
+    /// The same job with another sink.
+    fn with_sink(self, sink: Arc<dyn Sink>) -> Job {
+        Job {
+            host: self.host,
+            pipeline: self.pipeline,
+            source: self.source,
+            sink,
+            observers: self.observers,
+            fan_out_limit: self.fan_out_limit,
+            #[cfg(feature = "journal")]
+            journal: self.journal,
+            hash_files: self.hash_files,
+            parent_scratch: self.parent_scratch,
+            cancel: self.cancel,
+            queue_timeout: self.queue_timeout,
+            slot: self.slot,
+        }
+    }
+}
+
+impl Job {
     /// Runs the job. Must be called within a tokio runtime. Dropping the future cancels the job.
     ///
     /// # Errors
@@ -285,7 +305,7 @@ async fn wait_for_tasks(run: Arc<Run>) {
     }
 }
 
-impl fmt::Debug for Job {
+impl<S> fmt::Debug for Job<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
             .field("pipeline", &self.pipeline.name())

@@ -63,17 +63,14 @@ pub(super) async fn run(
     let Err(error) = recorded else {
         return ended;
     };
-    let mut failed = match ended {
-        Ok(report) => JobError {
-            report: Box::new(report),
-            errors: Vec::new(),
-        },
-        Err(failed) => failed,
-    };
     let error = Error::from(error);
-    failed.report.failures.push(error.to_string());
-    failed.errors.push(error);
-    Err(failed)
+    Err(match ended {
+        Ok(report) => JobError::after(report, error),
+        Err(mut failed) => {
+            failed.add(error);
+            failed
+        }
+    })
 }
 
 /// How a job begins.
@@ -136,11 +133,7 @@ fn failed(job: &Job, error: Error) -> JobError {
     job.observers.emit(|| Event::failed(&error));
     let mut report = Report::new(job.pipeline.name());
     report.source = job.source_info();
-    report.failures.push(error.to_string());
-    JobError {
-        report: Box::new(report),
-        errors: vec![error],
-    }
+    JobError::after(report, error)
 }
 
 /// The part of the journal for this job.

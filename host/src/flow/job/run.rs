@@ -207,10 +207,18 @@ impl Run {
         }
         self.observers.emit(|| Event::Waiting { file: file() });
         let _waiting = self.host.places.waiting.enter();
-        let Some(most) = self.queue_timeout else {
-            return Ok(self.permit().await);
+        let place = async {
+            let permit = self.permit().await;
+            if self.host.places.stop.is_cancelled() {
+                // It has the place of a job that was cancelled, and is about to be cancelled as well.
+                return std::future::pending().await;
+            }
+            permit
         };
-        let waited = tokio::time::timeout(most, self.permit()).await;
+        let Some(most) = self.queue_timeout else {
+            return Ok(place.await);
+        };
+        let waited = tokio::time::timeout(most, place).await;
         waited.map_err(|_| Error::Busy {
             file: file(),
             waited: most,

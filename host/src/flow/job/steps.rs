@@ -5,14 +5,11 @@
 //! never blocked by one of its own outputs. The end of a file is passed on without a permit, so permits are always
 //! returned and nothing waits forever.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use forebay_core::FileInfo;
-use forebay_core::channel::{Content, Pull, Pulled, Sender};
-use forebay_core::disk::FileReader;
+use forebay_core::channel::Sender;
 use forebay_core::media;
 use forebay_core::scratch::{Scratch, TempFile};
 use tokio::sync::mpsc;
@@ -106,7 +103,7 @@ impl Run {
             if self.pipeline.stages().get(at).is_some() {
                 self.transform(file, at, permit, scratch).await;
             } else {
-                self.deliver(file, scratch).await;
+                self.deliver(file, permit, scratch).await;
             }
         })
     }
@@ -265,7 +262,7 @@ impl Run {
         outputs.finish().await;
     }
 
-    async fn deliver(&self, file: InFlight, scratch: Scratch) {
+    async fn deliver(&self, file: InFlight, permit: Arc<Permit>, scratch: Scratch) {
         let InFlight {
             info,
             mut content,
@@ -292,6 +289,7 @@ impl Run {
                 scratch,
                 replay: origin.replay,
                 stored: origin.stored,
+                permit: Some(permit),
                 #[cfg(feature = "journal")]
                 journal: self
                     .journal
@@ -310,6 +308,9 @@ impl Run {
                 });
             }
             Err(SinkError::Interrupted) => return self.interrupted(&info.name),
+            Err(SinkError::Scratch(reason)) => {
+                return self.fail(Error::scratch(info.name, reason));
+            }
             Err(reason) => {
                 return self.fail(Error::Sink {
                     file: info.name,
@@ -361,35 +362,17 @@ impl Run {
         permit: Arc<Permit>,
         scratch: Scratch,
     ) {
-        let opened = match stored.open() {
+        let stored = Arc::new(stored);
+        let (content, fault) = match stored.content(file.info.size, self.host.chunk) {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::scratch(file.info.name, reason)),
         };
         let name = file.info.name.clone();
-        let (size, chunk) = (file.info.size, self.host.chunk);
-        let reader = FileReader::new(opened, None, size, chunk);
-        let stored = Arc::new(stored);
-        let (content, fault) = Content::pulled(Stored {
-            reader,
-            _file: stored.clone(),
-        });
         file.content = content;
         file.origin.stored = Some(stored);
         self.clone().advance(file, at, permit, scratch).await;
         if let Some(reason) = fault.take() {
             self.fail(Error::scratch(name, reason));
         }
-    }
-}
-
-/// A file in scratch, which is kept until it is read.
-struct Stored {
-    reader: FileReader,
-    _file: Arc<TempFile>,
-}
-
-impl Pull for Stored {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
-        self.reader.poll_next(cx)
     }
 }

@@ -143,6 +143,10 @@ fn of_sink(mut failure: Failure, reason: &SinkError) -> Failure {
         SinkError::Io { reason, .. } => io_code(reason),
         #[cfg(feature = "assets")]
         SinkError::Assets(error) => return of_upload(failure, error),
+        SinkError::Full(_) => "full",
+        SinkError::Scratch(reason) => io_code(reason),
+        SinkError::Closed => "closed",
+        SinkError::NotSingle(_) => "not_single",
         SinkError::Other(_) => "sink",
     }
     .to_owned();
@@ -203,6 +207,7 @@ fn io_code(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => "not_found",
         io::ErrorKind::PermissionDenied => "permission_denied",
         io::ErrorKind::IsADirectory => "is_a_folder",
+        io::ErrorKind::UnexpectedEof => "unexpected_end",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
         _ => "io",
     }

@@ -314,6 +314,7 @@ mod tests {
             scratch: Scratch::new(scratch.path(), 0),
             replay: None,
             stored: None,
+            permit: None,
             journal: None,
             progress: Progress::new(Observers::default(), 1),
         };

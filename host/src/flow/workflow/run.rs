@@ -23,6 +23,7 @@ use crate::flow::event::{Event, Events, Observers};
 use crate::flow::job::{AbortOnDrop, Job, JobHandle};
 use crate::flow::report::{InputReport, WorkflowReport, config_sha256};
 use crate::flow::runtime::Runtime;
+use crate::flow::sink::Sink;
 use crate::flow::source::Source;
 use crate::sandbox::cause::{PluginError, StageCause, StageEnd};
 use crate::sandbox::guest::Guest;
@@ -233,7 +234,8 @@ impl WorkflowJob {
                     .map_err(|reason| vec![Error::Source { file, reason }]);
             };
             let sink = Arc::new(Collect::new(scratch.clone()));
-            let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
+            let collect: Arc<dyn Sink> = sink.clone();
+            let report = Job::new(host.clone(), pipeline.clone(), source, collect)
                 .observe(passing_on(observers.clone()))
                 .hash_files(*hash_files)
                 .part_of(scratch)

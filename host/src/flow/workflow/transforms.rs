@@ -126,7 +126,8 @@ impl Session {
         })?;
         let sink = Arc::new(Collect::new(self.scratch.clone()));
         let (source, observers) = (Source::replayable(&file.bytes), self.observers.clone());
-        let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
+        let collect: Arc<dyn Sink> = sink.clone();
+        let ended = Job::new(self.host.clone(), pipeline, source, collect)
             .observe(passing_on(observers))
             .hash_files(self.hash_files)
             .part_of(&self.scratch)
