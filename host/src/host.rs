@@ -24,6 +24,7 @@ use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
 use crate::sandbox::code::{Code, Settings};
 use crate::sandbox::engine::{self, Engine};
 use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
+use crate::sizing;
 
 /// Places for plugins that are asked what they are. The largest plugin has room.
 const LOADING: u32 = engine::places(engine::MOST_INSTANCES);
@@ -36,11 +37,11 @@ const _: () = assert!(engine::places(engine::MOST_INSTANCES) <= WORKFLOWS);
 pub struct Host(Arc<Runtime>);
 
 impl Host {
-    /// Returns a builder with the defaults: 256 instances, 32 uploads of workflows at the same time, chunks of 256 KiB,
+    /// Returns a builder with the defaults: instances by cores and memory (see [`HostBuilder::instances`]), 32 uploads of workflows at the same time, chunks of 256 KiB,
     /// scratch in the system's temporary folder, and no cache.
     pub fn builder() -> HostBuilder {
         HostBuilder {
-            instances: 256,
+            instances: sizing::instances(),
             uploads: 32,
             chunk: DEFAULT_CHUNK,
             scratch: std::env::temp_dir(),
@@ -255,9 +256,13 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 4
+    /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 8
     /// GiB of address space, but uses memory only as it needs it. A plugin that is put together from more than five
     /// components counts as several.
+    ///
+    /// By default 16 for each core, but no more than one for each 64 MiB of memory, and from 16 to 256. More do not make work
+    /// that computes any faster, and take more memory; fewer are enough for that. Work that waits for slow sources and sinks
+    /// needs more, or a sink that is [spooled](crate::Spooled). `docs/embedding.md` in the repository has figures.
     #[must_use]
     pub fn instances(mut self, most: u32) -> Self {
         self.instances = most.max(1);

@@ -57,6 +57,7 @@ mod host;
 #[cfg(all(test, feature = "journal"))]
 mod journal_tests;
 mod sandbox;
+mod sizing;
 
 /// The client of the Assets API: the crate `forebay-assets`.
 #[cfg(feature = "assets")]
