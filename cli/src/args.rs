@@ -324,6 +324,12 @@ pub(crate) struct PluginsArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write the components into this folder, as NAME.wasm, for programs that embed forebay
+    ///
+    /// Prints the SHA-256 of each, as `sha256sum` does. Replaces files of these names.
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]

@@ -64,6 +64,7 @@ pub(crate) const PLUGINS: &str = "\
 Examples:
   forebay plugins
   forebay plugins --json | jq -r '.[].name'
+  forebay plugins --write components                     as files, for a program that embeds forebay
   forebay inspect image-resize                           what one takes, gives and can be told";
 
 pub(crate) const INSPECT: &str = "\

@@ -30,7 +30,7 @@ use crate::stage_arg::StageArg;
 use crate::stop::{self, Reason};
 use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
-use crate::{failures, pipeline_reference, service, settings, workflow};
+use crate::{failures, pipeline_reference, plain, service, settings, workflow};
 
 /// Stages that a pipeline in a file is expected to have at most. One of more runs, with fewer jobs at a time.
 const STAGES_IN_A_FILE: usize = 16;
@@ -378,8 +378,8 @@ async fn jobs(
             let sink = match target.sink(number, &input, &name) {
                 Ok(sink) => sink,
                 Err(error) => {
-                    let failure = Failure::new(format!("{error:#}"), "write", "io");
-                    progress.failed(&format!("{}: {error:#}", input.shown));
+                    let failure = Failure::new(plain::chain(&error), "write", "io");
+                    progress.failed(&format!("{}: {}", input.shown, failure.message));
                     let entry = failures::not_started(&input.shown, &failure);
                     if common.json {
                         progress.print(&entry.to_string());
@@ -395,11 +395,11 @@ async fn jobs(
             let mut job = host
                 .job(pipeline, source, sink)
                 .observe(move |event| {
-                    if matches!(event, Event::Known(_)) {
+                    if matches!(event, Event::Known { .. }) {
                         is_known.store(true, Ordering::Relaxed);
                     }
-                    steps.on(&event);
-                    observer.on(&shown, &event);
+                    steps.on(event);
+                    observer.on(&shown, event);
                 })
                 .hash_files(common.reports())
                 .fan_out(parallel.fan_out)

@@ -135,8 +135,8 @@ pub(crate) async fn run(
         .host
         .workflow_job(&workflow, sources, assets)
         .observe(move |event| {
-            steps.on(&event);
-            observer.on(&name, &event);
+            steps.on(event);
+            observer.on(&name, event);
         })
         .hash_files(common.reports())
         .run();
