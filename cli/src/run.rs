@@ -305,6 +305,9 @@ impl Target {
     }
 }
 
+/// How many lines of its plugins are shown for an input.
+const MESSAGES: usize = 3;
+
 /// How many jobs may wait for the journal's next sync, besides those that work. Each holds no more than its report.
 const RECORDING: usize = 256;
 
@@ -437,6 +440,21 @@ async fn jobs(
             }
             for file in &report.files {
                 progress.done(&input.shown, file);
+            }
+            for message in report.messages.iter().take(MESSAGES) {
+                let (stage, text) = (&message.stage, &message.text);
+                progress.note(&format!("{}: stage {stage} says: {text}", input.shown));
+            }
+            if let Some(more) = report
+                .messages
+                .get(MESSAGES..)
+                .filter(|more| !more.is_empty())
+            {
+                let more = count(more.len() as u64, "more line");
+                progress.note(&format!(
+                    "{}: its plugins say {more}; a report has them",
+                    input.shown
+                ));
             }
             let mut entry = failures::entry(&input.shown, &report, &errors);
             timeline.add_to(&mut entry);

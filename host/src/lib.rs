@@ -96,7 +96,7 @@ pub use flow::job::{Job, JobError, JobHandle, Output, Outputs, Single, ToCaller}
 pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError, When, WhenError};
 pub use flow::place::Place;
 pub use flow::places::Occupancy;
-pub use flow::report::{Failure, FileReport, Report, StageReport};
+pub use flow::report::{Failure, FileReport, Report, StageMessage, StageReport};
 pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError, Spooled};
 pub use flow::source::{Source, SourceSender};
 pub use forebay_config_schema::ConfigSchema;

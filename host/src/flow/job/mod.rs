@@ -260,6 +260,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         mut errors,
         interrupted,
         stages,
+        messages,
         scratch_removal,
         ..
     } = std::mem::take(&mut *run.results());
@@ -282,6 +283,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
             let stages = stages.iter();
             stages.filter_map(|stage| stage.unreported()).collect()
         },
+        messages,
         elapsed: started.elapsed(),
     };
     if errors.is_empty() {

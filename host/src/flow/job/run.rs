@@ -18,7 +18,7 @@ use crate::flow::event::{Event, Observers};
 use crate::flow::journal::JobJournal;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::places::Entered;
-use crate::flow::report::FileReport;
+use crate::flow::report::{FileReport, StageMessage};
 use crate::flow::runtime::Runtime;
 use crate::flow::sink::Sink;
 use crate::flow::source::Source;
@@ -59,6 +59,8 @@ pub(super) struct Results {
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     pub(super) deliveries: u64,
+    /// What plugins printed whose stages succeeded; at most [`MOST_MESSAGES`].
+    pub(super) messages: Vec<StageMessage>,
     /// The stages that were started, in this order.
     pub(super) stages: Vec<Arc<StageRun>>,
     /// Tells when the job's scratch is removed.
@@ -67,6 +69,22 @@ pub(super) struct Results {
     emitted: u64,
     /// Name of a file whose upstream stage failed. The stage's own error is reported separately.
     pub(super) interrupted: Option<String>,
+}
+
+/// How many lines of its plugins a job keeps. A line has at most 1 KiB.
+const MOST_MESSAGES: usize = 100;
+
+impl Results {
+    /// Keeps what the plugin of a stage printed about a file.
+    pub(super) fn said(&mut self, stage: &str, file: &str, lines: Vec<String>) {
+        let room = MOST_MESSAGES.saturating_sub(self.messages.len());
+        self.messages
+            .extend(lines.into_iter().take(room).map(|text| StageMessage {
+                stage: stage.to_owned(),
+                file: file.to_owned(),
+                text,
+            }));
+    }
 }
 
 /// Allows one file in flight: one permit of the job's fan-out, and room for an instance of each stage of the

@@ -268,6 +268,8 @@ impl Run {
                 stage_run.usage.set(done.usage);
                 let sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
                 stage_run.end(&self, Ok(sha256));
+                let label = self.pipeline.label(at);
+                self.results().said(&label, &info.name, done.messages);
                 match done.outputs {
                     StageOutputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
                     StageOutputs::Stored(files) => {

@@ -94,6 +94,7 @@ pub(super) async fn run(
             .await
     });
     let named = calls.await?.map_err(PluginError::from)?;
+    let messages = guest.messages();
     let mut usage = guest.finish().await?;
     let left = stage.limits.wall_clock.saturating_sub(usage.wall_clock);
     let pick_up = PickUp {
@@ -112,6 +113,7 @@ pub(super) async fn run(
         .map_err(|error| StageCause::Host(error.to_string()))??;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
     Ok(Done {
+        messages,
         usage,
         outputs: StageOutputs::Stored(stored),
     })

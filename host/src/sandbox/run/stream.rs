@@ -90,6 +90,7 @@ pub(super) async fn run(
     if outlet.open > 0 {
         return Err(StageCause::Unfinished(outlet.open).into());
     }
+    let messages = guest.messages();
     let usage = guest.finish().await?;
     let left = stage.limits.wall_clock.saturating_sub(usage.wall_clock);
     // The plugin may have stopped reading early. Its ok counts only if the rest of its input turns out whole.
@@ -103,6 +104,7 @@ pub(super) async fn run(
         }
     }
     Ok(Done {
+        messages,
         usage,
         outputs: StageOutputs::Streamed(outlet.ended),
     })
