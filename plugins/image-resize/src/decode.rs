@@ -142,7 +142,7 @@ fn refused(format: ImageFormat, error: ImageError) -> Error {
 }
 
 /// The format that the first bytes tell. BigTIFF is TIFF with longer offsets.
-fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
         return Some(ImageFormat::Tiff);
     }

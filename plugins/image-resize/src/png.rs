@@ -17,12 +17,18 @@ pub(crate) struct Chunks<'a> {
     pub(crate) exif: Option<&'a [u8]>,
     is_grey: bool,
     has_pixels: bool,
+    frames: Option<u32>,
     is_srgb: bool,
     cicp: Option<[u8; 4]>,
     /// Times 100,000.
     gamma: Option<u32>,
     /// x and y of white, red, green and blue, times 100,000.
     chromaticities: Option<[u32; 8]>,
+}
+
+/// How many frames an animated PNG has, according to its `acTL` chunk; 1 without one.
+pub(crate) fn frames(bytes: &[u8]) -> u32 {
+    Chunks::read(bytes).map_or(1, |chunks| chunks.frames.unwrap_or(1))
 }
 
 impl<'a> Chunks<'a> {
@@ -45,7 +51,7 @@ impl<'a> Chunks<'a> {
             match &kind {
                 b"IEND" => return Ok(chunks),
                 b"IDAT" => chunks.has_pixels = true,
-                b"IHDR" | b"eXIf" | b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => {
+                b"IHDR" | b"acTL" | b"eXIf" | b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => {
                     let mut sum = crc32fast::Hasher::new();
                     sum.update(&kind);
                     sum.update(data);
@@ -72,6 +78,7 @@ impl<'a> Chunks<'a> {
             // What tells about colours stands before the pixels.
             _ if self.has_pixels => {}
             b"cICP" => self.cicp = data.try_into().ok(),
+            b"acTL" => self.frames = number(data),
             b"sRGB" => self.is_srgb = true,
             b"gAMA" => self.gamma = number(data).filter(|_| data.len() == 4),
             b"cHRM" => {
