@@ -1,4 +1,4 @@
-//! The standard plugins, built as components, and handed out as bytes.
+//! The standard plugins, built as components, as bytes.
 //!
 //! ```
 //! let (name, component) = forebay_bundled::PLUGINS[0];

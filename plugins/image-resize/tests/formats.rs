@@ -1,4 +1,4 @@
-//! What goes in and what comes out: types, sizes, transparency, config.
+//! Inputs and outputs: types, sizes, transparency, config.
 
 #![allow(
     clippy::unwrap_used,
@@ -125,7 +125,7 @@ fn depths_and_channels() {
 
 #[test]
 fn shrinking_by_any_factor_keeps_the_picture_in_place() {
-    // Odd sides, and factors on both sides of where the JPEG decoder begins to scale by itself.
+    // Odd sides, and factors just above and below those at which the JPEG decoder begins to scale.
     for (width, height) in [(203, 101), (401, 77), (64, 333), (1, 300), (300, 1), (9, 9)] {
         let image = quarters(width, height);
         let file = jpeg(&image, None, None);

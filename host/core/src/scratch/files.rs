@@ -16,7 +16,7 @@ use crate::disk::{self, FileReader, WriteError};
 
 /// A file in scratch that is being written.
 ///
-/// The file is open only while there are bytes to write. Many files that wait for their bytes take no handles.
+/// The file is open only while there are bytes to write. A file that waits for its bytes uses no file handle.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -24,7 +24,7 @@ pub struct Spool {
     charge: Arc<Charge>,
 }
 
-/// The least that a file counts for, in bytes: one block of the common file systems.
+/// Bytes that are charged for each file or folder in addition to its contents: one block of the common file systems.
 pub const BLOCK: u64 = 4096;
 
 impl Spool {
@@ -40,7 +40,7 @@ impl Spool {
     /// Writes a chunk.
     ///
     /// # Errors
-    /// When the disk does not take it, or scratch is full.
+    /// When writing to disk fails, or scratch is full.
     pub async fn append(mut self, piece: Bytes) -> io::Result<Self> {
         self.append_all(vec![piece]).await?;
         Ok(self)
@@ -62,7 +62,7 @@ impl Spool {
     /// Writes a content until it has ended, and returns its length in bytes. `each` is called with every chunk.
     ///
     /// # Errors
-    /// When the content is interrupted, the disk does not take it, or scratch is full.
+    /// When the content is interrupted, writing to disk fails, or scratch is full.
     pub async fn fill(
         mut self,
         content: &mut Content,
@@ -86,8 +86,8 @@ impl Spool {
     }
 }
 
-/// A complete file in scratch. It is not open, so any number of them may wait. Dropping it removes it; the disk frees the bytes
-/// when nobody reads them any more.
+/// A complete file in scratch. It is not open, so any number of them may wait. Dropping it removes the file. The file
+/// system frees the bytes once no reader has the file open.
 #[derive(Debug)]
 pub struct TempFile {
     path: TempPath,
@@ -102,12 +102,12 @@ impl TempFile {
         }
     }
 
-    /// Where it lies. The file is there as long as this value is.
+    /// Its path. The file exists as long as this value.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens it for reading. It counts against scratch until this value is dropped: keep it until all is read.
+    /// Opens it for reading. The file counts against scratch until this value is dropped, so keep it until all is read.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -115,7 +115,7 @@ impl TempFile {
         File::open(&self.path)
     }
 
-    /// Its bytes, read at most `chunk` at a time, and what tells why they were interrupted. The file is kept until they are
+    /// Its bytes, read at most `chunk` at a time, and the reason if they are interrupted. The file is kept until they are
     /// read.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl TempFile {
         }))
     }
 
-    /// Takes it out of scratch: the path, which still removes it when dropped.
+    /// Takes it out of scratch. Returns its path, which still removes the file when dropped.
     pub fn take_out(self) -> TempPath {
         self.path
     }

@@ -1,8 +1,9 @@
 //! The private folder of a job.
 //!
-//! Promise: the folder holds no more bytes than the job may hold. It is made when something is put into it first, as most jobs
-//! put nothing there. It is removed with the job, however the job ends, and whatever a plugin has made in it. The removal runs on a thread that may block. Only a killed process leaves its folder behind: it lies in the host's scratch folder
-//! under a name that begins with `forebay-job-`, and [`sweep`] removes it when a host is started there later.
+//! Promise: the folder holds no more bytes than the job may hold. It is created on first use, because most jobs do not
+//! need it. It is removed with the job, however the job ends, and whatever a plugin has created in it. The removal runs
+//! on a blocking thread. Only a killed process leaves its folder behind. Such a folder is in the host's scratch folder,
+//! and its name begins with `forebay-job-`. [`sweep`] removes it when a host is started there later.
 
 mod files;
 mod folder_lock;
@@ -32,7 +33,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Scratch(Arc<Inner>);
 
-/// Why something is not taken over.
+/// Why a file is not taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAFile {
     /// It is a symbolic link.
@@ -46,16 +47,16 @@ pub enum NotAFile {
 #[derive(Debug)]
 pub(super) struct Inner {
     parent: PathBuf,
-    /// None as long as nothing was put into it.
+    /// `None` until first use.
     folder: Mutex<Option<ScratchFolder>>,
-    /// How many files were adopted. Each gets a name that no file had before.
+    /// How many files were adopted. It makes each name unique.
     adopted: AtomicU64,
     budget: Arc<Budget>,
-    /// Dropped when the folder is removed, or when there was none until the end.
+    /// Dropped when the folder is removed, or with this value if there is no folder.
     gone: Gone,
 }
 
-/// Dropped when a folder is removed: a sender, which tells those who wait, and the embedder's own value.
+/// Dropped when a folder is removed: a sender, which wakes those who wait, and a value of the embedder.
 #[derive(Debug, Clone)]
 struct Gone {
     sender: watch::Sender<()>,
@@ -66,12 +67,13 @@ struct Gone {
 pub type Guard = Arc<dyn Any + Send + Sync>;
 
 impl Scratch {
-    /// Scratch that may hold `limit` bytes at a time. Its folder is made in `parent`, which must be there by then.
+    /// Scratch that may hold `limit` bytes at a time. Its folder is created in `parent` on first use. `parent` must
+    /// exist by then.
     pub fn new(parent: &Path, limit: u64) -> Self {
         Self::within(parent, Budget::new(limit), None)
     }
 
-    /// As [`new`](Self::new); `guard` is dropped after the folder is removed.
+    /// As [`new`](Self::new). `guard` is dropped after the folder is removed.
     pub fn guarded(parent: &Path, limit: u64, guard: Guard) -> Self {
         Self::within(parent, Budget::new(limit), Some(guard))
     }
@@ -109,10 +111,10 @@ impl Scratch {
     /// Makes a file to write to, and the handle by which it is read later.
     ///
     /// # Errors
-    /// When the file cannot be made, or scratch is full ([`ScratchFull::within`] tells).
+    /// When the file cannot be made, or scratch is full (see [`ScratchFull::within`]).
     pub fn file(&self) -> io::Result<(Spool, TempFile)> {
         let mut builder = tempfile::Builder::new();
-        // It may become a file of the user, with the permissions that any new file has. Nobody else enters the folder.
+        // The file may be moved to the user, so it gets the permissions of any new file. The folder is private.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let (file, path) = builder.tempfile_in(self.path()?)?.into_parts();
@@ -124,8 +126,8 @@ impl Scratch {
         ))
     }
 
-    /// Takes over a file that `rename` moves to the place it is given, which is on this file system. The file is looked at
-    /// only there, where nobody else reaches it. Returns its length, too.
+    /// Takes over a file. `rename` must move it to the path that it is called with, which is on the file system of
+    /// scratch. The file is checked only there, where nobody else reaches it. Returns its length as well.
     ///
     /// # Errors
     /// When it cannot be moved, is not a regular file ([`NotAFile`]), or scratch is full.
@@ -151,12 +153,12 @@ impl Scratch {
         Ok((file, bytes))
     }
 
-    /// Tells when the folder is removed, after the last clone was dropped.
+    /// A handle that waits until the folder is removed, after the last clone was dropped.
     pub fn removal(&self) -> Removal {
         Removal::new(Arc::downgrade(&self.0), self.0.gone.sender.subscribe())
     }
 
-    /// The path of the folder, which is made if there is none yet.
+    /// The path of the folder, which is created if it does not exist yet.
     fn path(&self) -> io::Result<PathBuf> {
         let Inner {
             parent,
