@@ -96,10 +96,8 @@ impl StreamPlugin for ImageResize {
             // The host shows it. A log that cannot be written to is no reason to fail.
             let _ = writeln!(std::io::stderr(), "{left_out}");
         }
-        let stem = Path::new(&input.info().name).file_stem();
-        let stem = stem.unwrap_or_default().to_string_lossy();
         let info = FileInfo {
-            name: format!("{stem}{}.{}", config.suffix, encoded.extension),
+            name: output_name(&input.info().name, &config.suffix, encoded.extension),
             media_type: encoded.media_type.into(),
             size: Some(encoded.bytes.len() as u64),
         };
@@ -147,6 +145,18 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     Ok(encoded)
 }
 
+/// The name of the input with the suffix, and with the extension of the output's type. An extension of the input that is
+/// right already stays as it is written: `A.JPG` and `a.jpeg` keep theirs.
+fn output_name(input: &str, suffix: &str, extension: &str) -> String {
+    let input = Path::new(input);
+    let stem = input.file_stem().unwrap_or_default().to_string_lossy();
+    let own = input.extension().unwrap_or_default().to_string_lossy();
+    let is_right = own.eq_ignore_ascii_case(extension)
+        || (extension == "jpg" && own.eq_ignore_ascii_case("jpeg"));
+    let extension = if is_right { &own } else { extension };
+    format!("{stem}{suffix}.{extension}")
+}
+
 fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<(), Error> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > max_pixels {
@@ -160,3 +170,22 @@ fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<()
 }
 
 forebay_plugin::export_stream!(ImageResize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_is_right_stays() {
+        for (input, extension, expected) in [
+            ("a.png", "jpg", "a-small.jpg"),
+            ("A.JPG", "jpg", "A-small.JPG"),
+            ("a.Jpeg", "jpg", "a-small.Jpeg"),
+            ("a.jpeg", "png", "a-small.png"),
+            ("a", "png", "a-small.png"),
+            ("a.b.PNG", "png", "a.b-small.PNG"),
+        ] {
+            assert_eq!(output_name(input, "-small", extension), expected, "{input}");
+        }
+    }
+}
