@@ -72,7 +72,7 @@ enum Rule {
     Keep,
     /// A colour: by number it stays, by profile it goes.
     Colour,
-    /// Four letters of a vendor, and then what a decoder needs.
+    /// Four letters of a vendor, a version, and then what a decoder needs.
     Vendor,
     /// What a decoder of HEVC needs, and at times what the encoder was told.
     Hevc,
@@ -83,7 +83,7 @@ fn rule(kind: &Kind) -> Rule {
     match kind {
         b"wave" | b"sv3d" | b"proj" | b"vexu" | b"eyes" | b"cams" | b"cmfy" => Rule::Boxes,
         b"colr" => Rule::Colour,
-        // These two begin with the vendor of the coder (3GPP TS 26.244, 6.7 and 6.8).
+        // These two begin with the vendor of the coder and its version (3GPP TS 26.244, 6.7 and 6.8).
         b"damr" | b"d263" => Rule::Vendor,
         // How samples are coded.
         b"hvcC" | b"lhvC" => Rule::Hevc,
@@ -118,7 +118,7 @@ fn boxes(bytes: &mut [u8], at: usize, depth: usize) -> Option<()> {
             Rule::Boxes if depth > 1 => boxes(one, header, depth - 1)?,
             Rule::Colour if matches!(letters(one, header), Some(kind) if &kind == b"nclx" || &kind == b"nclc") =>
                 {}
-            Rule::Vendor => clear(one, header, header + 4),
+            Rule::Vendor => clear(one, header, header + 5),
             Rule::Hevc if header == 8 => hevc(one)?,
             Rule::Boxes | Rule::Colour | Rule::Hevc | Rule::Free => {
                 set(one, 4, b"free");
