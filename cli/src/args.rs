@@ -99,9 +99,16 @@ pub(crate) struct RunArgs {
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
+    /// With WHEN, the stage is only for some files, and all others pass it by: `image/*=strip-metadata` is for pictures,
+    /// `*.heic=PLUGIN` for names, and `image/*,>1MB=image-resize:max_width=2000` for pictures of more than 1 MB.
+    ///
     /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. A comma
     /// that `key=` does not follow belongs to the value: `pdf-split:ranges=1-3,5`. Escape any other with a backslash.
-    #[arg(short = 's', long = "stage", value_name = "PLUGIN[:key=value,…]")]
+    #[arg(
+        short = 's',
+        long = "stage",
+        value_name = "[WHEN=]PLUGIN[:key=value,…]"
+    )]
     pub(crate) stages: Vec<String>,
 
     /// A workflow: a plugin that gets all inputs at once, or all outputs of the stages, and decides itself what to
@@ -116,10 +123,23 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
     pub(crate) lend: Vec<String>,
 
+    /// Let the result of the workflow name URLs of this host, which the service would fetch; may be given several times
+    ///
+    /// HOST is a name or an address, without scheme and port. A URL can tell the host what the workflow knows. In a pipeline
+    /// file this is the grant `url_hosts`.
+    #[arg(long, value_name = "HOST", requires = "workflow")]
+    pub(crate) url_host: Vec<String>,
+
+    /// Let the workflow name this asset, which is not of this run; may be given several times
+    ///
+    /// In a pipeline file this is the grant `assets`.
+    #[arg(long, value_name = "ID", requires = "workflow")]
+    pub(crate) asset: Vec<String>,
+
     /// Take the result of the workflow as it is, whatever files it names
     ///
     /// Without it, a result ends the run if it names a file that the workflow may not name: an asset that is neither of
-    /// this run nor granted (`assets`), or a URL of a host that is not granted (`url_hosts`). Whoever posts an unchecked
+    /// this run nor granted (`--asset`), or a URL of a host that is not granted (`--url-host`). Whoever posts an unchecked
     /// result lets the plugin decide what the service fetches, and from where.
     #[arg(long, requires = "upload")]
     pub(crate) raw: bool,
@@ -304,6 +324,12 @@ pub(crate) struct PluginsArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write the components into this folder, as NAME.wasm, for programs that embed forebay
+    ///
+    /// Prints the SHA-256 of each, as `sha256sum` does. Replaces files of these names.
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]

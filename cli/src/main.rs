@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     let ready = output::init(&args.verbosity, args.command.name())
         .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
     if let Err(error) = ready {
-        complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+        complain!("forebay: {}", plain::plain(&plain::chain(&error)));
         return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
         Some(Ok(Outcome::Done)) => 0,
         Some(Ok(Outcome::SomeFailed)) | None => 1,
         Some(Err(error)) => {
-            complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+            complain!("forebay: {}", plain::plain(&plain::chain(&error)));
             2
         }
     };

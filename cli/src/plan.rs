@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use bytesize::ByteSize;
 use forebay::assets::{Flow, MULTIPART_MAX, SUPPORTED_TYPES};
-use forebay::{AssetsError, Limits, Pipeline, Stage, StageSpec, Workflow, media};
+use forebay::{AssetsError, FileInfo, Limits, Pipeline, Stage, StageSpec, Workflow, media};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -155,7 +155,11 @@ impl Plan<'_> {
             Ok(Some((size, media_type))) => {
                 planned.name = media::fit_name(&planned.name, &media_type);
                 planned.size = Some(size);
-                planned.refused = self.refusal(&media_type);
+                planned.refused = self.refusal(&FileInfo {
+                    name: planned.name.clone(),
+                    media_type: media_type.clone(),
+                    size: Some(size),
+                });
                 if self.uploads_as_it_is() && planned.refused.is_none() {
                     planned.flow = Some(if size <= MULTIPART_MAX {
                         Flow::Upload
@@ -200,11 +204,18 @@ impl Plan<'_> {
             && self.workflow.is_none()
     }
 
-    /// Why a file of this type would not get through, as far as the types are known in advance.
-    fn refusal(&self, media_type: &str) -> Option<String> {
-        let mut media_type = media_type;
+    /// Why a file would not get through, as far as the types are known in advance.
+    fn refusal(&self, file: &FileInfo) -> Option<String> {
+        let mut file = file.clone();
         for (at, stage) in self.pipeline.stages().iter().enumerate() {
+            match self.pipeline.when(at).map(|when| when.fits(&file)) {
+                None | Some(Some(true)) => {}
+                Some(Some(false)) => continue,
+                // It depends on what the stages before make of the file.
+                Some(None) => return None,
+            }
             let plugin = stage.plugin();
+            let media_type = &file.media_type;
             let descriptor = plugin.descriptor();
             if !plugin.accepts(media_type) {
                 let name = label(at, stage);
@@ -215,11 +226,14 @@ impl Plan<'_> {
             }
             match descriptor.produces.as_slice() {
                 [] => {}
-                [only] => media_type = only,
+                [only] => only.clone_into(&mut file.media_type),
                 // What it makes of this file is known when it runs.
                 _ => return None,
             }
+            file.name = media::fit_name(&file.name, &file.media_type);
+            file.size = None;
         }
+        let media_type = &*file.media_type;
         if let Some(workflow) = self.workflow {
             let plugin = workflow.plugin();
             let accepts = || plugin.descriptor().accepts.join(", ");
@@ -240,7 +254,11 @@ impl Plan<'_> {
     fn tell(&self) {
         say!("This is a plan. Nothing is sent or written.\n");
         for (at, stage) in self.pipeline.stages().iter().enumerate() {
-            tell_stage(&format!("stage {}", label(at, stage)), stage);
+            let when = self.pipeline.when(at);
+            let when = when.map_or_else(String::new, |when| {
+                format!(" (for {when}; others pass it by)")
+            });
+            tell_stage(&format!("stage {}{when}", label(at, stage)), stage);
         }
         if let Some(workflow) = self.workflow {
             say!("{}", one_line(&format!("workflow {}", workflow.name())));
@@ -285,7 +303,13 @@ impl Plan<'_> {
     fn to_json(&self) -> Value {
         let stages = self.pipeline.stages().iter().enumerate();
         let stages: Vec<Value> = stages
-            .map(|(at, stage)| stage_json(&label(at, stage), stage))
+            .map(|(at, stage)| {
+                let mut json = stage_json(&label(at, stage), stage);
+                if let (Some(when), Some(json)) = (self.pipeline.when(at), json.as_object_mut()) {
+                    json.insert("when".into(), when.to_string().into());
+                }
+                json
+            })
             .collect();
         let to = match &self.to {
             To::Folder { path, force, .. } => json!({ "folder": path, "force": force }),

@@ -11,6 +11,13 @@ use crate::lock_file::Lock;
 /// With this argument the program compiles one plugin, and does nothing else. It is for the program itself.
 pub(crate) const COMPILE: &str = "__compile-plugin";
 
+/// The most plugins that one command runs at the same time.
+const MOST_INSTANCES: u32 = 256;
+
+/// Instances besides one for each stage of each job: for what a stage makes several of, and for a plugin that counts as
+/// several. The largest one counts as 13.
+const SPARE: usize = 16;
+
 /// A host and the plugins that it has loaded.
 pub(crate) struct Plugins {
     pub(crate) host: Host,
@@ -19,8 +26,17 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
+    /// A host that runs a few plugins at the same time.
     pub(crate) fn new() -> Result<Self> {
-        let mut builder = Host::builder();
+        Self::for_jobs(1, 1)
+    }
+
+    /// A host for so many jobs of so many stages. Files that a stage makes more of wait for an instance that is free. The
+    /// room for each instance is made at the start, which takes time, so there are no more than a run can use.
+    pub(crate) fn for_jobs(jobs: usize, stages: usize) -> Result<Self> {
+        let instances = jobs.saturating_mul(stages).saturating_add(SPARE);
+        let instances = u32::try_from(instances).unwrap_or(MOST_INSTANCES);
+        let mut builder = Host::builder().instances(instances.min(MOST_INSTANCES));
         if let Some(program) = own_program() {
             builder = builder.compiler(program, [COMPILE]);
         }

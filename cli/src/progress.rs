@@ -91,21 +91,23 @@ impl Progress {
     }
 
     /// Takes in what happens in the job of this input.
-    pub(crate) fn on(&self, input: &str, event: &Event<'_>) {
+    pub(crate) fn on(&self, input: &str, event: &Event) {
         match event {
-            Event::Read(bytes) => {
+            Event::Read { bytes } => {
                 if let Some(read) = &self.read {
                     advance(read, *bytes);
                 }
             }
-            Event::Opened(info) => {
+            Event::Opened { info } => {
                 let size = info.size.map_or_else(String::new, |size| {
                     format!(", {}", ByteSize(size).display().si())
                 });
                 self.detail(&format!("{input}: opened, {}{size}", info.media_type));
             }
-            Event::Transformed(stage) => self.detail(&format!("{input}: {}", used(stage))),
-            Event::Delivering(_, info) => {
+            Event::Ended { report } if report.failure.is_none() => {
+                self.detail(&format!("{input}: {}", used(report)));
+            }
+            Event::Delivering { info, .. } => {
                 // Without stages the total is known from the start.
                 if self.read.is_some() {
                     self.sent.inc_length(info.size.unwrap_or(0));
@@ -114,12 +116,12 @@ impl Progress {
                 self.sent
                     .set_message(format!("{files} done, now {}", one_line(&info.name)));
             }
-            Event::Phase(_, phase) => self.detail(&format!("{input}: {phase}")),
-            Event::Delivered(..) => {
+            Event::Phase { phase, .. } => self.detail(&format!("{input}: {phase}")),
+            Event::Delivered { .. } => {
                 let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
                 self.sent.set_message(format!("{files} done"));
             }
-            Event::Known(report) => {
+            Event::Known { report } => {
                 let files = report.files.len() as u64;
                 self.files.fetch_add(files, Ordering::Relaxed);
                 let first = self.read.as_ref().unwrap_or(&self.sent);
@@ -130,27 +132,27 @@ impl Progress {
                     report.source.name
                 ));
             }
-            Event::Changed(name) => {
+            Event::Changed { file } => {
                 self.note(&format!(
-                    "{name}: changed since the journal noted it, and is sent anew"
+                    "{file}: changed since the journal noted it, and is sent anew"
                 ));
             }
-            Event::Gone(name) => {
+            Event::Gone { file } => {
                 self.note(&format!(
-                    "{name}: the service does not have the asset of the journal any more; it is sent anew"
+                    "{file}: the service does not have the asset of the journal any more; it is sent anew"
                 ));
             }
-            Event::Retry(_, retry) if retry.pause.is_zero() => {
+            Event::Retry { retry, .. } if retry.pause.is_zero() => {
                 self.note(&format!("{}: {}; again now", retry.file, retry.reason));
             }
-            Event::Retry(_, retry) => {
+            Event::Retry { retry, .. } => {
                 let pause = retry.pause.as_secs_f64();
                 self.note(&format!(
                     "{}: {}; again in {pause:.1} s",
                     retry.file, retry.reason
                 ));
             }
-            Event::Sent(_, bytes) => advance(&self.sent, *bytes),
+            Event::Sent { bytes, .. } => advance(&self.sent, *bytes),
             _ => {}
         }
     }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
-    Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError, StageSpec, Workflow,
+    Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin, Report, Sink,
+    SinkError, StageSpec, Workflow,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -29,12 +30,20 @@ use crate::stage_arg::StageArg;
 use crate::stop::{self, Reason};
 use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
-use crate::{failures, pipeline_reference, service, settings, workflow};
+use crate::{failures, pipeline_reference, plain, service, settings, workflow};
+
+/// Stages that a pipeline in a file is expected to have at most. One of more runs, with fewer jobs at a time.
+const STAGES_IN_A_FILE: usize = 16;
 
 pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let report_file = report_file(&args.common, to_stdout)?;
-    let mut plugins = Plugins::new()?;
+    // A pipeline in a file is not read yet, and a workflow runs plugins that it borrows.
+    let stages = match (&args.pipeline, &args.workflow) {
+        (None, None) => args.stages.len(),
+        _ => STAGES_IN_A_FILE,
+    };
+    let mut plugins = Plugins::for_jobs(args.common.jobs(), stages)?;
     if args.locked {
         plugins = plugins.locked(Lock::read(lock_file::place(args.pipeline.as_deref()))?);
     }
@@ -51,8 +60,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         ),
         (None, Some(text)) => {
             let pipeline = from_stages(&mut plugins, &args.stages, &grants).await?;
-            let workflow =
-                workflow::from_arg(&mut plugins, text, &args.lend, &grants, args.raw).await?;
+            let workflow = workflow::from_arg(&mut plugins, text, &args, &grants).await?;
             (pipeline, Some(workflow))
         }
     };
@@ -165,7 +173,7 @@ async fn from_file(
     for spec in spec.stages {
         let plugin = plugins.load(&spec.plugin).await;
         let plugin = plugin.with_context(|| path.clone())?;
-        pipeline = pipeline.stage(spec.stage(&plugin));
+        pipeline = with_stage(pipeline, spec, &plugin);
     }
     let pipeline = pipeline.build().with_context(|| path.clone())?;
     let last = match spec.workflow {
@@ -190,9 +198,19 @@ async fn from_stages(
         let mut spec = StageSpec::new(&arg.plugin);
         spec.config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         spec.grants = grants.clone();
-        pipeline = pipeline.stage(spec.stage(&plugin));
+        spec.when = arg.when;
+        pipeline = with_stage(pipeline, spec, &plugin);
     }
     Ok(pipeline.build()?)
+}
+
+fn with_stage(pipeline: PipelineBuilder, mut spec: StageSpec, plugin: &Plugin) -> PipelineBuilder {
+    let when = spec.when.take();
+    let stage = spec.stage(plugin);
+    match when {
+        Some(when) => pipeline.stage_when(when, stage),
+        None => pipeline.stage(stage),
+    }
 }
 
 /// The destination of the results.
@@ -287,6 +305,9 @@ impl Target {
     }
 }
 
+/// How many lines of its plugins are shown for an input.
+const MESSAGES: usize = 3;
+
 /// How many jobs may wait for the journal's next sync, besides those that work. Each holds no more than its report.
 const RECORDING: usize = 256;
 
@@ -360,8 +381,8 @@ async fn jobs(
             let sink = match target.sink(number, &input, &name) {
                 Ok(sink) => sink,
                 Err(error) => {
-                    let failure = Failure::new(format!("{error:#}"), "write", "io");
-                    progress.failed(&format!("{}: {error:#}", input.shown));
+                    let failure = Failure::new(plain::chain(&error), "write", "io");
+                    progress.failed(&format!("{}: {}", input.shown, failure.message));
                     let entry = failures::not_started(&input.shown, &failure);
                     if common.json {
                         progress.print(&entry.to_string());
@@ -377,11 +398,11 @@ async fn jobs(
             let mut job = host
                 .job(pipeline, source, sink)
                 .observe(move |event| {
-                    if matches!(event, Event::Known(_)) {
+                    if matches!(event, Event::Known { .. }) {
                         is_known.store(true, Ordering::Relaxed);
                     }
-                    steps.on(&event);
-                    observer.on(&shown, &event);
+                    steps.on(event);
+                    observer.on(&shown, event);
                 })
                 .hash_files(common.reports())
                 .fan_out(parallel.fan_out)
@@ -419,6 +440,21 @@ async fn jobs(
             }
             for file in &report.files {
                 progress.done(&input.shown, file);
+            }
+            for message in report.messages.iter().take(MESSAGES) {
+                let (stage, text) = (&message.stage, &message.text);
+                progress.note(&format!("{}: stage {stage} says: {text}", input.shown));
+            }
+            if let Some(more) = report
+                .messages
+                .get(MESSAGES..)
+                .filter(|more| !more.is_empty())
+            {
+                let more = count(more.len() as u64, "more line");
+                progress.note(&format!(
+                    "{}: its plugins say {more}; a report has them",
+                    input.shown
+                ));
             }
             let mut entry = failures::entry(&input.shown, &report, &errors);
             timeline.add_to(&mut entry);

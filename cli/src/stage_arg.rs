@@ -1,17 +1,19 @@
-//! A stage in the notation of the command line: `PLUGIN[:key=value,…]`.
+//! A stage in the notation of the command line: `[WHEN=]PLUGIN[:key=value,…]`.
 //!
 //! Values stay text here. The plugin's schema decides which of them are numbers.
 //!
 //! A comma that is not followed by `key=` belongs to the value before it: `pdf-split:ranges=1-3,5`. A comma before such a
 //! text is quoted with single quotes or escaped with a backslash. A shell removes quotes of its own before.
 
-use anyhow::{Result, bail, ensure};
-use forebay::ConfigSchema;
+use anyhow::{Context as _, Result, bail, ensure};
+use forebay::{ConfigSchema, When};
 use serde_json::{Map, Value};
 
 /// A stage as text, before its config is typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct StageArg {
+    /// Which files it is for, if not for all.
+    pub(crate) when: Option<When>,
     pub(crate) plugin: String,
     pub(crate) options: Vec<(String, String)>,
     /// The texts after a comma that were taken as a part of the value before them, each with that value's key.
@@ -24,6 +26,14 @@ impl StageArg {
         let (plugin, options) = match text.split_once(':') {
             Some((plugin, options)) => (plugin, options),
             None => (text, ""),
+        };
+        // What is before an equals sign in it tells the files that the stage is for.
+        let (when, plugin) = match plugin.split_once('=') {
+            Some((when, plugin)) => {
+                let when: When = when.parse().with_context(|| format!("stage `{text}`"))?;
+                (Some(when), plugin)
+            }
+            None => (None, plugin),
         };
         ensure!(!plugin.is_empty(), "stage `{text}`: the plugin is missing");
         let mut parsed: Vec<(String, String)> = Vec::new();
@@ -45,10 +55,22 @@ impl StageArg {
             parsed.push((key.to_owned(), value.to_owned()));
         }
         Ok(Self {
+            when,
             plugin: plugin.to_owned(),
             options: parsed,
             continued,
         })
+    }
+
+    /// A workflow or a stage that it is lent: the workflow decides which files they get.
+    pub(crate) fn for_all_files(text: &str) -> Result<Self> {
+        let arg = Self::parse(text)?;
+        if let Some(when) = &arg.when {
+            bail!(
+                "`{text}`: `{when}=` is only for a stage of -s; a workflow decides itself which files its stages get"
+            );
+        }
+        Ok(arg)
     }
 
     /// Returns the config, with numbers and booleans where the schema requires them.
@@ -166,6 +188,31 @@ mod tests {
 
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_stands_before_an_equals_sign_tells_the_files() {
+        let stage = StageArg::parse("image/*, >1MB=image-resize:max_width=9").unwrap();
+        assert_eq!(stage.when.unwrap().to_string(), "image/*, >1MB");
+        assert_eq!(stage.plugin, "image-resize");
+        assert_eq!(stage.options, [("max_width".to_owned(), "9".to_owned())]);
+        assert!(
+            StageArg::parse("image-resize:max_width=9")
+                .unwrap()
+                .when
+                .is_none()
+        );
+        for (text, problem) in [
+            ("images=strip-metadata", "`images` tells no files"),
+            ("image/*=", "the plugin is missing"),
+        ] {
+            let error = format!("{:#}", StageArg::parse(text).unwrap_err());
+            assert!(error.contains(problem), "{error}");
+        }
+        let error = StageArg::for_all_files("image/*=identity")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("is only for a stage of -s"), "{error}");
+    }
 
     #[test]
     fn values_become_what_the_schema_wants() {

@@ -10,6 +10,8 @@
     reason = "a broken promise is a panic here"
 )]
 
+mod run;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -17,17 +19,20 @@ use forebay::{ConfigSchema, Host, Journal, JournalError, PipelineFile, Source, m
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use run::run;
+
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("component", component),
     ("config", config),
     ("journal", journal),
     ("media", media),
     ("pdf", pdf),
     ("pipeline", pipeline),
+    ("run", run),
     ("strip", strip),
 ];
 

@@ -97,7 +97,7 @@ async fn a_job_gives_up_its_slot_before_it_waits_for_the_disk() {
     let job = setup.host.job(&pipeline, source, setup.assets.sink());
     let job = job
         .observe(move |event| {
-            if let Event::Delivered(..) = event {
+            if let Event::Delivered { .. } = event {
                 ended.send(()).unwrap();
             }
         })
@@ -113,6 +113,7 @@ async fn a_sync_that_fails_fails_the_jobs_that_wait_and_all_later_ones() {
     setup.disk.hold_syncs();
     setup.disk.fail_syncs();
     let first = start(setup.job("%PDF-1.7 one"));
+    setup.done(1).await;
     // The same job once more begins when the first one has ended, and must not take it for done.
     let same = start(setup.job("%PDF-1.7 one"));
     let second = start(setup.job("%PDF-1.7 two").slot(()));

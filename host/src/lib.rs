@@ -57,6 +57,7 @@ mod host;
 #[cfg(all(test, feature = "journal"))]
 mod journal_tests;
 mod sandbox;
+mod sizing;
 
 /// The client of the Assets API: the crate `forebay-assets`.
 #[cfg(feature = "assets")]
@@ -89,16 +90,18 @@ pub use flow::workflow::{Workflow, WorkflowBuilder, WorkflowError, WorkflowJob};
 pub use forebay_assets::{Asset, Assets, AssetsError, FileInput};
 
 pub use flow::error::Error;
-pub use flow::event::{Event, Progress};
-pub use flow::job::{Job, JobError};
-pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError};
+pub use flow::error_kind::ErrorKind;
+pub use flow::event::{Event, Events, Progress};
+pub use flow::job::{Job, JobError, JobHandle, Output, Outputs, Single, ToCaller};
+pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError, When, WhenError};
 pub use flow::place::Place;
-pub use flow::report::{Failure, FileReport, Report, StageReport};
-pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
-pub use flow::source::Source;
+pub use flow::places::Occupancy;
+pub use flow::report::{Failure, FileReport, Report, StageMessage, StageReport};
+pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError, Spooled};
+pub use flow::source::{Source, SourceSender};
 pub use forebay_config_schema::ConfigSchema;
 pub use forebay_core::FileInfo;
-pub use forebay_core::channel::{Content, Interrupted};
+pub use forebay_core::channel::{Closed, Content, Interrupted};
 pub use host::{Host, HostBuilder};
 pub use sandbox::cause::{InputProblem, PluginError, StageCause, StageError};
 pub use sandbox::code::run_compiler;

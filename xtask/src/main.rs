@@ -31,7 +31,11 @@ Usage: cargo xtask CHORE
   package          Pack what is published, install the command from the packed crates alone, and run its demo
   corpus DIR... [--limit N]
                    Strip, resize and split anyone's files, compare with what others' tools make of them, and print a table.
-                   Uses exiftool, djpeg, ImageMagick, qpdf and poppler, as far as they are installed
+                   Uses exiftool, djpeg, ImageMagick, libvips, qpdf, poppler and MuPDF, as far as they are
+                   installed
+  bench [OPTION]... [NAME]...
+                   Run the command beside the programs that people would use in its place, and print a table of ratios. With
+                   `--page docs/benchmarks`, write the page with plots; `--help` tells the rest
   fuzz [TARGET]... [--seconds SECONDS] [--replay FILE]
                    Feed hostile bytes to what reads bytes, guided by coverage; needs a C++ compiler
 ";
@@ -50,6 +54,8 @@ enum Chore {
     SyncWit,
     Package,
     Corpus(corpus::Options),
+    /// Arguments of `forebay-bench`.
+    Bench(Vec<OsString>),
     Fuzz(fuzz::Options),
 }
 
@@ -66,6 +72,7 @@ impl Chore {
                 }
                 return Ok(Self::Demo(rest));
             }
+            "bench" => return Ok(Self::Bench(rest)),
             "corpus" => return Ok(Self::Corpus(corpus::Options::parse(rest)?)),
             "fuzz" => return Ok(Self::Fuzz(fuzz::Options::parse(rest)?)),
             "help" | "--help" | "-h" => Self::Help,
@@ -127,6 +134,10 @@ fn main() -> Result<()> {
             toolchain::ensure(&workspace)?;
             corpus::run(&workspace, &options)
         }
+        Chore::Bench(args) => {
+            toolchain::ensure(&workspace)?;
+            bench(&workspace, &args)
+        }
         // Fuzzing builds no guest.
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
     }
@@ -151,6 +162,35 @@ fn demo(workspace: &Path, args: &[OsString]) -> Result<()> {
     ensure!(
         status.context("cannot run the demo")?.success(),
         "the demo failed"
+    );
+    Ok(())
+}
+
+/// Measures the command as people install it.
+fn bench(workspace: &Path, args: &[OsString]) -> Result<()> {
+    cargo(
+        workspace,
+        &["build", "--release", "--package", "forebay-cli"],
+    )?;
+    cargo(
+        workspace,
+        &["build", "--package", "forebay-benches", "--bins"],
+    )?;
+    let built = std::env::current_exe()?;
+    let forebay = built
+        .ancestors()
+        .nth(2)
+        .context("the build folder is unknown")?
+        .join("release/forebay");
+    let status = Command::new(built.with_file_name("forebay-bench"))
+        .arg("--forebay")
+        .arg(forebay)
+        .args(args)
+        .current_dir(workspace)
+        .status();
+    ensure!(
+        status.context("cannot run the benchmarks")?.success(),
+        "the benchmarks failed"
     );
     Ok(())
 }

@@ -34,6 +34,7 @@ mod settings;
 mod trust;
 mod uploads;
 mod walks;
+mod when;
 mod workflows;
 
 use std::fs;

@@ -104,7 +104,7 @@ async fn honest_stages_wait_for_stacks() {
         let source = Source::reader("a.txt", reader);
         let job = arena.host.job(&pipeline, source, sink.clone());
         let job = job.observe(move |event| {
-            if matches!(event, Event::Delivering(..)) {
+            if matches!(event, Event::Delivering { .. }) {
                 writer.lock().unwrap().take();
             }
         });

@@ -24,6 +24,7 @@ mod outsiders;
 mod overrun;
 mod repeated;
 mod streams;
+mod unwaited;
 mod wasi3;
 
 use std::path::Path;

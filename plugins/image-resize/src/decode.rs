@@ -25,7 +25,8 @@ pub(crate) struct Source<'a> {
 enum Decoder<'a> {
     Jpeg(Box<jpeg::Decoder<'a>>),
     Tiff(Box<Tiff<'a>>),
-    Other(Box<dyn ImageDecoder + 'a>),
+    /// With its profile.
+    Other(Box<dyn ImageDecoder + 'a>, Option<Vec<u8>>),
 }
 
 /// The pixels of a file.
@@ -80,21 +81,22 @@ impl<'a> Source<'a> {
     }
 
     fn open_other(format: ImageFormat, bytes: &'a [u8]) -> Result<Self, Error> {
-        let mut late_exif = None;
-        if format == ImageFormat::Png {
-            late_exif = png::exif_of_whole(bytes)?;
-        }
+        let chunks = match format {
+            ImageFormat::Png => png::Chunks::read(bytes)?,
+            _ => png::Chunks::default(),
+        };
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         reader.limits(allocating(OVERHEAD));
         let mut decoder = reader
             .into_decoder()
             .map_err(|error| refused(format, error))?;
         let exif = decoder.exif_metadata().unwrap_or_default();
+        let profile = chunks.profile(decoder.icc_profile().unwrap_or_default());
         Ok(Self {
             format,
             size: decoder.dimensions(),
-            orientation: orientation::of(exif.as_deref().or(late_exif)),
-            decoder: Decoder::Other(Box::new(decoder)),
+            orientation: orientation::of(exif.as_deref().or(chunks.exif)),
+            decoder: Decoder::Other(Box::new(decoder), profile),
         })
     }
 
@@ -104,24 +106,21 @@ impl<'a> Source<'a> {
         match self.decoder {
             Decoder::Jpeg(decoder) => decoder.decode(needed),
             Decoder::Tiff(decoder) => decoder.decode(),
-            Decoder::Other(mut decoder) => {
-                let profile = decoder.icc_profile().unwrap_or_default();
-                decoder
-                    .set_limits(allocating(
-                        decoder
-                            .total_bytes()
-                            .saturating_mul(2)
-                            .saturating_add(OVERHEAD),
-                    ))
-                    .and_then(|()| DynamicImage::from_decoder(decoder))
-                    .map(|image| Decoded {
-                        full: (f64::from(image.width()), f64::from(image.height())),
-                        raster: Raster::from_image(image),
-                        scale: 1.0,
-                        profile,
-                    })
-                    .map_err(|error| refused(self.format, error))
-            }
+            Decoder::Other(mut decoder, profile) => decoder
+                .set_limits(allocating(
+                    decoder
+                        .total_bytes()
+                        .saturating_mul(2)
+                        .saturating_add(OVERHEAD),
+                ))
+                .and_then(|()| DynamicImage::from_decoder(decoder))
+                .map(|image| Decoded {
+                    full: (f64::from(image.width()), f64::from(image.height())),
+                    raster: Raster::from_image(image),
+                    scale: 1.0,
+                    profile,
+                })
+                .map_err(|error| refused(self.format, error)),
         }
     }
 }
@@ -143,7 +142,7 @@ fn refused(format: ImageFormat, error: ImageError) -> Error {
 }
 
 /// The format that the first bytes tell. BigTIFF is TIFF with longer offsets.
-fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
         return Some(ImageFormat::Tiff);
     }

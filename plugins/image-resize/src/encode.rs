@@ -16,6 +16,8 @@ pub struct Encoded {
     pub extension: &'static str,
     /// The file.
     pub bytes: Vec<u8>,
+    /// What of the input is not in it, in words: all frames but the first, for example.
+    pub left_out: Option<String>,
 }
 
 /// Encodes in the format that `config` and the format of the input ask for.
@@ -41,12 +43,14 @@ pub(crate) fn encode(
             media_type: "image/jpeg",
             extension: "jpg",
             bytes,
+            left_out: None,
         })
     } else {
         Ok(Encoded {
             media_type: "image/png",
             extension: "png",
             bytes: encode_png(&image)?,
+            left_out: None,
         })
     }
 }

@@ -6,12 +6,12 @@
 //!   config are those of the upright picture.
 //! - **Colour**: the output is sRGB, eight bits a channel, without a profile: right also where a viewer or a service
 //!   ignores profiles. Display P3, Adobe RGB, CMYK and grey profiles are converted, so colours within sRGB do not
-//!   shift and those beyond become the nearest within. A profile that cannot be read is passed over. The `gAMA`,
-//!   `cHRM` and `cICP` chunks of PNG are not looked at.
+//!   shift and those beyond become the nearest within. What the `gAMA`, `cHRM` and `cICP` chunks of a PNG
+//!   say is converted like a profile. A profile that cannot be read is passed over. PQ and HLG (high dynamic range) stay as they are.
 //! - **Plain**: always encoded afresh, even when the size stays, so nothing but pixels ever passes: no Exif, XMP,
 //!   comments, thumbnails or bytes after the end.
-//! - **Still**: of an animation the first frame, of a TIFF of several pages the first page. A TIFF whose first picture
-//!   is a preview gives the largest one.
+//! - **Still**: of an animation the first frame, of a TIFF of several pages the first page; the log says so. A TIFF
+//!   whose first picture is a preview gives the largest one.
 //! - **Developed**: a camera raw file is refused, also where it looks like a TIFF. Its preview is never taken for the
 //!   photo.
 //! - **Whole**: a JPEG whose last scan ends early is refused, and a PNG without its last chunk, and a file of another
@@ -38,6 +38,7 @@
 //! quarter, a 16th or a 64th of these bytes; only the coefficients of a progressive one, 3 to 8 of them, are needed
 //! whole.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use forebay_plugin::{About, Error, FileInfo, Input, Output, StreamPlugin};
@@ -46,6 +47,7 @@ mod colour;
 mod config;
 mod decode;
 mod encode;
+mod frames;
 mod geometry;
 mod jpeg;
 mod orientation;
@@ -86,6 +88,10 @@ impl StreamPlugin for ImageResize {
     async fn transform(mut input: Input, config: Config) -> Result<(), Error> {
         config.check()?;
         let mut encoded = resize(input.read_to_end(MAX_FILE).await?, &config)?;
+        if let Some(left_out) = &encoded.left_out {
+            // The host shows it. A log that cannot be written to is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{left_out}");
+        }
         let stem = Path::new(&input.info().name).file_stem();
         let stem = stem.unwrap_or_default().to_string_lossy();
         let info = FileInfo {
@@ -109,6 +115,8 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
 
     config.check()?;
     jpeg::end(&mut file)?;
+    // A file that is no picture, or damaged, is refused below.
+    let left_out = decode::format_of(&file).and_then(|format| frames::left_out(format, &file));
     let source = decode::Source::open(&mut file)?;
     let (format, size, orientation) = (source.format, source.size, source.orientation);
     within(config.max_pixels, "the picture has", size)?;
@@ -130,7 +138,9 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     raster.unmultiply();
     let mut image = colour::to_srgb(raster, profile.as_deref())?.into_image()?;
     image.apply_orientation(orientation);
-    encode::encode(image, format, config)
+    let mut encoded = encode::encode(image, format, config)?;
+    encoded.left_out = left_out;
+    Ok(encoded)
 }
 
 fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<(), Error> {

@@ -82,6 +82,99 @@ fn grey_profiles_are_honoured() {
     );
 }
 
+/// The PNG with a chunk behind its first one, IHDR.
+fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let (head, rest) = png.split_at(33);
+    let checked = [&kind[..], data].concat();
+    let length = (data.len() as u32).to_be_bytes();
+    let sum = crc32fast::hash(&checked).to_be_bytes();
+    [head, &length, &checked, &sum, rest].concat()
+}
+
+fn numbers(values: &[u32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_be_bytes())
+        .collect()
+}
+
+#[test]
+fn what_the_chunks_of_a_png_say_about_colours_is_honoured() {
+    let one = |colour| png(&RgbImage::from_pixel(9, 9, Rgb(colour)).into(), None, None);
+    let grey = one([128; 3]);
+    let linear = numbers(&[100_000]);
+    // Half of the light is 188 in sRGB.
+    let half = with_chunk(&grey, b"gAMA", &linear);
+    assert_near(first(&half), [188; 3], 1, "linear light");
+    let usual = with_chunk(&grey, b"gAMA", &numbers(&[45_455]));
+    assert_eq!(first(&usual), [128; 3], "the gamma of sRGB");
+    let damaged = {
+        let mut damaged = half.clone();
+        damaged[33 + 12] ^= 1;
+        damaged
+    };
+    for (file, what) in [
+        (with_chunk(&half, b"sRGB", &[0]), "sRGB counts before gAMA"),
+        (damaged, "a wrong checksum"),
+        (
+            with_chunk(&grey, b"gAMA", &[0; 4]),
+            "a gamma that cannot be",
+        ),
+        (with_chunk(&grey, b"gAMA", &linear[..3]), "too short"),
+        (
+            with_chunk(&half, b"cICP", &[9, 16, 0, 1]),
+            "high dynamic range",
+        ),
+    ] {
+        assert_eq!(first(&file), [128; 3], "{what}");
+    }
+    // Display P3, by its primaries and by its number (H.273).
+    let p3 = [
+        31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000,
+    ];
+    let red = one([234, 51, 35]);
+    let by_primaries = with_chunk(
+        &with_chunk(&red, b"gAMA", &numbers(&[45_455])),
+        b"cHRM",
+        &numbers(&p3),
+    );
+    // Its curve is a power of 2.2, which is not quite the one of sRGB.
+    assert_near(first(&by_primaries), [255, 0, 0], 6, "P3 red by primaries");
+    let by_number = with_chunk(&red, b"cICP", &[12, 13, 0, 1]);
+    assert_near(first(&by_number), [255, 0, 0], 3, "P3 red by number");
+    let srgb = [
+        31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000,
+    ];
+    let same = with_chunk(
+        &with_chunk(&red, b"gAMA", &numbers(&[45_455])),
+        b"cHRM",
+        &numbers(&srgb),
+    );
+    assert_eq!(first(&same), [234, 51, 35], "the primaries of sRGB");
+    // Greys.
+    let translucent = DynamicImage::from(GrayAlphaImage::from_pixel(8, 8, LumaA([128, 77])));
+    let converted = run(
+        &with_chunk(&png(&translucent, None, None), b"gAMA", &linear),
+        json!({}),
+    );
+    assert!(!converted.color().has_color(), "grey stays grey");
+    let pixel = converted.to_luma_alpha8().get_pixel(1, 1).0;
+    assert_near(pixel, [188, 77], 1, "linear grey");
+    // A profile counts before gAMA.
+    let srgb = ColorProfile::new_srgb().encode().unwrap();
+    let both = png(
+        &RgbImage::from_pixel(9, 9, Rgb([128; 3])).into(),
+        None,
+        Some(&srgb),
+    );
+    assert_near(
+        first(&with_chunk(&both, b"gAMA", &linear)),
+        [128; 3],
+        1,
+        "iCCP before gAMA",
+    );
+}
+
 #[test]
 fn inks_become_colours() {
     for as_ycck in [false, true] {

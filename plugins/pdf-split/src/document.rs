@@ -31,6 +31,8 @@ pub(crate) struct Source<'a> {
     pub(crate) document: &'a Document,
     pub(crate) catalog: &'a Dictionary,
     pub(crate) pages: Vec<Page<'a>>,
+    /// How many entries of the page tree name a page again and were passed over.
+    pub(crate) repeated_pages: usize,
     pub(crate) destinations: Destinations<'a>,
     pub(crate) outline: Outline<'a>,
     pub(crate) labels: Labels<'a>,
@@ -50,6 +52,7 @@ impl<'a> Source<'a> {
                 .catalog()
                 .map_err(|_| damaged("it has no catalog".into()))?,
             pages: Vec::new(),
+            repeated_pages: 0,
             destinations: Destinations::default(),
             outline: Outline::default(),
             labels: Labels::default(),
@@ -57,7 +60,10 @@ impl<'a> Source<'a> {
             structure: HashSet::new(),
             names: content::Cache::default(),
         };
-        (source.pages, source.structure) = pages::read(&source)?;
+        let tree = pages::read(&source)?;
+        source.pages = tree.pages;
+        source.repeated_pages = tree.repeated;
+        source.structure = tree.nodes;
         let annotations = annotations(&source)?;
         source
             .structure

@@ -132,6 +132,14 @@ pub fn split(
     let opened = open::open(bytes, config.password.as_deref())?;
     report(&opened);
     let document = document::Source::new(&opened.document)?;
+    if document.repeated_pages > 0 {
+        // A log that cannot be written to is no reason to fail.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} entries of the page tree name a page again and are left out, as /Count says",
+            document.repeated_pages
+        );
+    }
 
     let count = document.pages.len();
     let parts = plan.parts(count)?;

@@ -24,11 +24,21 @@ pub(crate) struct Page<'a> {
     pub(crate) attributes: [Option<&'a Object>; INHERITABLE.len()],
 }
 
-/// All pages, and the numbers of every node of the page tree, pages among them.
+/// What the page tree holds.
+pub(crate) struct Pages<'a> {
+    pub(crate) pages: Vec<Page<'a>>,
+    /// The numbers of every node of the page tree, pages among them.
+    pub(crate) nodes: HashSet<ObjectId>,
+    /// How many entries of the tree name a page that stands before, and were passed over.
+    pub(crate) repeated: usize,
+}
+
+/// Reads the page tree.
 ///
-/// `/Count` is not believed, except where the tree has a hole: a kid that is null, or a node that stands in itself or
-/// elsewhere before. It is passed over when the pages without it are as many as `/Count` says.
-pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<ObjectId>), Error> {
+/// `/Count` is not believed, except where the tree is wrong without doubt. A hole is a kid that is null, or a node that
+/// stands in itself or elsewhere before: it is passed over when the pages without it are as many as `/Count` says. A page
+/// that the tree names again is shown again, unless `/Count` says that each page counts once.
+pub(crate) fn read<'a>(source: &Source<'a>) -> Result<Pages<'a>, Error> {
     let root = source
         .catalog
         .get(b"Pages")
@@ -84,19 +94,35 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<(Vec<Page<'a>>, HashSet<Ob
             });
         }
     }
-    if let Some(hole) = hole {
-        let count = match as_dictionary(source.resolve(root)?) {
-            Some(root) => source.get(root, b"Count")?.as_i64().ok(),
-            None => None,
-        };
-        if count != i64::try_from(pages.len()).ok() || pages.is_empty() {
-            return Err(damaged(hole));
-        }
+    let count = match as_dictionary(source.resolve(root)?) {
+        Some(root) => source.get(root, b"Count")?.as_i64().ok(),
+        None => None,
+    };
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let named = pages.len();
+    if count != Some(named) && count == Some(number_of_different(&pages)) {
+        let mut seen = HashSet::new();
+        pages.retain(|page| page.id.is_none_or(|id| seen.insert(id)));
+    }
+    if let Some(hole) = hole
+        && count != Some(pages.len())
+    {
+        return Err(damaged(hole));
     }
     if pages.is_empty() {
         return Err(damaged("it has no pages".into()));
     }
-    Ok((pages, nodes))
+    Ok(Pages {
+        repeated: named - pages.len(),
+        pages,
+        nodes,
+    })
+}
+
+/// How many pages there are if each that has a number counts once.
+fn number_of_different(pages: &[Page]) -> usize {
+    let numbers: HashSet<_> = pages.iter().filter_map(|page| page.id).collect();
+    numbers.len() + pages.iter().filter(|page| page.id.is_none()).count()
 }
 
 /// Whether what has no kids is a node of the tree all the same, and not a page whose type is wrong.

@@ -73,7 +73,7 @@ impl Trial {
         match self {
             Self::Strip => "strip-metadata".into(),
             Self::Resize => format!(
-                "image-resize:max_width={0},max_height={0}",
+                "image-resize:max_width={0},max_height={0},format=png",
                 check::RESIZED_TO
             ),
             Self::Split => "pdf-split".into(),

@@ -114,7 +114,8 @@ impl Shared {
 }
 
 /// The reader was dropped, so nothing reads these bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("closed: the reader was dropped, so nothing reads these bytes")]
 pub struct Closed;
 
 /// Something upstream failed; these bytes will never be whole.

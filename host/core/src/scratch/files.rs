@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use tempfile::TempPath;
 
 use super::quota::{Charge, ScratchFull};
-use crate::channel::Content;
-use crate::disk::{self, WriteError};
+use crate::channel::{Content, Fault, Pull, Pulled};
+use crate::disk::{self, FileReader, WriteError};
 
 /// A file in scratch that is being written.
 ///
@@ -114,8 +115,38 @@ impl TempFile {
         File::open(&self.path)
     }
 
+    /// Its bytes, read at most `chunk` at a time, and what tells why they were interrupted. The file is kept until they are
+    /// read.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn content(
+        self: &Arc<Self>,
+        size: Option<u64>,
+        chunk: usize,
+    ) -> io::Result<(Content, Fault)> {
+        let reader = FileReader::new(self.open()?, None, size, chunk);
+        let file = self.clone();
+        Ok(Content::pulled(Stored {
+            reader,
+            _file: file,
+        }))
+    }
+
     /// Takes it out of scratch: the path, which still removes it when dropped.
     pub fn take_out(self) -> TempPath {
         self.path
+    }
+}
+
+/// A file in scratch, which is kept until it is read.
+struct Stored {
+    reader: FileReader,
+    _file: Arc<TempFile>,
+}
+
+impl Pull for Stored {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
+        self.reader.poll_next(cx)
     }
 }

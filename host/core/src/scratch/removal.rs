@@ -8,7 +8,7 @@ use std::sync::Weak;
 use tokio::sync::watch;
 
 use super::folder_lock::{LOCK, PREFIX, lock_folder};
-use super::{Inner, Scratch};
+use super::{Gone, Inner, Scratch};
 
 /// A folder in scratch. Dropping it removes it with all its contents: on a blocking thread of the runtime if there is a
 /// runtime, otherwise at once.
@@ -19,7 +19,7 @@ pub struct ScratchFolder(Option<Contents>);
 struct Contents {
     path: PathBuf,
     /// Dropped when the folder is removed.
-    _gone: watch::Sender<()>,
+    _gone: Option<Gone>,
     /// Tells other processes that the folder is in use.
     _lock: Option<File>,
     /// The scratch that contains this folder. It is removed later than this folder.
@@ -32,7 +32,7 @@ impl ScratchFolder {
         path: PathBuf,
         lock: Option<File>,
         parent: Option<Scratch>,
-        gone: watch::Sender<()>,
+        gone: Option<Gone>,
     ) -> Self {
         Self(Some(Contents {
             path,

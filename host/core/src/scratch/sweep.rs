@@ -16,16 +16,22 @@ use super::removal::remove;
 pub fn sweep(parent: &Path) -> io::Result<()> {
     // A folder exists for a moment before it is locked.
     const SETTLED: Duration = Duration::from_secs(60);
-    let own = owner(&tempfile::tempdir_in(parent)?.path().metadata()?);
+    let mut own = None;
     for entry in std::fs::read_dir(parent)? {
         let entry = entry?;
+        // Most files in a shared folder are not ours. They cost no further system call.
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
         let Ok(metadata) = entry.metadata() else {
             // Gone by now.
             continue;
         };
-        let ours = metadata.is_dir()
-            && owner(&metadata) == own
-            && entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let own = match own {
+            Some(own) => own,
+            None => *own.insert(owner(&tempfile::tempdir_in(parent)?.path().metadata()?)),
+        };
+        let ours = metadata.is_dir() && owner(&metadata) == own;
         let age = metadata.modified()?.elapsed().unwrap_or_default();
         if !ours || age < SETTLED {
             continue;

@@ -364,7 +364,7 @@ fn partial_head(bytes: &[u8]) -> serde_json::Result<Option<Start>> {
 }
 
 /// Whether a line that starts at `offset` bytes lacks blocks that a failure of the power kept from the disk: it begins as a
-/// record does, zeros follow, and they end where a block ends. No record contains zeros.
+/// record does, zeros follow, and they end where a block or the file ends. No record contains zeros.
 fn has_hole(line: &[u8], offset: u64) -> bool {
     let is_zero = |&byte: &u8| byte == 0;
     let Some(start) = line.iter().position(is_zero) else {
@@ -372,7 +372,9 @@ fn has_hole(line: &[u8], offset: u64) -> bool {
     };
     let (before, from_hole) = line.split_at(start);
     let length = from_hole.iter().take_while(|byte| is_zero(byte)).count();
-    is_torn(before) && (offset + (start + length) as u64).is_multiple_of(SECTOR)
+    let ends_with_the_file = length == from_hole.len();
+    let ends_with_a_sector = (offset + (start + length) as u64).is_multiple_of(SECTOR);
+    is_torn(before) && (ends_with_the_file || ends_with_a_sector)
 }
 
 /// Whether a killed process or a power failure can have left this in place of a record. It is then the beginning of a
@@ -540,6 +542,15 @@ mod tests {
         let content = with_hole(&records, 1024);
         let cut = content.get(..1540).unwrap();
         assert_mended(cut, &after((1024 - HEAD.len()) / BEGUN.len()));
+        // The hole may begin behind the first bytes of a record and end with the file.
+        for kept in 1..BEGUN.len() - 1 {
+            let mut content = format!("{HEAD}{BEGUN}{BEGUN}").into_bytes();
+            content
+                .get_mut(HEAD.len() + BEGUN.len() + kept..)
+                .unwrap()
+                .fill(0);
+            assert_mended(&content, &after(1));
+        }
     }
 
     #[test]

@@ -48,8 +48,11 @@ impl JobJournal {
     ) -> Self {
         let mut hash = PartsHash::default();
         hash.add(sink);
-        for stage in pipeline.stages() {
+        for (at, stage) in pipeline.stages().iter().enumerate() {
             hash.add_stage(stage);
+            if let Some(when) = pipeline.when(at) {
+                hash.add(format!("when {when}"));
+            }
         }
         let pipeline = hash.finish();
         let place = digest([pipeline.as_bytes(), place]);

@@ -24,6 +24,20 @@ pub enum PipelineError {
         /// What it accepts.
         takes: String,
     },
+    /// A stage is only for some files, and takes none of those that can come to it.
+    #[error(
+        "stage {stage} would never run: it is for {when}, its plugin takes {takes}, and it gets {gets}"
+    )]
+    NeverRuns {
+        /// The stage.
+        stage: String,
+        /// Which files it is for.
+        when: String,
+        /// What its plugin accepts.
+        takes: String,
+        /// What can come to it.
+        gets: String,
+    },
     /// A plugin of one world is used where another world is needed.
     #[error("{place}: plugin {plugin} {problem}")]
     World {

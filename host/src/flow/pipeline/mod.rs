@@ -4,6 +4,7 @@
 //! given, and each stage accepts something that the stage before it can emit.
 
 mod error;
+mod when;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use error::PipelineError;
+pub use when::{When, WhenError};
 
 use crate::sandbox::limits::JobLimits;
 use crate::sandbox::plugin::Plugin;
@@ -26,6 +28,8 @@ pub struct Pipeline(Arc<Inner>);
 struct Inner {
     name: String,
     stages: Vec<Stage>,
+    /// Which files each stage is for, if not for all.
+    whens: Vec<Option<When>>,
     limits: JobLimits,
 }
 
@@ -35,6 +39,7 @@ impl Pipeline {
         PipelineBuilder {
             name: name.into(),
             stages: Vec::new(),
+            whens: Vec::new(),
             limits: JobLimits::default(),
         }
     }
@@ -47,6 +52,11 @@ impl Pipeline {
     /// Its stages, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.0.stages
+    }
+
+    /// Which files the stage at this position (from 0) is for. `None` if it is for all.
+    pub fn when(&self, at: usize) -> Option<&When> {
+        self.0.whens.get(at)?.as_ref()
     }
 
     /// What a job that runs it may use.
@@ -71,6 +81,7 @@ impl Pipeline {
                 .chain(later.stages())
                 .cloned()
                 .collect(),
+            whens: self.0.whens.iter().chain(&later.0.whens).cloned().collect(),
             limits: self.0.limits.clone(),
         }))
     }
@@ -94,6 +105,7 @@ fn label(stages: &[Stage], at: usize) -> String {
 pub struct PipelineBuilder {
     name: String,
     stages: Vec<Stage>,
+    whens: Vec<Option<When>>,
     limits: JobLimits,
 }
 
@@ -102,6 +114,28 @@ impl PipelineBuilder {
     #[must_use]
     pub fn stage(mut self, stage: Stage) -> Self {
         self.stages.push(stage);
+        self.whens.push(None);
+        self
+    }
+
+    /// Adds a stage at the end that is only for some files. Others pass it by, so that one pipeline serves a folder with
+    /// files of many kinds.
+    ///
+    /// ```no_run
+    /// # fn f(strip: &forebay::Plugin, resize: &forebay::Plugin) -> Result<(), Box<dyn std::error::Error>> {
+    /// use forebay::{Pipeline, Stage};
+    ///
+    /// let pipeline = Pipeline::builder("phone")
+    ///     .stage_when("image/*".parse()?, Stage::new(strip))
+    ///     .stage_when("image/*, >1MB".parse()?, Stage::new(resize))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stage_when(mut self, when: When, stage: Stage) -> Self {
+        self.stages.push(stage);
+        self.whens.push(Some(when));
         self
     }
 
@@ -116,7 +150,8 @@ impl PipelineBuilder {
     /// granted.
     ///
     /// # Errors
-    /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`] and [`PipelineError::MediaTypes`].
+    /// [`PipelineError::World`], [`PipelineError::Config`], [`PipelineError::Grants`], [`PipelineError::MediaTypes`] and
+    /// [`PipelineError::NeverRuns`].
     pub fn build(self) -> Result<Pipeline, PipelineError> {
         for (at, stage) in self.stages.iter().enumerate() {
             let place = format!("stage {}", label(&self.stages, at));
@@ -130,7 +165,7 @@ impl PipelineBuilder {
             check_config(&stage.plugin, &stage.config)
                 .map_err(|problem| PipelineError::Config { place, problem })?;
         }
-        check_types(&self.stages)?;
+        check_types(&self.stages, &self.whens)?;
         let labels: Vec<String> = (0..self.stages.len())
             .map(|at| label(&self.stages, at))
             .collect();
@@ -145,50 +180,86 @@ impl PipelineBuilder {
         Ok(Pipeline(Arc::new(Inner {
             name: self.name,
             stages: opened.collect::<Result<_, _>>()?,
+            whens: self.whens,
             limits: self.limits,
         })))
     }
 }
 
-/// Computes what each stage can emit: the types that it declares, or else those types of its input that it accepts.
-/// Fails if the next stage accepts none of them.
-fn check_types(stages: &[Stage]) -> Result<(), PipelineError> {
+/// Computes which types can be there after each stage: the types that it declares, or else those types of its input that it
+/// accepts, and the types of files that it is not for. Fails if a stage accepts none of the files that it is for.
+fn check_types(stages: &[Stage], whens: &[Option<When>]) -> Result<(), PipelineError> {
     let mut given: Vec<String> = vec!["*/*".to_owned()];
-    for (at, stage) in stages.iter().enumerate() {
+    for (at, (stage, when)) in stages.iter().zip(whens).enumerate() {
         let descriptor = stage.plugin.descriptor();
-        // Each is one of either list, so there are never more than both have, once equal ones are left out.
-        let mut taken: Vec<String> = Vec::new();
-        let mut seen = HashSet::new();
-        for gives in &given {
-            for takes in &descriptor.accepts {
-                if !media::ranges_meet(gives, takes) {
-                    continue;
-                }
-                let narrower = if media::in_range(gives, takes) {
-                    gives
-                } else {
-                    takes
-                };
-                if seen.insert(narrower.to_ascii_lowercase()) {
-                    taken.push(narrower.clone());
-                }
-            }
-        }
+        let meant = match when.as_ref().and_then(When::ranges) {
+            None => given.clone(),
+            Some(ranges) => common(&given, ranges),
+        };
+        let taken = common(&meant, &descriptor.accepts);
         if taken.is_empty() {
-            return Err(PipelineError::MediaTypes {
-                from: label(stages, at.saturating_sub(1)),
-                gives: given.join(", "),
-                to: label(stages, at),
-                takes: descriptor.accepts.join(", "),
+            let (gives, takes) = (given.join(", "), descriptor.accepts.join(", "));
+            return Err(match when {
+                None => PipelineError::MediaTypes {
+                    from: label(stages, at.saturating_sub(1)),
+                    gives,
+                    to: label(stages, at),
+                    takes,
+                },
+                Some(when) => PipelineError::NeverRuns {
+                    stage: label(stages, at),
+                    when: when.to_string(),
+                    takes,
+                    gets: gives,
+                },
             });
         }
+        let passing = match when {
+            None => Vec::new(),
+            Some(when) => given
+                .into_iter()
+                .filter(|range| !when.takes_all_of(range))
+                .collect(),
+        };
         given = if descriptor.produces.is_empty() {
             taken
         } else {
             descriptor.produces.clone()
         };
+        let mut seen: HashSet<String> = given
+            .iter()
+            .map(|range| range.to_ascii_lowercase())
+            .collect();
+        given.extend(
+            passing
+                .into_iter()
+                .filter(|range| seen.insert(range.to_ascii_lowercase())),
+        );
     }
     Ok(())
+}
+
+/// The ranges of types that lie in one range of each list. Each of them is one of either list, so there are never more than
+/// both have, once equal ones are left out.
+fn common(some: &[String], others: &[String]) -> Vec<String> {
+    let mut common: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for one in some {
+        for other in others {
+            if !media::ranges_meet(one, other) {
+                continue;
+            }
+            let narrower = if media::in_range(one, other) {
+                one
+            } else {
+                other
+            };
+            if seen.insert(narrower.to_ascii_lowercase()) {
+                common.push(narrower.clone());
+            }
+        }
+    }
+    common
 }
 
 /// Checks a config against the plugin's schema. The error names the first field that does not fit.

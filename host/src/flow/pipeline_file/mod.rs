@@ -21,8 +21,10 @@ use crate::sandbox::limits::{JobLimits, JobLimitsText, Limits, LimitsText};
 ///     [pipelines.photos]
 ///     limits = { wall_clock = "10m", scratch_bytes = "4 GiB" }
 ///
+///     ## Files of other types pass this stage by.
 ///     [[pipelines.photos.stages]]
 ///     plugin = "strip-metadata"
+///     when = "image/*"
 ///
 ///     [[pipelines.photos.stages]]
 ///     plugin = "image-resize"
@@ -72,6 +74,7 @@ struct StageText {
     limits: LimitsText,
     #[serde(default)]
     grants: GrantsText,
+    when: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,10 @@ impl StageText {
                 .resolve()
                 .map_err(|problem| at(format!("grants: {problem}")))?,
             config: config(self.config).map_err(at)?,
+            when: match self.when {
+                None => None,
+                Some(when) => Some(when.parse().map_err(|error| at(format!("when: {error}")))?),
+            },
             name: self.name,
             plugin: self.plugin,
         })
@@ -110,7 +117,15 @@ impl WorkflowText {
         let lend: Result<_, String> = self
             .lend
             .into_iter()
-            .map(|(name, stage)| Ok((name, stage.spec().map_err(at)?)))
+            .map(|(name, stage)| {
+                let stage = stage.spec().map_err(at)?;
+                if stage.when.is_some() {
+                    return Err(at(format!(
+                        "lend.{name}: a stage that is lent takes no `when`: the workflow decides which files it gets"
+                    )));
+                }
+                Ok((name, stage))
+            })
             .collect();
         Ok(WorkflowSpec {
             name: name.to_owned(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::flow::pipeline::When;
 #[cfg(feature = "workflow")]
 use crate::flow::workflow::{Workflow, WorkflowBuilder};
 use crate::sandbox::grants::Grants;
@@ -40,6 +41,8 @@ pub struct StageSpec {
     pub limits: Limits,
     /// What it may do.
     pub grants: Grants,
+    /// Which files it is for, if not for all. A stage that is lent to a workflow is for what the workflow gives it.
+    pub when: Option<When>,
 }
 
 /// A workflow before its plugin is loaded.
@@ -111,10 +114,11 @@ impl StageSpec {
             config: Value::Object(serde_json::Map::new()),
             limits: Limits::default(),
             grants: Grants::none(),
+            when: None,
         }
     }
 
-    /// Returns the stage with its loaded plugin.
+    /// Returns the stage with its loaded plugin, for all files.
     pub fn stage(self, plugin: &Plugin) -> Stage {
         let stage = Stage::new(plugin)
             .config(self.config)
@@ -136,6 +140,7 @@ impl From<&Stage> for StageSpec {
             config: stage.config.clone(),
             limits: stage.limits.clone(),
             grants: stage.grants.clone(),
+            when: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::files::Handle;
 use super::job_file::JobFile;
 use super::session::Session;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
+use crate::flow::event::{Event, Observers};
 use crate::flow::job::Job;
 use crate::flow::job::JobError;
 use crate::flow::pipeline::Pipeline;
@@ -125,9 +125,10 @@ impl Session {
             }))
         })?;
         let sink = Arc::new(Collect::new(self.scratch.clone()));
-        let (source, observer) = (Source::replayable(&file.bytes), self.observer.clone());
-        let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
-            .observe(passing_on(observer))
+        let (source, observers) = (Source::replayable(&file.bytes), self.observers.clone());
+        let collect: Arc<dyn Sink> = sink.clone();
+        let ended = Job::new(self.host.clone(), pipeline, source, collect)
+            .observe(passing_on(observers))
             .hash_files(self.hash_files)
             .part_of(&self.scratch)
             .run()
@@ -161,10 +162,16 @@ fn merge(stage: &Stage, config: &str) -> Result<Stage, String> {
 }
 
 /// Passes on only the events about what stages read and did. Where files are delivered is not of interest yet.
-pub(super) fn passing_on(observer: Observer) -> impl Fn(Event<'_>) + Send + Sync {
+pub(super) fn passing_on(observers: Observers) -> impl Fn(&Event) + Send + Sync {
     move |event| {
-        if matches!(event, Event::Read(_) | Event::Transformed(_)) {
-            observer(event);
+        if matches!(
+            event,
+            Event::Waiting { .. }
+                | Event::Read { .. }
+                | Event::Started { .. }
+                | Event::Ended { .. }
+        ) {
+            observers.pass_on(event);
         }
     }
 }

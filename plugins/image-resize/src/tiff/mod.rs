@@ -36,6 +36,23 @@ const REDUCED: u64 = 1;
 /// The picture is a transparency mask of another (bit 2).
 const MASK: u64 = 4;
 
+/// How many pages there are: pictures that are neither smaller versions nor masks of others, nor below others.
+pub(crate) fn pages(bytes: &[u8]) -> u64 {
+    let Some(numbers) = Numbers::of(bytes) else {
+        return 1;
+    };
+    let directories = numbers.directories(bytes);
+    let below: Vec<u64> = directories
+        .iter()
+        .flat_map(|directory| directory.all(bytes, numbers, tag::SUB_IFDS))
+        .collect();
+    let is_page = |directory: &&Directory| {
+        let kind = directory.one(bytes, numbers, tag::NEW_SUBFILE_TYPE);
+        kind.unwrap_or(0) & (REDUCED | MASK) == 0 && !below.contains(&directory.at)
+    };
+    directories.iter().filter(is_page).count() as u64
+}
+
 impl<'a> Tiff<'a> {
     pub(crate) fn open(bytes: &'a mut [u8]) -> Result<Self, Error> {
         let numbers =

@@ -345,11 +345,18 @@ fn page_trees() {
             "{kids}"
         );
     }
-    // What the tree names twice, it shows twice.
-    are_pages(
-        &split(&tree("10 0 R 12 0 R 10 0 R 14 0 R", 3), "{}").unwrap(),
-        &[1, 2, 1, 3],
-    );
+    // What the tree names twice, it shows twice, unless it counts each page once.
+    for (count, expected) in [
+        (3, &[1, 2, 3][..]),
+        (4, &[1, 2, 1, 3]),
+        (5, &[1, 2, 1, 3]),
+        (2, &[1, 2, 1, 3]),
+    ] {
+        let twice = tree("10 0 R 12 0 R 10 0 R 14 0 R", count);
+        are_pages(&split(&twice, "{}").unwrap(), expected);
+    }
+    // With a hole.
+    opened(&tree("10 0 R 12 0 R null 10 0 R 14 0 R", 3));
     // Types that are wrong, missing, or of the other kind.
     for (from, to) in [
         (
