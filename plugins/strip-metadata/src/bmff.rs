@@ -22,6 +22,7 @@ mod boxes;
 mod description;
 mod fragment;
 mod media;
+mod offsets;
 mod rule;
 mod track;
 mod window;
@@ -31,6 +32,7 @@ use std::ops::Range;
 
 use self::description::Shows;
 use self::fragment::{Fragment, Part};
+use self::offsets::Offsets;
 use self::rule::{Kind, MAX_TABLE, Place, Rule, TABLE_HEAD, rule};
 use self::track::Track;
 use self::window::{Hold, Window};
@@ -71,6 +73,7 @@ pub(crate) struct Bmff {
     data: Vec<Range<u64>>,
     /// Data to come that become zeros, in order.
     blank: VecDeque<Range<u64>>,
+    offsets: Offsets,
     /// The last bytes of data, to find what is cut in two.
     tail: Vec<u8>,
 }
@@ -143,6 +146,7 @@ impl Bmff {
             fragment: None,
             data: Vec::new(),
             blank: VecDeque::new(),
+            offsets: Offsets::default(),
             tail: Vec::new(),
         }
     }
@@ -187,7 +191,9 @@ impl Bmff {
                 self.start(length)?
             }
             State::Keep { mut left, zeros } => {
-                self.window.write(piece.take_of(&mut left));
+                let bytes = piece.take_of(&mut left);
+                self.chunks(bytes);
+                self.window.write(bytes);
                 match left {
                     0 => State::Zeros { left: zeros },
                     _ => State::Keep { left, zeros },
@@ -266,6 +272,7 @@ impl Bmff {
                         self.let_go();
                     }
                 }
+                self.offsets.data(self.at + header..end);
                 self.tail.clear();
                 self.window.write(&self.head);
                 Ok(State::Media { left: length })
@@ -419,6 +426,15 @@ impl Bmff {
         Ok(())
     }
 
+    /// Looks at a part of a table that stays, if it says where the chunks of a track are.
+    fn chunks(&mut self, bytes: &[u8]) {
+        match &self.kind {
+            b"stco" => self.offsets.push(bytes, 4),
+            b"co64" => self.offsets.push(bytes, 8),
+            _ => {}
+        }
+    }
+
     /// Acts on the start of a table or of `meta`.
     fn start(&mut self, length: u64) -> Result<State, Error> {
         let start = std::mem::take(&mut self.held);
@@ -442,6 +458,8 @@ impl Bmff {
         self.window.write(&self.head);
         let here = usize::try_from(used).unwrap_or(usize::MAX).min(start.len());
         let (kept, gone) = start.split_at_checked(here).unwrap_or((&start, &[]));
+        self.offsets.begin();
+        self.chunks(kept.get(8..).unwrap_or_default());
         self.window.write(kept);
         self.window.zeros(gone.len());
         let left = used - here as u64;
@@ -502,6 +520,12 @@ impl Parser for Bmff {
             return Err(Error::invalid(
                 size,
                 "a metadata track has samples that lie outside of the film's data",
+            ));
+        }
+        if !self.offsets.fit() {
+            return Err(Error::invalid(
+                size,
+                "a track has samples that lie outside of the film's data",
             ));
         }
         self.window.release(output);

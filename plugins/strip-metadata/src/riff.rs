@@ -24,11 +24,9 @@ type Kind = [u8; 4];
 /// The size that says "not known", or "in another place".
 const UNKNOWN: u64 = 0xFFFF_FFFF;
 
-/// Reads the header of a chunk: its letters and its size. Only printable letters are one.
+/// Reads the header of a chunk: its letters, which may be any bytes as some writers have odd ones, and its size.
 fn header(head: &[u8]) -> Option<(Kind, u64)> {
-    let kind = letters(head, 0)?;
-    let is_text = kind.iter().all(|byte| (b' '..=b'~').contains(byte));
-    Some((kind, le::<4>(head, 4)?)).filter(|_| is_text)
+    Some((letters(head, 0)?, le::<4>(head, 4)?))
 }
 
 /// Holds the header of a chunk. Tells whether it has arrived.

@@ -360,10 +360,39 @@ fn data_may_go_to_the_end_of_the_file_or_have_a_size_of_64_bits() {
     open[mdat..mdat + 4].fill(0);
     let output = strip(KEEP, &open).unwrap();
     assert_eq!(output[mdat..], open[mdat..]);
-    let media = &plain[mdat + 8..];
-    let long = [&plain[..mdat], &long_box(b"mdat", media)].concat();
+    // The room before it, which QuickTime leaves for this.
+    let plain = Film::new(vec![pictures()], true)
+        .with("top", boxed(b"wide", b""))
+        .bytes();
+    let wide = places(&plain, b"wide")[0] - 4;
+    let long = [&plain[..wide], &long_box(b"mdat", &plain[wide + 16..])].concat();
     let output = strip(KEEP, &long).unwrap();
-    assert_eq!(output[mdat..], long[mdat..]);
+    assert_eq!(output[wide..], long[wide..]);
+}
+
+#[test]
+fn a_film_whose_pictures_lie_outside_of_its_data_is_refused() {
+    let film = |index_first| Film::new(vec![pictures(), sound()], index_first).bytes();
+    for index_first in [true, false] {
+        let film = film(index_first);
+        for (table, offset) in [
+            (0, 0_u32),
+            (1, 20),
+            (1, u32::MAX),
+            (0, film.len() as u32 + 1),
+        ] {
+            let mut film = film.clone();
+            let at = places(&film, b"stco")[table] + 12;
+            film[at..at + 4].copy_from_slice(&offset.to_be_bytes());
+            assert!(invalid(&film).contains("outside of the film's data"));
+            assert_eq!(strip_pieces(KEEP, film.chunks(1)), strip(KEEP, &film));
+        }
+    }
+    let empty = Film::new(vec![pictures()], true).bytes();
+    let mdat = places(&empty, b"mdat")[0];
+    let mut empty = empty.clone();
+    empty[mdat..mdat + 4].copy_from_slice(b"uuid");
+    assert!(invalid(&empty).contains("outside of the film's data"));
 }
 
 #[test]

@@ -86,8 +86,22 @@ fn the_profile_of_a_webp_is_written_anew() {
     let mut parts = webp();
     parts[1] = chunk(b"ICCP", &personal_profile());
     let output = strip(KEEP, &webp_of(&parts)).unwrap();
+    // What is left of its room is a chunk that says nothing.
+    let room = parts[1].len() - profile().len() - 8;
+    let rest = [
+        b"JUNK".to_vec(),
+        (room as u32 - 8).to_le_bytes().to_vec(),
+        vec![0; room - 8],
+    ];
+    parts[1] = [chunk(b"ICCP", &profile()), rest.concat()].concat();
+    assert_eq!(output, webp_of(&parts));
+    // Where that is too short for a chunk, zeros follow the profile.
     let mut padded = profile();
-    padded.resize(personal_profile().len(), 0);
+    padded.extend([0, 0, 0]);
+    parts[1] = chunk(b"ICCP", &padded);
+    padded.fill(0);
+    padded[..profile().len()].copy_from_slice(&profile());
+    let output = strip(KEEP, &webp_of(&parts)).unwrap();
     parts[1] = chunk(b"ICCP", &padded);
     assert_eq!(output, webp_of(&parts));
 
@@ -129,7 +143,7 @@ fn a_damaged_webp_is_refused() {
             vec![
                 parts[0].clone(),
                 parts[3].clone(),
-                b"\0\0\0\0\0\0\0\0".to_vec(),
+                b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(),
             ],
         ),
     ] {

@@ -226,7 +226,7 @@ fn a_damaged_wav_is_refused() {
             vec![
                 parts[0].clone(),
                 parts[2].clone(),
-                b"\0\0\0\0\0\0\0\0".to_vec(),
+                b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(),
             ],
         ),
     ] {

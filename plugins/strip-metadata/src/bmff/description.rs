@@ -72,6 +72,8 @@ enum Rule {
     Keep,
     /// A colour: by number it stays, by profile it goes.
     Colour,
+    /// Four letters of a vendor, a version, and then what a decoder needs.
+    Vendor,
     /// What a decoder of HEVC needs, and at times what the encoder was told.
     Hevc,
     Free,
@@ -81,13 +83,14 @@ fn rule(kind: &Kind) -> Rule {
     match kind {
         b"wave" | b"sv3d" | b"proj" | b"vexu" | b"eyes" | b"cams" | b"cmfy" => Rule::Boxes,
         b"colr" => Rule::Colour,
+        // These two begin with the vendor of the coder and its version (3GPP TS 26.244, 6.7 and 6.8).
+        b"damr" | b"d263" => Rule::Vendor,
         // How samples are coded.
         b"hvcC" | b"lhvC" => Rule::Hevc,
         b"avcC" | b"vvcC" | b"evcC" | b"av1C" | b"vpcC" | b"esds" | b"dOps" | b"dfLa" | b"dac3"
-        | b"dec3" | b"dac4" | b"ddts" | b"udts" | b"dmlp" | b"mhaC" | b"alac" | b"damr"
-        | b"d263" | b"bitr" | b"glbl" | b"pcmC" | b"frma" | b"enda" | b"mp4a" | b"samr"
-        | b"mjqt" | b"mjht" | b"SmDm" | b"dvcC" | b"dvvC" | b"dvwC" | b"apvC" | b"iacb"
-        | b"jp2h" => Rule::Keep,
+        | b"dec3" | b"dac4" | b"ddts" | b"udts" | b"dmlp" | b"mhaC" | b"alac" | b"bitr"
+        | b"glbl" | b"pcmC" | b"frma" | b"enda" | b"mp4a" | b"samr" | b"mjqt" | b"mjht"
+        | b"SmDm" | b"dvcC" | b"dvvC" | b"dvwC" | b"apvC" | b"iacb" | b"jp2h" => Rule::Keep,
         // How pictures and sound are meant.
         b"pasp" | b"clap" | b"fiel" | b"gama" | b"CoLL" | b"mdcv" | b"clli" | b"cclv" | b"amve"
         | b"btrt" | b"chan" | b"chnl" | b"srat" | b"SA3D" | b"st3d" | b"prhd" | b"equi"
@@ -115,6 +118,7 @@ fn boxes(bytes: &mut [u8], at: usize, depth: usize) -> Option<()> {
             Rule::Boxes if depth > 1 => boxes(one, header, depth - 1)?,
             Rule::Colour if matches!(letters(one, header), Some(kind) if &kind == b"nclx" || &kind == b"nclc") =>
                 {}
+            Rule::Vendor => clear(one, header, header + 5),
             Rule::Hevc if header == 8 => hevc(one)?,
             Rule::Boxes | Rule::Colour | Rule::Hevc | Rule::Free => {
                 set(one, 4, b"free");

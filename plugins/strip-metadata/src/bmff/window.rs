@@ -29,6 +29,8 @@ pub(super) struct Window {
 
 /// Bytes that may come at once, beyond the most that wait.
 const SLACK: usize = 1 << 20;
+/// The most bytes for which room is made at once.
+const AT_ONCE: usize = 65 << 20;
 
 impl Window {
     pub(super) fn new(most: usize) -> Self {
@@ -46,12 +48,19 @@ impl Window {
         self.bytes.len() > self.most
     }
 
-    /// Makes room for more bytes: twice as much as before, but no more than is ever needed.
+    /// Makes room for more bytes. What waits for the index gets all of its room at once: memory that is never written takes
+    /// none, and what is moved while it grows takes it twice.
     fn reserve(&mut self, count: usize) {
         let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
         if length + count > capacity {
-            let enough = (2 * capacity).min(self.most + SLACK).max(length + count);
-            self.bytes.reserve_exact(enough - length);
+            let most = self.most + SLACK;
+            let enough = if length > SLACK && most <= AT_ONCE {
+                most
+            } else {
+                (2 * capacity).min(most)
+            };
+            self.bytes
+                .reserve_exact(enough.max(length + count) - length);
         }
     }
 

@@ -303,10 +303,23 @@ impl Webp {
                 let length = body.len();
                 match clean {
                     Some(clean) => {
+                        // What is left of the room becomes a chunk of its own, if it is long enough for one.
+                        let room = length.next_multiple_of(2) - clean.len().next_multiple_of(2);
+                        let kept = if room >= HEADER { clean.len() } else { length };
                         clear(&mut body, clean.len(), length);
                         set(&mut body, 0, &clean);
-                        output.extend_from_slice(&self.head);
-                        output.extend_from_slice(&body);
+                        output.extend_from_slice(b"ICCP");
+                        output.extend((kept as u32).to_le_bytes());
+                        if kept < length {
+                            output.extend_from_slice(&clean);
+                            zeros(output, clean.len() % 2);
+                            output.extend_from_slice(JUNK);
+                            // With the byte that made the old chunk even, where there is one.
+                            output.extend(((room - HEADER - length % 2) as u32).to_le_bytes());
+                            zeros(output, room - HEADER - length % 2);
+                        } else {
+                            output.extend_from_slice(&body);
+                        }
                     }
                     None => {
                         self.junk(size, output);
