@@ -54,6 +54,15 @@ fn check_path(path: &str) -> FsResult<()> {
     Ok(())
 }
 
+/// Whether it is a pipe, a socket or a device: a thread that opens or reads one may wait for ever.
+fn may_wait(kind: DescriptorType) -> bool {
+    use DescriptorType as Kind;
+    !matches!(
+        kind,
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink
+    )
+}
+
 /// A limit ends the plugin: it cannot go on from there.
 fn over(limit: Exceeded) -> FsError {
     FsError::trap(limit)
@@ -253,8 +262,11 @@ impl HostDescriptor for View<'_> {
         check_path(&path)?;
         let (space, shown) = (self.written.space(&fd), self.written.path(&fd, &path));
         // Looked up as the call itself looks it up: through a link it may make what the link leads to.
-        let makes = open.contains(OpenFlags::CREATE)
-            && (self.inner.stat_at(same(&fd), flags, path.clone()).await).is_err();
+        let there = self.inner.stat_at(same(&fd), flags, path.clone()).await;
+        if there.as_ref().is_ok_and(|it| may_wait(it.type_)) {
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        let makes = open.contains(OpenFlags::CREATE) && there.is_err();
         let call = async |files: &mut WasiFilesystemCtxView<'_>| {
             files.open_at(fd, flags, path, open, mode).await
         };
