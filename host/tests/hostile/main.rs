@@ -22,6 +22,7 @@ mod jobs;
 mod loading;
 mod outsiders;
 mod overrun;
+mod proposals;
 mod repeated;
 mod streams;
 mod unwaited;

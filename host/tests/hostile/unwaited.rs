@@ -10,8 +10,8 @@ use crate::by_hand::{OUTPUTS, TRANSFORM, times, transform_with};
 use crate::common::alone;
 
 /// Files that are written to at once, and bytes that are written to each in one call.
-const FILES: usize = 4;
-const BYTES: usize = 15 << 20;
+const FILES: usize = 60;
+const BYTES: usize = 64 << 10;
 
 /// No file may be as long.
 const BEYOND: u64 = 1 << 63;
@@ -108,6 +108,19 @@ async fn changes_through_wasi_0_3_are_waited_for() {
         assert_eq!((&*plugin, &*file), ("wasi3-folders", "a.txt"));
         assert_eq!(path, format!("/notes/{change}-{at}"));
     }
+    // What a message says of a file is one plain line, whatever the file is called.
+    let name = "\u{1b}[2J\u{202e}gpj\u{9b}1m";
+    let path = format!("/notes/{name}");
+    let config = json!({ "behaviour": "leave", "path": path, "change": "write", "at": BEYOND });
+    let stage = Stage::new(&plugin)
+        .config(config)
+        .grants(Grants::none().write("/notes", folder.path()));
+    let told = arena.run(stage).await.unwrap_err().to_string();
+    assert!(told.contains("/notes/ [2J gpj 1m "), "{told:?}");
+    assert!(
+        !told.contains(|c: char| c.is_control() || c == '\u{202e}'),
+        "{told:?}"
+    );
     // What had been begun was written all the same. The host takes 256 KiB at a time.
     let blocks = length("write-until-it-waits-0") as f64 / f64::from(256 << 10);
     assert!(blocks >= 2.0 && blocks.fract() == 0.0, "{blocks}");

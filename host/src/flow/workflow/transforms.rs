@@ -30,9 +30,13 @@ use forebay_core::disk::WriteError;
 use forebay_core::mutex::lock;
 use forebay_core::replay::ReplayableFile;
 use forebay_core::scratch::Scratch;
+use forebay_core::text;
 
 /// Maximum length of a config from a workflow, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
+
+/// Characters of a stage's name that a message repeats.
+const MAX_NAME: usize = 100;
 
 /// Memory that such a config may take once it is read, in bytes. Calls of `apply` may wait side by side.
 const MAX_CONFIG_MEMORY: u64 = 4 << 20;
@@ -103,7 +107,8 @@ impl Session {
         let Some(stage) = self.workflow.stage(name) else {
             let lent: Vec<&str> = self.workflow.lent().map(|(name, _)| name).collect();
             return Err(TransformError::Denied(format!(
-                "no stage `{name}` was lent to this workflow, which has: {}",
+                "no stage `{}` was lent to this workflow, which has: {}",
+                text::tidy(name, MAX_NAME),
                 lent.join(", ")
             )));
         };

@@ -26,6 +26,7 @@ use super::listing::{self, Batch, Entry};
 use super::view::{View, is_too_long, same};
 use super::written::{Space, Written};
 use crate::sandbox::limits::Exceeded;
+use crate::sandbox::state::HeldMemory;
 
 impl preopens::Host for View<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
@@ -51,6 +52,15 @@ fn check_path(path: &str) -> FsResult<()> {
         return Err(ErrorCode::NameTooLong.into());
     }
     Ok(())
+}
+
+/// Whether it is a pipe, a socket or a device: a thread that opens or reads one may wait for ever.
+fn may_wait(kind: DescriptorType) -> bool {
+    use DescriptorType as Kind;
+    !matches!(
+        kind,
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink
+    )
 }
 
 /// A limit ends the plugin: it cannot go on from there.
@@ -84,7 +94,7 @@ impl View<'_> {
             space,
             path,
             written: self.written.clone(),
-            busy: false,
+            busy: None,
         });
         Ok(self.inner.table.push(counted)?)
     }
@@ -252,8 +262,11 @@ impl HostDescriptor for View<'_> {
         check_path(&path)?;
         let (space, shown) = (self.written.space(&fd), self.written.path(&fd, &path));
         // Looked up as the call itself looks it up: through a link it may make what the link leads to.
-        let makes = open.contains(OpenFlags::CREATE)
-            && (self.inner.stat_at(same(&fd), flags, path.clone()).await).is_err();
+        let there = self.inner.stat_at(same(&fd), flags, path.clone()).await;
+        if there.as_ref().is_ok_and(|it| may_wait(it.type_)) {
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        let makes = open.contains(OpenFlags::CREATE) && there.is_err();
         let call = async |files: &mut WasiFilesystemCtxView<'_>| {
             files.open_at(fd, flags, path, open, mode).await
         };
@@ -390,15 +403,16 @@ struct Counted {
     space: Space,
     path: Arc<str>,
     written: Written,
-    /// Whether a write may not have ended, or ended without the plugin being told.
-    busy: bool,
+    /// What the host holds of a write that may not have ended, or ended without the plugin being told. `check-write` does not
+    /// bound it: a plugin that does not keep to that writes as much at a time as one call may carry.
+    busy: Option<HeldMemory>,
 }
 
 impl Counted {
     fn count(&mut self, bytes: usize) -> StreamResult<()> {
         let counted = self.written.add_bytes(self.space, bytes as u64);
-        counted.map_err(|limit| StreamError::Trap(limit.into()))?;
-        self.busy = true;
+        let held = counted.and_then(|()| self.written.host_memory().hold(bytes as u64));
+        self.busy = Some(held.map_err(|limit| StreamError::Trap(limit.into()))?);
         Ok(())
     }
 
@@ -407,13 +421,14 @@ impl Counted {
     }
 
     /// Begins to wait for a write that the plugin does not wait for.
-    fn left(&mut self) -> Option<Change> {
-        std::mem::take(&mut self.busy).then(|| self.written.changes().begin(self.path.clone()))
+    fn left(&mut self) -> Option<(Change, HeldMemory)> {
+        let held = self.busy.take()?;
+        Some((self.written.changes().begin(self.path.clone()), held))
     }
 }
 
 /// Waits for a write that the plugin does not wait for. It is in the file then, or its failure is noted.
-async fn wait_for(write: Change, stream: &mut DynOutputStream) {
+async fn wait_for((write, _held): (Change, HeldMemory), stream: &mut DynOutputStream) {
     stream.ready().await;
     if let Err(StreamError::LastOperationFailed(error)) = stream.check_write() {
         write.fail(error);
@@ -438,22 +453,26 @@ impl OutputStream for Counted {
 
     fn flush(&mut self) -> StreamResult<()> {
         let flushed = self.inner()?.flush();
-        // The plugin is told of an error.
-        self.busy &= flushed.is_ok();
+        if flushed.is_err() {
+            // The plugin is told.
+            self.busy = None;
+        }
         flushed
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let room = self.inner()?.check_write();
-        // There is room, or an error, only when the write before has ended. The plugin is told.
-        self.busy &= matches!(room, Ok(0));
+        if !matches!(room, Ok(0)) {
+            // There is room, or an error, only when the write before has ended. The plugin is told.
+            self.busy = None;
+        }
         room
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.count(bytes.len())?;
         let written = self.inner()?.blocking_write_and_flush(bytes).await;
-        self.busy = false;
+        self.busy = None;
         written
     }
 
@@ -483,7 +502,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicU64;
 
     use forebay_core::mutex::lock;
     use futures::FutureExt as _;
@@ -562,7 +580,7 @@ mod tests {
             space: Space::Output,
             path: "/out/a".into(),
             written: written.clone(),
-            busy: false,
+            busy: None,
         };
         stream.write(Bytes::from_static(b"words")).unwrap();
         (stream, disk, content)
@@ -600,7 +618,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_is_not_taken_back_when_the_plugin_closes_the_stream() {
-        let written = Written::new(&Limits::default(), &Arc::new(AtomicU64::new(0)));
+        let state = StageState::new(&Limits::default(), &Granted::default()).unwrap();
+        let written = state.written.clone();
         let (mut stream, disk, content) = writing(&written);
         let mut close = stream.cancel();
         assert!(close.as_mut().now_or_never().is_none(), "it is at work");
@@ -612,7 +631,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_of_which_the_plugin_was_told_is_its_own() {
-        let written = Written::new(&Limits::default(), &Arc::new(AtomicU64::new(0)));
+        let state = StageState::new(&Limits::default(), &Granted::default()).unwrap();
+        let written = state.written.clone();
         let (mut stream, disk, _) = writing(&written);
         disk.send(Err("the disk is full".into())).unwrap();
         stream.ready().await;

@@ -63,6 +63,15 @@ async fn turn(store: &Accessor<StageState, Files>) -> FilesystemResult<OwnedSema
         .map_err(|_| ErrorCode::Io.into())
 }
 
+/// Whether it is a pipe, a socket or a device: a thread that opens or reads one may wait for ever.
+fn may_wait(kind: &DescriptorType) -> bool {
+    use DescriptorType as Kind;
+    !matches!(
+        kind,
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink
+    )
+}
+
 /// A limit ends the plugin: it cannot go on from there.
 fn over(limit: Exceeded) -> FilesystemError {
     FilesystemError::trap(limit)
@@ -250,25 +259,27 @@ impl HostDescriptorWithStore<StageState> for Files {
         check_path(&path)?;
         let written = written(store);
         let (space, shown) = (written.space(&fd), written.path(&fd, &path));
+        let call = async |written: &Written| {
+            // Looked up as the call itself looks it up: through a link it may make what the link leads to.
+            let there = call!(store.stat_at(same(&fd), flags, path.clone()));
+            if there.as_ref().is_ok_and(|it| may_wait(&it.type_)) {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            if open.contains(OpenFlags::CREATE) && there.is_err() {
+                make!(
+                    written,
+                    space,
+                    call!(store.open_at(same(&fd), flags, path, open, mode))
+                )
+            } else {
+                call!(store.open_at(same(&fd), flags, path, open, mode))
+            }
+        };
         let opened = if open.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) {
-            change(store, &same(&fd), async |written| {
-                // Looked up as the call itself looks it up: through a link it may make what the link leads to.
-                let makes = open.contains(OpenFlags::CREATE)
-                    && call!(store.stat_at(same(&fd), flags, path.clone())).is_err();
-                if makes {
-                    make!(
-                        written,
-                        space,
-                        call!(store.open_at(fd, flags, path, open, mode))
-                    )
-                } else {
-                    call!(store.open_at(fd, flags, path, open, mode))
-                }
-            })
-            .await?
+            change(store, &fd, call).await?
         } else {
             let _turn = turn(store).await?;
-            call!(store.open_at(fd, flags, path, open, mode))?
+            call(&written).await?
         };
         written.opened(&opened, (space, shown));
         Ok(opened)

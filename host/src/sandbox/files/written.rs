@@ -12,6 +12,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 
 use super::changes::{Change, Changes};
 use crate::sandbox::limits::{Exceeded, Limits};
+use crate::sandbox::state::HostMemory;
 
 /// Files and folders that may exist beside the outputs that are allowed.
 const SPARE_ENTRIES: u64 = 1_000;
@@ -52,6 +53,7 @@ struct Inner {
     /// What the output folder holds of the job's scratch.
     charge: Mutex<Option<Arc<Charge>>>,
     changes: Arc<Changes>,
+    host_memory: HostMemory,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +65,7 @@ struct Counts {
 
 impl Written {
     /// Counts against these limits. `taken` is the number of bytes of input that the plugin has taken.
-    pub(crate) fn new(limits: &Limits, taken: &Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(limits: &Limits, taken: &Arc<AtomicU64>, host_memory: HostMemory) -> Self {
         Self(Arc::new(Inner {
             places: Mutex::default(),
             output: Counts::default(),
@@ -72,12 +74,18 @@ impl Written {
             taken: taken.clone(),
             charge: Mutex::default(),
             changes: Arc::default(),
+            host_memory,
         }))
     }
 
     /// Changes that the plugin has begun.
     pub(crate) fn changes(&self) -> &Arc<Changes> {
         &self.0.changes
+    }
+
+    /// What the host holds for the plugin.
+    pub(super) fn host_memory(&self) -> &HostMemory {
+        &self.0.host_memory
     }
 
     /// Begins a change of what a descriptor leads to.
