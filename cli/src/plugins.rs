@@ -20,7 +20,8 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(crate) fn new() -> Result<Self> {
-        let mut builder = Host::builder();
+        // `--jobs` bounds how much runs at a time. This bounds how many stages a pipeline may have, on any machine.
+        let mut builder = Host::builder().instances(256);
         if let Some(program) = own_program() {
             builder = builder.compiler(program, [COMPILE]);
         }
