@@ -32,10 +32,13 @@
 //! - Nothing partial is ever visible. A file counts after every stage before it has succeeded.
 //! - Types come from bytes: files are sniffed at the source and again after every stage.
 //! - Dropping the future of a job stops its plugins, closes its connections and removes its scratch folder.
+//! - A result that was [pulled](Host::pull) to its last byte is whole.
 //!
 //! # Where to look
 //!
-//! [`Host`] loads plugins and runs jobs. [`Job`] adds progress and fan-out. The module `assets` is the client of the Assets
+//! [`Host`] loads plugins and runs jobs. [`Job`] adds progress, fan-out, cancelling, and results that the caller
+//! [pulls](Host::pull). [`ErrorKind`] says what a service answers. `docs/embedding.md` in the repository is the guide for
+//! services: sources, results, cancelling, places and sizing, errors, metrics. The module `assets` is the client of the Assets
 //! API. `PipelineFile` reads pipelines from TOML. Plugins are written with the crate `forebay-plugin`.
 //! `docs/architecture.md` in the repository shows the layers and says where to change what.
 //!
@@ -50,7 +53,7 @@
 //! | `workflow` | workflow plugins (with `assets`) |
 //! | `toml` | pipelines from TOML files |
 //!
-//! Jobs need a tokio runtime with more than one thread.
+//! Jobs need a tokio runtime with `enable_all`.
 
 mod flow;
 mod host;
@@ -58,6 +61,7 @@ mod host;
 mod journal_tests;
 mod sandbox;
 mod sizing;
+pub mod testing;
 
 /// The client of the Assets API: the crate `forebay-assets`.
 #[cfg(feature = "assets")]
@@ -119,7 +123,8 @@ pub fn is_work_in_progress(path: &std::path::Path) -> bool {
     name.is_some_and(flow::sink::is_part) || forebay_core::scratch::is_scratch(path)
 }
 
-/// The examples of the README, compiled.
+/// The examples of the README and of the guide, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../docs/embedding.md")]
 struct Readme;

@@ -50,6 +50,21 @@ async fn a_handle_waits_for_the_report_and_a_dropped_one_drops_the_job() {
     drop(writer);
 }
 
+#[tokio::test]
+async fn a_runtime_of_one_thread_runs_and_cancels_jobs() {
+    let host = host();
+    let pipeline = identity(&host).await;
+    let source = Source::bytes("a.txt", "some words");
+    host.run(&pipeline, source, Memory::new()).await.unwrap();
+    let pipeline = hostile(&host, "spin").await;
+    let source = Source::bytes("a.txt", "some words");
+    let (job, mut events) = host.job(&pipeline, source, Memory::new()).events();
+    let job = job.spawn();
+    wait_for(&mut events, "started").await;
+    let error = patiently(job.cancel()).await.unwrap_err();
+    assert_eq!(error.errors[0].kind(), ErrorKind::Cancelled);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_signals_cancels_a_job() {
     let host = host();

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod jobs;
 mod places;
 mod pull;

@@ -57,6 +57,7 @@ impl Arena {
         let scratch = tempfile::tempdir().unwrap();
         let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
         let host = Host::builder()
+            .instances(256)
             .cache_dir(cache)
             .scratch_dir(scratch.path())
             .build()
