@@ -1,5 +1,6 @@
 //! `docs/security.md`: every promise names a test that is there.
 #![allow(
+    clippy::panic,
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
