@@ -155,7 +155,9 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
         let ended = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
             let Some(outlet) = &mut state.outlet else {
-                return Err(StageCause::Host("emit was called outside of transform".into()).into());
+                return Err(
+                    StageCause::Trap("it called `emit` outside of `transform`".into()).into(),
+                );
             };
             admit(&state.tally, &info.name, &outlet.input, &info.media_type)?;
             let strings = info.name.len() + info.media_type.len();
