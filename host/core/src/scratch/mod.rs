@@ -80,7 +80,7 @@ impl Scratch {
             budget,
             gone: Gone {
                 sender: watch::Sender::new(()),
-                guard: guard,
+                guard,
             },
         }))
     }
