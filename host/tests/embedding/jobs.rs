@@ -160,11 +160,7 @@ async fn an_error_tells_whose_fault_it_is_and_leads_to_its_cause() {
             400,
         ),
         (
-            run(
-                pipeline(&host, std::slice::from_ref(&resize)).await,
-                words(),
-            )
-            .await,
+            run(pipeline(&host, &[resize]).await, words()).await,
             "media_type",
             415,
         ),

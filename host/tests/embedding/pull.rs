@@ -1,7 +1,11 @@
 //! Results that the caller reads: what has its last byte is whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use forebay::{Error, ErrorKind, Host, Job, Output, SinkError, Source, ToCaller};
+use forebay::{
+    Error, ErrorKind, Host, Job, Limits, Output, Pipeline, SinkError, Source, Stage, ToCaller,
+};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
@@ -82,6 +86,33 @@ async fn a_plugin_that_fails_after_its_last_byte_does_not_look_whole() {
     assert!(patiently(outputs.next()).await.is_none());
     let error = patiently(outputs.finish()).await.unwrap_err();
     assert!(matches!(error.errors[..], [Error::Stage(_)]), "{error}");
+}
+
+/// It writes all of its output and computes on, until its limit. So there is time to read all that is handed out.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_piece_is_held_back_while_the_plugin_runs() {
+    let host = host();
+    let plugin = host
+        .load("hostile", forebay_test_plugins::HOSTILE)
+        .await
+        .unwrap();
+    let stage = Stage::new(&plugin)
+        .config(json!({ "behaviour": "spin-after-output" }))
+        .limits(Limits::default().cpu_time(Duration::from_secs(1)));
+    let pipeline = Pipeline::builder("spins").stage(stage).build().unwrap();
+    let job = || host.pull(&pipeline, Source::bytes("a.bin", large()));
+    let mut outputs = job().outputs();
+    let mut file = patiently(outputs.next()).await.unwrap();
+    let (bytes, whole) = read(&mut file).await;
+    assert!(!whole && bytes.len() < LARGE, "{} bytes", bytes.len());
+    let single = patiently(job().single()).await.unwrap();
+    let mut file = Vec::new();
+    let pieces = single.try_for_each(|piece| {
+        file.extend_from_slice(&piece);
+        std::future::ready(Ok(()))
+    });
+    assert!(patiently(pieces).await.is_err());
+    assert!(file.len() < LARGE, "{} bytes", file.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,8 +254,8 @@ async fn what_is_spooled_counts_against_the_scratch_of_its_job() {
         .load("identity", forebay_bundled::IDENTITY)
         .await
         .unwrap();
-    let pipeline = forebay::Pipeline::builder("small scratch")
-        .stage(forebay::Stage::new(&plugin))
+    let pipeline = Pipeline::builder("small scratch")
+        .stage(Stage::new(&plugin))
         .limits(forebay::JobLimits::default().scratch_bytes(1_000_000))
         .build()
         .unwrap();

@@ -37,13 +37,14 @@ fn pipeline(name: &str, plugin: &str, config: &str) -> String {
 fn write_pipelines(folder: &Path) {
     let mut text =
         pipeline("same", "identity", "") + &pipeline("resized", "image-resize", "max_width = 9");
-    for behaviour in ["spin", "sleep", "flood", "fail-late"] {
+    for behaviour in ["spin", "sleep", "flood", "fail-late", "spin-after-output"] {
         text += &pipeline(
             behaviour,
             "hostile",
             &format!("behaviour = \"{behaviour}\""),
         );
     }
+    text += "limits = { cpu_time = \"1s\" }\n";
     let components = [
         ("identity", forebay_bundled::IDENTITY),
         ("image-resize", forebay_bundled::IMAGE_RESIZE),
@@ -201,22 +202,27 @@ async fn a_client_that_goes_away_ends_its_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_cut_is_visibly_cut() {
     let service = Running::start(4, None).await;
-    let answer = service
-        .post("/pipelines/fail-late?name=a.bin", vec![7; LARGE])
-        .await;
-    assert_eq!(answer.status(), 200, "it had begun");
-    let (mut pieces, mut count) = (answer.bytes_stream(), 0);
-    let failed = loop {
-        match patiently(pieces.next()).await {
-            Some(Ok(piece)) => count += piece.len(),
-            Some(Err(_)) => break true,
-            None => break false,
-        }
-    };
-    assert!(failed && count < LARGE, "{count} bytes, failed: {failed}");
-    service
-        .until("forebay_failures_total{kind=\"file\",code=\"failed\"} 1")
-        .await;
+    // One gives up after its last byte. The other has then a second, in which all that is handed out can be read.
+    let cut = [
+        ("fail-late", "file", "failed"),
+        ("spin-after-output", "limit", "limit"),
+    ];
+    for (pipeline, kind, code) in cut {
+        let path = format!("/pipelines/{pipeline}?name=a.bin");
+        let answer = service.post(&path, vec![7; LARGE]).await;
+        assert_eq!(answer.status(), 200, "it had begun");
+        let (mut pieces, mut count) = (answer.bytes_stream(), 0);
+        let failed = loop {
+            match patiently(pieces.next()).await {
+                Some(Ok(piece)) => count += piece.len(),
+                Some(Err(_)) => break true,
+                None => break false,
+            }
+        };
+        assert!(failed && count < LARGE, "{count} bytes, failed: {failed}");
+        let counted = format!("forebay_failures_total{{kind=\"{kind}\",code=\"{code}\"}} 1");
+        service.until(&counted).await;
+    }
     // A short one is a status.
     let answer = service
         .post("/pipelines/fail-late?name=a.bin", "some words")
@@ -271,6 +277,15 @@ async fn it_ends_within_its_deadline_whatever_runs() {
     drop((unread, unsent));
 }
 
+/// The component of `identity` as no cache has it: with a custom section of its own.
+fn changed() -> Vec<u8> {
+    let unlike = format!("\u{7}version{:?}", std::time::SystemTime::now());
+    let mut component = forebay_bundled::IDENTITY.to_vec();
+    component.extend([0, unlike.len() as u8]);
+    component.extend(unlike.bytes());
+    component
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_loads_plugins_anew_while_all_places_are_taken() {
     let service = Running::start(1, None).await;
@@ -283,12 +298,13 @@ async fn it_loads_plugins_anew_while_all_places_are_taken() {
     assert_eq!(answer.status(), 422);
     let none = service.post("/pipelines/new?name=a", "").await;
     assert_eq!(none.status(), 404, "all or nothing");
-    std::fs::write(&file, old + &pipeline("new", "identity", "")).unwrap();
+    std::fs::write(&file, old + &pipeline("new", "changed", "")).unwrap();
+    std::fs::write(service.folder.path().join("changed.wasm"), changed()).unwrap();
     let started = Instant::now();
     let answer = service.post("/reload", "").await;
     eprintln!("loaded within {:?}", started.elapsed());
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.text().await.unwrap(), "7 pipelines\n");
+    assert_eq!(answer.text().await.unwrap(), "8 pipelines\n");
     let _waits = service.request("new", 10, 10).await;
     service.until("forebay_waiting 1").await;
     service.stop().await;
