@@ -129,7 +129,7 @@ pub fn pipeline(data: &[u8]) {
     }
 }
 
-/// Where a picture is cut into pieces makes no difference, and what was stripped has nothing left to strip.
+/// Where a picture, a film or sound is cut into pieces makes no difference, and what was stripped has nothing left to strip.
 pub fn strip(data: &[u8]) {
     let whole = stripped(data, data.len().max(1));
     assert_eq!(whole, stripped(data, 7));

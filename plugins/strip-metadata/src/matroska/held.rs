@@ -94,7 +94,8 @@ pub(super) fn clean(
 
 /// Cleans a track, and tells whether it stays.
 fn track(content: &mut [u8], subtitles: Subtitles, tracks: &mut Tracks) -> Result<bool, Problem> {
-    let number = |id| find(content, id).map(be);
+    // Longer ones are no numbers, and go.
+    let number = |id| find(content, id).filter(|number| number.len() <= 8).map(be);
     let (Some(number), Some(kind)) = (number(0xD7), number(0x83)) else {
         return Err(Problem::Damaged);
     };
