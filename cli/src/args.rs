@@ -116,19 +116,23 @@ pub(crate) struct RunArgs {
     ///
     /// Its result, a JSON document, is written to standard output. It may upload and name what it uploads in its result,
     /// and it may run the bundled plugins by their own names. Its uploads are kept only if it succeeds.
-    #[arg(short, long, value_name = "PLUGIN[:key=value,…]", requires = "upload")]
+    #[arg(short, long, value_name = "PLUGIN[:key=value,…]")]
     pub(crate) workflow: Option<String>,
 
     /// Let the workflow run another stage, or a bundled plugin with your own config, under this name
-    #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
+    ///
+    /// A workflow asks for stages by name, and may run the bundled plugins anyway. `--lend image-resize=./my-resize.wasm`
+    /// gives it yours in place of the bundled one.
+    #[arg(long, value_name = "NAME=STAGE")]
     pub(crate) lend: Vec<String>,
 
     /// Take the result of the workflow as it is, whatever files it names
     ///
-    /// Without it, a result ends the run if it names a file that the workflow may not name: an asset that is neither of
-    /// this run nor granted (`assets`), or a URL of a host that is not granted (`url_hosts`). Whoever posts an unchecked
-    /// result lets the plugin decide what the service fetches, and from where.
-    #[arg(long, requires = "upload")]
+    /// The result of a workflow is the body of a request, which you post to the service. Without --raw, a result ends the
+    /// run if it names a file that it may not name: an asset that is neither of this run nor listed in `grants.assets` of
+    /// the pipeline file, or a URL of a host that is not listed in `grants.url_hosts`. Whoever posts an unchecked result
+    /// lets the plugin decide what the service fetches, and from where.
+    #[arg(long)]
     pub(crate) raw: bool,
 
     /// Run only plugins that are in forebay.lock with the same digest; the lock is next to the pipeline file or in the
@@ -141,27 +145,31 @@ pub(crate) struct RunArgs {
     pub(crate) deterministic: bool,
 
     /// Write results into this folder; `-` writes a single result to standard output
+    ///
+    /// The results of a folder keep its subfolders: photos/sub/c.jpg becomes DIR/sub/c.jpg. The extension follows the type:
+    /// a PNG file that is called a.jpg becomes DIR/a.png. A result never replaces an input.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Upload to the Assets API
+    /// Upload to the Assets API; an asset gets the name of the file, without its folder
     #[arg(short, long)]
     pub(crate) upload: bool,
 
     /// Replace files that were in DIR before this run; without it they stay and the new files fail
     ///
-    /// A file that this run itself wrote is never replaced: if two results have the same name, the second one fails.
-    #[arg(short, long, requires = "out")]
+    /// Neither an input nor a file that this run itself wrote is ever replaced: if two results have the same name, the
+    /// second one fails.
+    #[arg(short, long)]
     pub(crate) force: bool,
 
     /// Write each result to the disk itself before it counts as done, so that it survives a power failure
     ///
     /// Without it, the system writes the results to the disk some time later. With many small files this takes longer.
-    #[arg(long, requires = "out")]
+    #[arg(long)]
     pub(crate) durable: bool,
 
     // The help is not in this comment, because clap takes `{n}` in a comment for a line break.
-    #[arg(long, value_name = "TEMPLATE", requires = "out", help = help::NAME, long_help = help::NAME_LONG)]
+    #[arg(long, value_name = "TEMPLATE", help = help::NAME, long_help = help::NAME_LONG)]
     pub(crate) name: Option<NameTemplate>,
 
     #[command(flatten)]
@@ -173,8 +181,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct UploadArgs {
     /// The media type of the inputs, in place of the one that their bytes show, such as `video/mp4`
     ///
-    /// The names get an extension of this type. The report has the type that the bytes show as `detected_type`. The
-    /// service detects the type itself and may refuse a file that is of another one.
+    /// The names get an extension of this type. A file whose bytes show another type is sent all the same, and that is
+    /// said; the report has the type that the bytes show as `detected_type`. The service detects the type itself and may
+    /// refuse such a file.
     #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
     pub(crate) media_type: Option<String>,
 
@@ -190,8 +199,10 @@ pub(crate) struct Common {
     pub(crate) inputs: Vec<PathBuf>,
 
     /// The name of the file that comes from standard input
-    #[arg(long, value_name = "NAME", default_value = "stdin")]
-    pub(crate) stdin_name: String,
+    ///
+    /// `stdin` unless set, with the extension of its type.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stdin_name: Option<String>,
 
     /// Write a report of the run to this file, as JSON, or as a page if its name ends in .html; `-` is standard output
     ///
@@ -214,8 +225,9 @@ pub(crate) struct Common {
     /// Print what would be done with each file, and do nothing
     ///
     /// The plan shows the stages with what they are granted, the type and size of each file, how it would be uploaded, and
-    /// what would be refused and why. No request is sent, and nothing is written. With --json it is printed as JSON. The
-    /// exit status is 1 if a file would be refused.
+    /// what would be refused and why. Types are checked, contents are not: a damaged file shows only in the run. No request
+    /// is sent, and nothing is written. With --json the plan is printed as JSON. The exit status is 1 if a file would be
+    /// refused or would probably fail.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
@@ -245,16 +257,16 @@ pub(crate) struct Common {
 /// How uploads use the network.
 #[derive(Debug, Clone, Copy, Parser)]
 pub(crate) struct Transfer {
-    /// How long an upload may stand still before it is tried again, such as `90s` or `5m`
+    /// How long an upload may stand still before it is tried again, such as `90s` or `5m`; 60s unless set
     ///
     /// Once all bytes of a file are sent, the service has five times as long to answer. An upload that moves may take
     /// any time.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
-    pub(crate) timeout: Duration,
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    pub(crate) timeout: Option<Duration>,
 
-    /// How often a request is sent again after it failed for now
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=100))]
-    pub(crate) retries: u16,
+    /// How often a request is sent again after a temporary failure; 4 unless set
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub(crate) retries: Option<u16>,
 
     /// Send at most this many bytes per second, over all uploads together, such as `500kB` or `2MiB`
     #[arg(long, value_name = "SIZE", value_parser = bandwidth)]
@@ -264,6 +276,11 @@ pub(crate) struct Transfer {
 impl Common {
     pub(crate) fn jobs(&self) -> usize {
         usize::from(self.jobs.unwrap_or(4))
+    }
+
+    /// The name of the file that comes from standard input.
+    pub(crate) fn stdin_name(&self) -> &str {
+        self.stdin_name.as_deref().unwrap_or("stdin")
     }
 
     /// Whether anyone reads the reports. If so, they contain the SHA-256 of every file between two stages.
@@ -277,8 +294,9 @@ impl Common {
 pub(crate) struct Service {
     /// Base URL of the Assets API
     ///
-    /// Without it, `base_url` in your config.toml, or else https://api.heygen.com.
-    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
+    /// Without it, the variable HEYGEN_BASE_URL, or `base_url` in your config.toml, or else https://api.heygen.com.
+    // The variable is read with the settings: clap shows an option that the environment sets as a required one.
+    #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
     /// Allow the API key to be sent to this host over plain http; may be given several times
@@ -371,7 +389,7 @@ pub(crate) struct EmulatorArgs {
     pub(crate) data: Option<PathBuf>,
 
     /// The largest direct upload that is accepted, such as `5GiB`
-    #[arg(long, value_name = "SIZE", default_value = "200MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "200MiB", value_parser = size)]
     pub(crate) max_bytes: bytesize::ByteSize,
 
     /// A fault to inject, as JSON; may be given several times
@@ -449,15 +467,26 @@ pub(crate) struct ManArgs {
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = time(text, "`90s` or `5m`")?;
     if time < Duration::from_secs(1) {
         return Err("the time is at least 1s".into());
     }
     Ok(time)
 }
 
+/// A time with a unit. `examples` are such times, for the message.
+pub(crate) fn time(text: &str, examples: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("a time is a number with a unit, such as {examples}"))
+}
+
+fn size(text: &str) -> Result<bytesize::ByteSize, String> {
+    text.parse()
+        .map_err(|_| "a size is a number with a unit, such as `500kB` or `2MiB`".to_owned())
+}
+
 fn bandwidth(text: &str) -> Result<bytesize::ByteSize, String> {
-    let rate: bytesize::ByteSize = text.parse()?;
+    let rate = size(text)?;
     // One chunk of a thousand bytes a second keeps an upload from standing still.
     if rate.as_u64() < 1000 {
         return Err("the limit is at least 1kB per second".into());

@@ -89,10 +89,6 @@ pub(crate) async fn run(
     common: &Common,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
-    ensure!(
-        common.journal.is_none(),
-        "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
-    );
     let Selected {
         inputs,
         problems,
@@ -119,7 +115,7 @@ pub(crate) async fn run(
         }
         return Ok(Outcome::SomeFailed);
     }
-    let sources = inputs.iter().map(|input| input.source(&common.stdin_name));
+    let sources = inputs.iter().map(|input| input.source(common.stdin_name()));
     let workflow = if pipeline.stages().is_empty() {
         workflow.clone()
     } else {

@@ -16,7 +16,7 @@ use super::list;
 use crate::output::{self, Weight};
 use crate::plain::one_line;
 use crate::summary::count;
-use crate::{Outcome, service, stdout};
+use crate::{Outcome, service, stdout, stop};
 
 /// Assets that are deleted at a time.
 const AT_A_TIME: usize = 8;
@@ -98,6 +98,7 @@ async fn confirmed(found: &[AssetInfo]) -> Result<bool> {
         std::io::stdin().is_terminal(),
         "{assets} would be deleted, and there is no terminal to ask on; --yes deletes without asking"
     );
+    stop::at_prompt("nothing was deleted");
     let _ = write!(std::io::stderr(), "Delete these {assets}? [y/N] ");
     // A thread of its own, since the end of the program does not wait for it: nobody may ever answer.
     let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -107,6 +108,7 @@ async fn confirmed(found: &[AssetInfo]) -> Result<bool> {
         let _ = sender.send(read.map(|_| answer));
     });
     let answer = receiver.await??;
+    stop::after_prompt("what is listed above was deleted");
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
