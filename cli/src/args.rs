@@ -14,22 +14,28 @@ use crate::output::Verbosity;
 use crate::select::Selection;
 use crate::settings::MAX_JOBS;
 
-/// Runs sandboxed plugins over files before they are uploaded.
+/// Processes files with sandboxed plugins, and writes the results into a folder or uploads them to the HeyGen Assets API.
 ///
-/// Plugins are WebAssembly components. Each sees only the file that it is given, under limits of memory, time and
-/// output.
+/// A plugin is a WebAssembly component: one of those in this program (`forebay plugins`), or a .wasm file. It reaches only
+/// the file that it is given and what you grant it, under limits of memory, time and output.
+///
+/// A stage is a plugin with its config, such as `-s image-resize:max_width=1024`. A pipeline is stages in order, which each
+/// file goes through: several -s, or a TOML file with -p. A workflow (-w) is a plugin that gets all files at once, decides
+/// itself what to do with them and what to upload, and writes the body of a request to the service. An asset is a file
+/// that the service holds.
 #[derive(Debug, Parser)]
 #[command(
     name = "forebay",
     version,
     max_term_width = 100,
-    after_help = help::FOREBAY
+    after_help = help::FOREBAY,
+    after_long_help = help::FOREBAY_LONG
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Read settings from this file alone, and not from your config.toml and the forebay.toml of the current folder
+    /// Read settings from this file alone, not from config.toml and forebay.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -41,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run a pipeline over files, into a folder or the Assets API
     Run(RunArgs),
-    /// Upload files unchanged, each by the flow that its size calls for
+    /// Upload files unchanged to the Assets API
     Upload(UploadArgs),
     /// List the bundled plugins
     Plugins(PluginsArgs),
@@ -53,11 +59,11 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// List, show and delete what the service holds
     Assets(AssetsArgs),
-    /// Print a file input, as the body of a request names a file
+    /// Print how a request to the service names a file: by its bytes, a URL or the id of an asset
     FileInput(FileInputArgs),
-    /// Serve the Assets API on this machine, for tests and development
+    /// Emulate the Assets API on this machine, for tests and development
     Emulator(EmulatorArgs),
-    /// Run the whole process, from files to assets, against an emulator within this process
+    /// Try it out: a few files become assets of an emulated service; needs no key and no network
     Demo(DemoArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -90,16 +96,17 @@ impl Command {
     group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "stages", "workflow"])),
     group(ArgGroup::new("where").required(true).args(["out", "upload"])),
     after_help = help::RUN,
+    after_long_help = help::RUN_LONG,
 )]
 pub(crate) struct RunArgs {
-    /// A pipeline from a TOML file, by name if the file holds several; or one from forebay.toml or your config.toml, by name
+    /// A pipeline of a TOML file, with its name if the file has several; or one of forebay.toml or config.toml, by its name
     /// alone
     #[arg(short, long, value_name = "FILE[#NAME]|NAME", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
-    /// With WHEN, the stage is only for some files, and all others pass it by: `image/*=strip-metadata` is for pictures,
+    /// With WHEN, the stage is only for some files, and all others skip it: `image/*=strip-metadata` is for pictures,
     /// `*.heic=PLUGIN` for names, and `image/*,>1MB=image-resize:max_width=2000` for pictures of more than 1 MB.
     ///
     /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. A comma

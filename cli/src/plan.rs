@@ -135,7 +135,7 @@ impl Plan<'_> {
             if common.json {
                 say!("{}", json!({ "refused": problem.message }));
             } else {
-                say!("  refused: {}", one_line(&problem.message));
+                say!("  cannot be read: {}", one_line(&problem.message));
             }
         }
         if common.json {
@@ -618,7 +618,12 @@ impl Planned {
         }
         say!("  {}", one_line(&line));
         if let Some(reason) = &self.refused {
-            say!("      refused: {}", one_line(reason));
+            let what = if self.is_unreadable {
+                "cannot be read"
+            } else {
+                "refused"
+            };
+            say!("      {what}: {}", one_line(reason));
         }
         for note in self.fails.iter().chain(&self.notes) {
             say!("      {}", one_line(note));
