@@ -126,7 +126,7 @@ impl PassedOver {
         };
         add(&self.links, "symbolic link", "; -L follows links");
         add(&self.special, "pipe, socket or device", "");
-        add(&self.own, "file or folder", "; this run writes there");
+        add(&self.own, "own file", "; this run writes there");
         (!parts.is_empty()).then(|| format!("skipped {}", parts.join(", ")))
     }
 }

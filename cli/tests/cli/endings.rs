@@ -329,7 +329,7 @@ fn every_signal_removes_what_is_unfinished_and_a_report_is_written() {
             "r.json",
             "a.jpg",
             "large.pdf",
-            "a.jpg",
+            "b.jpg",
         ];
         let mut command = command(folder.path(), &emulator, &args);
         let scratch = folder.path().join("scratch");

@@ -202,12 +202,6 @@ fn a_command_prints_the_key() {
                 "forebay: key_command `./none` of {own}: No such file or directory (os error 2)"
             ),
         ),
-        (
-            "[]",
-            format!(
-                "forebay: {own}: `key_command` is a list of a program and its arguments, such as [\"pass\", \"show\", \"heygen\"]"
-            ),
-        ),
     ] {
         with(command);
         assert_refused(&output(upload(folder.path()), &[]), 2, &line);
