@@ -441,14 +441,16 @@ pub(crate) struct DemoArgs {
     pub(crate) keep: Option<PathBuf>,
 }
 
-/// A media type, without parameters.
+/// A media type, without parameters, by its usual name.
 fn media_type(text: &str) -> Result<String, String> {
     let part = |part: &str| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
         !part.is_empty() && part.bytes().all(allowed)
     };
     match text.split_once('/') {
-        Some((left, right)) if part(left) && part(right) => Ok(text.to_ascii_lowercase()),
+        Some((left, right)) if part(left) && part(right) => {
+            Ok(forebay::media::canonical(&text.to_ascii_lowercase()).to_owned())
+        }
         _ => Err("a media type is TYPE/SUBTYPE, such as video/mp4".into()),
     }
 }

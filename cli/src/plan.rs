@@ -19,7 +19,7 @@ use crate::args::Common;
 use crate::inputs::Input;
 use crate::name_template::NameTemplate;
 use crate::plain::one_line;
-use crate::run::{UNKNOWN_TYPE, check_one_result, other_type};
+use crate::run::{check_one_result, other_type};
 use crate::select::{self, Selected};
 use crate::summary::count;
 use crate::usage_in_pipeline::{grants_in_words, limits_in_words};
@@ -224,7 +224,7 @@ impl Plan<'_> {
             if size > LARGE {
                 planned.may_be_refused = true;
                 planned.notes.push(format!(
-                    "the service may refuse files of more than {}",
+                    "the service may refuse files of more than {LARGE} bytes ({})",
                     ByteSize(LARGE).display().si()
                 ));
             }
@@ -345,7 +345,7 @@ impl Plan<'_> {
                 let accepts = descriptor.accepts.join(", ");
                 return Some(match (media_type.as_str(), file.size) {
                     (_, Some(0)) => format!("stage {name}: the file is empty"),
-                    (UNKNOWN_TYPE, _) => {
+                    (media::UNKNOWN, _) => {
                         format!("stage {name}: the file is of unknown type; it takes {accepts}")
                     }
                     _ => format!("stage {name}: the file is {media_type}; it takes {accepts}"),

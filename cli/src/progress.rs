@@ -26,8 +26,8 @@ const LONGEST_BAR: u16 = 32;
 /// Columns of a bar that still shows something.
 const SHORTEST_BAR: u16 = 4;
 
-/// Columns that the message gets where the bar is shorter for it: `12 done, now a-file.jpg`.
-const MESSAGE: u16 = 24;
+/// Columns that the message, such as `12 done, now a.jpg`, gets in the longest line. It has more in most.
+const MESSAGE: u16 = 8;
 
 /// The bars that are drawn now.
 static DRAWN: OnceLock<MultiProgress> = OnceLock::new();

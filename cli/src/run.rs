@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsError, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder,
     Grants, Host, Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin,
-    Report, Sink, SinkError, StageCause, StageSpec, Workflow,
+    Report, Sink, SinkError, StageCause, StageSpec, Workflow, media,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -31,9 +31,6 @@ use crate::stop::{self, Reason};
 use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
 use crate::{failures, pipeline_reference, service, settings, workflow};
-
-/// The type of bytes that show none.
-pub(crate) const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Stages that a pipeline in a file is expected to have at most. One of more runs, with fewer jobs at a time.
 const STAGES_IN_A_FILE: usize = 16;
@@ -560,7 +557,7 @@ fn type_is_refused(error: &Error) -> Option<String> {
 /// Says that a file is sent as another type than its bytes show.
 pub(crate) fn other_type(shown: &str, sent: &str) -> String {
     match shown {
-        UNKNOWN_TYPE => format!("bytes show no known type; sent as {sent}"),
+        media::UNKNOWN => format!("bytes show no known type; sent as {sent}"),
         shown => format!("bytes show {shown}; sent as {sent}"),
     }
 }

@@ -193,6 +193,10 @@ pub(crate) struct Filter {
 impl Filter {
     fn new(selection: &Selection) -> Result<Self> {
         let ignore_case = selection.ignore_case;
+        ensure!(
+            !ignore_case || !(selection.include.is_empty() && selection.exclude.is_empty()),
+            "--ignore-case is for the patterns of --include and --exclude, and there are none"
+        );
         let patterns = |flag: &str, texts: &[String], ignore_case| {
             let parsed = texts.iter().map(|text| {
                 Pattern::new(text, ignore_case).with_context(|| format!("{flag} `{text}`"))

@@ -42,16 +42,9 @@ pub(crate) fn last_words() -> Option<&'static str> {
     *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A question is about to be asked on the terminal.
-pub(crate) fn at_prompt(last_words: &'static str) {
-    set_last_words(last_words);
-    AT_PROMPT.store(true, Ordering::Relaxed);
-}
-
-/// The question was answered.
-pub(crate) fn after_prompt(last_words: &'static str) {
-    set_last_words(last_words);
-    AT_PROMPT.store(false, Ordering::Relaxed);
+/// Sets whether a question waits for an answer on the terminal.
+pub(crate) fn set_at_prompt(waits: bool) {
+    AT_PROMPT.store(waits, Ordering::Relaxed);
 }
 
 /// Asks the run to end. The first reason counts. Returns whether this is the first.

@@ -24,8 +24,12 @@ pub(crate) fn tell(mut error: Error) -> ExitCode {
     } else {
         text.to_string()
     };
-    // Help that is printed because nothing was given does not begin so.
-    complain!("{}", text.trim_end().replacen("error:", "forebay:", 1));
+    let text = text.trim_end();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        complain!("{text}");
+    } else {
+        complain!("{}", text.replacen("error:", "forebay:", 1));
+    }
     ExitCode::from(2)
 }
 

@@ -360,6 +360,33 @@ fn every_signal_removes_what_is_unfinished_and_a_report_is_written() {
 }
 
 #[test]
+fn with_a_journal_an_interrupt_says_that_the_same_command_sends_the_rest() {
+    let folder = photos(&["a.jpg"]);
+    large(folder.path());
+    let emulator = Emulator::start(folder.path(), &HANGS);
+    let args = [
+        "upload",
+        "-v",
+        "-j1",
+        "--journal",
+        "journal",
+        "a.jpg",
+        "large.pdf",
+    ];
+    let mut running = Running::start(command(folder.path(), &emulator, &args));
+    running.wait_for("large.pdf: put");
+    running.signal("INT");
+    let (ended, error) = running.ended();
+    assert_eq!(ended, Some(130), "{error}");
+    assert!(
+        error.ends_with(
+            "forebay: interrupted; what is listed above stays; the same command sends the rest\n"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_second_interrupt_ends_at_once_and_names_what_stays() {
     let folder = TempDir::new().unwrap();
     large(folder.path());

@@ -80,6 +80,11 @@ fn an_option_that_would_be_ignored_is_refused() {
                 .to_owned(),
         ),
         (
+            &["-o", "out", "--ignore-case"],
+            "forebay: --ignore-case is for the patterns of --include and --exclude, and there are none"
+                .to_owned(),
+        ),
+        (
             &["-o", "a.txt"],
             "forebay: -o a.txt: this is a file, not a folder; it stays".to_owned(),
         ),

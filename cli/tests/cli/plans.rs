@@ -246,6 +246,9 @@ fn a_type_that_is_given_is_planned_and_told() {
         "{}",
         text(&output.stdout)
     );
+    // `audio/mp3` is another name of `audio/mpeg`.
+    let sound = ["upload", "--type", "audio/mp3", "media/photo.jpg"];
+    assert_success(&plan(folder.path(), &sound));
     let same = ["upload", "--type", "image/jpeg", "media/photo.jpg"];
     assert!(!text(&plan(folder.path(), &same).stdout).contains("bytes show"));
 }
@@ -258,8 +261,9 @@ fn a_large_file_may_be_refused_and_an_empty_one_is() {
     assert_success(&output);
     let told = text(&output.stdout);
     assert!(
-        told.contains("\n      the service may refuse files of more than 209.7 MB\n")
-            && told.ends_with("\n1 file, 300.0 MB; 1 may be refused by the service\n"),
+        told.contains(
+            "\n      the service may refuse files of more than 209715200 bytes (209.7 MB)\n"
+        ) && told.ends_with("\n1 file, 300.0 MB; 1 may be refused by the service\n"),
         "{told}"
     );
     fs::write(folder.path().join("empty.png"), "").unwrap();
