@@ -14,22 +14,28 @@ use crate::output::Verbosity;
 use crate::select::Selection;
 use crate::settings::MAX_JOBS;
 
-/// Runs sandboxed plugins over files before they are uploaded.
+/// Processes files with sandboxed plugins, and writes the results into a folder or uploads them to the HeyGen Assets API.
 ///
-/// Plugins are WebAssembly components. Each sees only the file that it is given, under limits of memory, time and
-/// output.
+/// A plugin is a WebAssembly component: one of those in this program (`forebay plugins`), or a .wasm file. It reaches only
+/// the file that it is given and what you grant it, under limits of memory, time and output.
+///
+/// A stage is a plugin with its config, such as `-s image-resize:max_width=1024`. A pipeline is stages in order, which each
+/// file goes through: several -s, or a TOML file with -p. A workflow (-w) is a plugin that gets all files at once, decides
+/// itself what to do with them and what to upload, and writes the body of a request to the service. An asset is a file
+/// that the service holds.
 #[derive(Debug, Parser)]
 #[command(
     name = "forebay",
     version,
     max_term_width = 100,
-    after_help = help::FOREBAY
+    after_help = help::FOREBAY,
+    after_long_help = help::FOREBAY_LONG
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Read settings from this file alone, and not from your config.toml and the forebay.toml of the current folder
+    /// Read settings from this file alone, not from config.toml and forebay.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -41,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run a pipeline over files, into a folder or the Assets API
     Run(RunArgs),
-    /// Upload files unchanged, each by the flow that its size calls for
+    /// Upload files unchanged to the Assets API
     Upload(UploadArgs),
     /// List the bundled plugins
     Plugins(PluginsArgs),
@@ -53,11 +59,11 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// List, show and delete what the service holds
     Assets(AssetsArgs),
-    /// Print a file input, as the body of a request names a file
+    /// Print how a request to the service names a file: by its bytes, a URL or the id of an asset
     FileInput(FileInputArgs),
-    /// Serve the Assets API on this machine, for tests and development
+    /// Emulate the Assets API on this machine, for tests and development
     Emulator(EmulatorArgs),
-    /// Run the whole process, from files to assets, against an emulator within this process
+    /// Try it out: a few files become assets of an emulated service; needs no key and no network
     Demo(DemoArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -90,16 +96,17 @@ impl Command {
     group(ArgGroup::new("what").required(true).multiple(true).args(["pipeline", "stages", "workflow"])),
     group(ArgGroup::new("where").required(true).args(["out", "upload"])),
     after_help = help::RUN,
+    after_long_help = help::RUN_LONG,
 )]
 pub(crate) struct RunArgs {
-    /// A pipeline from a TOML file, by name if the file holds several; or one from forebay.toml or your config.toml, by name
+    /// A pipeline of a TOML file, with its name if the file has several; or one of forebay.toml or config.toml, by its name
     /// alone
     #[arg(short, long, value_name = "FILE[#NAME]|NAME", conflicts_with_all = ["stages", "workflow"])]
     pub(crate) pipeline: Option<String>,
 
     /// A stage: a bundled plugin or a path, with its config; may be given several times
     ///
-    /// With WHEN, the stage is only for some files, and all others pass it by: `image/*=strip-metadata` is for pictures,
+    /// With WHEN, the stage is only for some files, and all others skip it: `image/*=strip-metadata` is for pictures,
     /// `*.heic=PLUGIN` for names, and `image/*,>1MB=image-resize:max_width=2000` for pictures of more than 1 MB.
     ///
     /// `forebay plugins` lists the bundled plugins, and `forebay inspect PLUGIN` shows what a config takes. A comma
@@ -116,32 +123,36 @@ pub(crate) struct RunArgs {
     ///
     /// Its result, a JSON document, is written to standard output. It may upload and name what it uploads in its result,
     /// and it may run the bundled plugins by their own names. Its uploads are kept only if it succeeds.
-    #[arg(short, long, value_name = "PLUGIN[:key=value,…]", requires = "upload")]
+    #[arg(short, long, value_name = "PLUGIN[:key=value,…]")]
     pub(crate) workflow: Option<String>,
 
     /// Let the workflow run another stage, or a bundled plugin with your own config, under this name
-    #[arg(long, value_name = "NAME=STAGE", requires = "workflow")]
+    ///
+    /// A workflow asks for stages by name, and may run the bundled plugins anyway. `--lend image-resize=./my-resize.wasm`
+    /// gives it yours in place of the bundled one.
+    #[arg(long, value_name = "NAME=STAGE")]
     pub(crate) lend: Vec<String>,
 
     /// Let the result of the workflow name URLs of this host, which the service would fetch; may be given several times
     ///
     /// HOST is a name or an address, without scheme and port. A URL can tell the host what the workflow knows. In a pipeline
     /// file this is the grant `url_hosts`.
-    #[arg(long, value_name = "HOST", requires = "workflow")]
+    #[arg(long, value_name = "HOST")]
     pub(crate) url_host: Vec<String>,
 
     /// Let the workflow name this asset, which is not of this run; may be given several times
     ///
     /// In a pipeline file this is the grant `assets`.
-    #[arg(long, value_name = "ID", requires = "workflow")]
+    #[arg(long, value_name = "ID")]
     pub(crate) asset: Vec<String>,
 
     /// Take the result of the workflow as it is, whatever files it names
     ///
-    /// Without it, a result ends the run if it names a file that the workflow may not name: an asset that is neither of
-    /// this run nor granted (`--asset`), or a URL of a host that is not granted (`--url-host`). Whoever posts an unchecked
-    /// result lets the plugin decide what the service fetches, and from where.
-    #[arg(long, requires = "upload")]
+    /// The result of a workflow is the body of a request, which you post to the service. Without --raw, a result ends the
+    /// run if it names a file that it may not name: an asset that is neither of this run nor granted (`--asset`), or a URL
+    /// of a host that is not granted (`--url-host`). Whoever posts an unchecked result lets the plugin decide what the
+    /// service fetches, and from where.
+    #[arg(long)]
     pub(crate) raw: bool,
 
     /// Run only plugins that are in forebay.lock with the same digest; the lock is next to the pipeline file or in the
@@ -154,27 +165,31 @@ pub(crate) struct RunArgs {
     pub(crate) deterministic: bool,
 
     /// Write results into this folder; `-` writes a single result to standard output
+    ///
+    /// The results of a folder keep its subfolders: photos/sub/c.jpg becomes DIR/sub/c.jpg. The extension follows the type:
+    /// a PNG file that is called a.jpg becomes DIR/a.png. A result never replaces an input.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Upload to the Assets API
+    /// Upload to the Assets API; an asset gets the name of the file, without its folder
     #[arg(short, long)]
     pub(crate) upload: bool,
 
     /// Replace files that were in DIR before this run; without it they stay and the new files fail
     ///
-    /// A file that this run itself wrote is never replaced: if two results have the same name, the second one fails.
-    #[arg(short, long, requires = "out")]
+    /// Neither an input nor a file that this run itself wrote is ever replaced: if two results have the same name, the
+    /// second one fails.
+    #[arg(short, long)]
     pub(crate) force: bool,
 
     /// Write each result to the disk itself before it counts as done, so that it survives a power failure
     ///
     /// Without it, the system writes the results to the disk some time later. With many small files this takes longer.
-    #[arg(long, requires = "out")]
+    #[arg(long)]
     pub(crate) durable: bool,
 
     // The help is not in this comment, because clap takes `{n}` in a comment for a line break.
-    #[arg(long, value_name = "TEMPLATE", requires = "out", help = help::NAME, long_help = help::NAME_LONG)]
+    #[arg(long, value_name = "TEMPLATE", help = help::NAME, long_help = help::NAME_LONG)]
     pub(crate) name: Option<NameTemplate>,
 
     #[command(flatten)]
@@ -186,8 +201,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct UploadArgs {
     /// The media type of the inputs, in place of the one that their bytes show, such as `video/mp4`
     ///
-    /// The names get an extension of this type. The report has the type that the bytes show as `detected_type`. The
-    /// service detects the type itself and may refuse a file that is of another one.
+    /// The names get an extension of this type. A file whose bytes show another type is sent all the same, and that is
+    /// said; the report has the type that the bytes show as `detected_type`. The service detects the type itself and may
+    /// refuse such a file.
     #[arg(long = "type", value_name = "TYPE", value_parser = media_type)]
     pub(crate) media_type: Option<String>,
 
@@ -203,8 +219,10 @@ pub(crate) struct Common {
     pub(crate) inputs: Vec<PathBuf>,
 
     /// The name of the file that comes from standard input
-    #[arg(long, value_name = "NAME", default_value = "stdin")]
-    pub(crate) stdin_name: String,
+    ///
+    /// `stdin` unless set, with the extension of its type.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stdin_name: Option<String>,
 
     /// Write a report of the run to this file, as JSON, or as a page if its name ends in .html; `-` is standard output
     ///
@@ -227,8 +245,9 @@ pub(crate) struct Common {
     /// Print what would be done with each file, and do nothing
     ///
     /// The plan shows the stages with what they are granted, the type and size of each file, how it would be uploaded, and
-    /// what would be refused and why. No request is sent, and nothing is written. With --json it is printed as JSON. The
-    /// exit status is 1 if a file would be refused.
+    /// what would be refused and why. Types are checked, contents are not: a damaged file shows only in the run. No request
+    /// is sent, and nothing is written. With --json the plan is printed as JSON. The exit status is 1 if a file would be
+    /// refused or would probably fail.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 
@@ -258,16 +277,16 @@ pub(crate) struct Common {
 /// How uploads use the network.
 #[derive(Debug, Clone, Copy, Parser)]
 pub(crate) struct Transfer {
-    /// How long an upload may stand still before it is tried again, such as `90s` or `5m`
+    /// How long an upload may stand still before it is tried again, such as `90s` or `5m`; 60s unless set
     ///
     /// Once all bytes of a file are sent, the service has five times as long to answer. An upload that moves may take
     /// any time.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
-    pub(crate) timeout: Duration,
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    pub(crate) timeout: Option<Duration>,
 
-    /// How often a request is sent again after it failed for now
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=100))]
-    pub(crate) retries: u16,
+    /// How often a request is sent again after a temporary failure; 4 unless set
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub(crate) retries: Option<u16>,
 
     /// Send at most this many bytes per second, over all uploads together, such as `500kB` or `2MiB`
     #[arg(long, value_name = "SIZE", value_parser = bandwidth)]
@@ -277,6 +296,11 @@ pub(crate) struct Transfer {
 impl Common {
     pub(crate) fn jobs(&self) -> usize {
         usize::from(self.jobs.unwrap_or(4))
+    }
+
+    /// The name of the file that comes from standard input.
+    pub(crate) fn stdin_name(&self) -> &str {
+        self.stdin_name.as_deref().unwrap_or("stdin")
     }
 
     /// Whether anyone reads the reports. If so, they contain the SHA-256 of every file between two stages.
@@ -290,8 +314,9 @@ impl Common {
 pub(crate) struct Service {
     /// Base URL of the Assets API
     ///
-    /// Without it, `base_url` in your config.toml, or else https://api.heygen.com.
-    #[arg(long, value_name = "URL", env = "HEYGEN_BASE_URL")]
+    /// Without it, the variable HEYGEN_BASE_URL, or `base_url` in your config.toml, or else https://api.heygen.com.
+    // The variable is read with the settings: clap shows an option that the environment sets as a required one.
+    #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
     /// Allow the API key to be sent to this host over plain http; may be given several times
@@ -390,7 +415,7 @@ pub(crate) struct EmulatorArgs {
     pub(crate) data: Option<PathBuf>,
 
     /// The largest direct upload that is accepted, such as `5GiB`
-    #[arg(long, value_name = "SIZE", default_value = "200MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "200MiB", value_parser = size)]
     pub(crate) max_bytes: bytesize::ByteSize,
 
     /// A fault to inject, as JSON; may be given several times
@@ -435,14 +460,16 @@ pub(crate) struct DemoArgs {
     pub(crate) keep: Option<PathBuf>,
 }
 
-/// A media type, without parameters.
+/// A media type, without parameters, by its usual name.
 fn media_type(text: &str) -> Result<String, String> {
     let part = |part: &str| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
         !part.is_empty() && part.bytes().all(allowed)
     };
     match text.split_once('/') {
-        Some((left, right)) if part(left) && part(right) => Ok(text.to_ascii_lowercase()),
+        Some((left, right)) if part(left) && part(right) => {
+            Ok(forebay::media::canonical(&text.to_ascii_lowercase()).to_owned())
+        }
         _ => Err("a media type is TYPE/SUBTYPE, such as video/mp4".into()),
     }
 }
@@ -468,15 +495,26 @@ pub(crate) struct ManArgs {
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = time(text, "`90s` or `5m`")?;
     if time < Duration::from_secs(1) {
         return Err("the time is at least 1s".into());
     }
     Ok(time)
 }
 
+/// A time with a unit. `examples` are such times, for the message.
+pub(crate) fn time(text: &str, examples: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("a time is a number with a unit, such as {examples}"))
+}
+
+fn size(text: &str) -> Result<bytesize::ByteSize, String> {
+    text.parse()
+        .map_err(|_| "a size is a number with a unit, such as `500kB` or `2MiB`".to_owned())
+}
+
 fn bandwidth(text: &str) -> Result<bytesize::ByteSize, String> {
-    let rate: bytesize::ByteSize = text.parse()?;
+    let rate = size(text)?;
     // One chunk of a thousand bytes a second keeps an upload from standing still.
     if rate.as_u64() < 1000 {
         return Err("the limit is at least 1kB per second".into());

@@ -14,6 +14,14 @@ pub(crate) fn tell(schema: Option<&ConfigSchema>) {
         return;
     }
     say!("\nconfig");
+    let about = schema
+        .and_then(|schema| schema.as_json().get("description"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    // The text is the plugin's own, and is indented so that it cannot look like a line of this program.
+    for line in wrap(&one_line(&about.replace('\n', " ")), 96) {
+        say!("  {line}");
+    }
     for field in fields {
         say!("  {} = {}", field.name, field.takes);
         for line in wrap(&field.about, 96) {

@@ -7,7 +7,10 @@ macro_rules! n {
     };
 }
 
-pub(crate) const FOREBAY: &str = concat!(
+/// The end of the help of `forebay`.
+macro_rules! forebay {
+    () => {
+        concat!(
     "\
 Examples:
   forebay run -s strip-metadata -s image-resize:max_width=1024,format=jpeg -o out photos/*.jpg
@@ -23,9 +26,30 @@ Examples:
 
 Exit status: 0 all done; 1 some file failed, the others are done; 2 the command line or a pipeline is wrong;
 128 and the number of the signal (130 for Ctrl-C) if one ended it."
+)
+    };
+}
+
+pub(crate) const FOREBAY: &str = forebay!();
+
+pub(crate) const FOREBAY_LONG: &str = concat!(
+    forebay!(),
+    "
+
+Settings are in ~/.config/forebay/config.toml ($XDG_CONFIG_HOME/forebay/config.toml if that is set; on Windows
+%APPDATA%\\forebay\\config.toml), for example:
+
+  key_file = \"~/.heygen-key\"                     # or key_command = [\"pass\", \"show\", \"heygen\"]
+  jobs = 8                                       # inputs at a time
+
+A forebay.toml in the current folder may have `jobs` and pipelines, and nothing else. Flags win, then the environment
+(HEYGEN_API_KEY, HEYGEN_BASE_URL), then these files."
 );
 
-pub(crate) const RUN: &str = "\
+/// The end of the help of `forebay run`.
+macro_rules! run {
+    () => {
+        "\
 Examples:
   forebay plugins                                                    which plugins there are
   forebay run -s strip-metadata -o out photos/                       photos without metadata, in `out`
@@ -45,7 +69,43 @@ Examples:
 Results are written to standard output, one line for each file: its path, or the asset's id and the file's name.
 Messages are written to standard error, with a summary at the end.
 
-The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
+The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`)."
+    };
+}
+
+pub(crate) const RUN: &str = run!();
+
+pub(crate) const RUN_LONG: &str = concat!(
+    run!(),
+    "
+
+A pipeline file, for `-p pipelines.toml#photos`. Paths in it start at its folder:
+
+  [[pipelines.photos.stages]]
+  plugin = \"strip-metadata\"
+  when = \"image/*\"                               # other files skip this stage
+
+  [[pipelines.photos.stages]]
+  plugin = \"plugins/watermark.wasm\"
+  config = { text = \"draft\" }                    # what it takes: forebay inspect plugins/watermark.wasm
+  limits = { memory = \"256 MiB\", cpu_time = \"10s\" }
+  grants = { read = { \"/fonts\" = \"fonts\" }, env = { LANG = \"C\" } }
+
+A grant is something that a plugin may reach beside its input: folders (`read`, `write`), variables of the environment
+(`env`), and for a workflow `upload`, `direct_upload`, `file_inputs`, `max_assets` and `max_bytes`, ids of `assets` and
+`url_hosts` that its result may name. A stage of -s is granted nothing; a workflow of -w may upload and name its uploads.
+
+A workflow in a file, with what it is lent (--lend on the command line):
+
+  [pipelines.kit.workflow]
+  plugin = \"media-kit\"
+  config = { prompt = \"Introduce these pages\" }
+  grants = { upload = true, direct_upload = true, file_inputs = true }
+  lend.image-resize = { plugin = \"image-resize\" }
+
+A folder keeps its subfolders: of `photos`, photos/sub/c.jpg becomes out/sub/c.jpg. The extension of a result follows its
+type. An asset has the name of the file, without its folder."
+);
 
 pub(crate) const UPLOAD: &str = "\
 Examples:
@@ -56,6 +116,7 @@ Examples:
   forebay upload --files-from list.txt
   forebay upload --json photos/ | jq -r 'select(.files) | .files[].asset.asset_id'
 
+Folders are taken with their subfolders; an asset has the name of the file alone, with the extension of its type.
 Files of up to 32 MB are sent in one request. Larger ones are sent to the service's storage (direct upload).
 
 The API key is read from HEYGEN_API_KEY, or from where your config.toml says (`key_file`, `key_command`).";
@@ -65,7 +126,7 @@ Examples:
   forebay plugins
   forebay plugins --json | jq -r '.[].name'
   forebay plugins --write components                     as files, for a program that embeds forebay
-  forebay inspect image-resize                           what one takes, gives and can be told";
+  forebay inspect image-resize                           what it takes and makes, and its config";
 
 pub(crate) const INSPECT: &str = "\
 Examples:
@@ -114,8 +175,8 @@ service does not tell.";
 pub(crate) const ASSETS_GET: &str = "\
 Examples:
   forebay assets get ASSET_ID --json
-  forebay assets get --download -o clips ASSET_ID ASSET_ID
-  forebay assets list --all --name '*.mp4' | cut -f1 | xargs forebay assets get --download -o clips
+  forebay assets get -o clips ASSET_ID ASSET_ID          writes the files into `clips`
+  forebay assets list --all --name '*.mp4' | cut -f1 | xargs forebay assets get -o clips
 
 A file is written whole or not at all, under the asset's name. The key is not sent to the address that serves the file.";
 

@@ -10,7 +10,7 @@ use crate::select::Filter;
 use crate::stop;
 use crate::summary::count;
 
-/// Most names of passed-over entries that are told in one line.
+/// Most names of skipped entries that are told in one line.
 const TOLD: usize = 3;
 
 /// Files that systems put into folders for themselves, in small letters. Names that begin with a dot are not listed.
@@ -41,9 +41,23 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// Whether it is standard input, by its own name.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// Its name in a message.
+    pub(crate) fn told(&self) -> &str {
+        if self.is_stdin() {
+            "standard input"
+        } else {
+            &self.shown
+        }
+    }
+
     /// The file itself. `stdin_name` is the name of the file that comes from standard input.
     pub(crate) fn source(&self, stdin_name: &str) -> Source {
-        if self.path == Path::new("-") {
+        if self.is_stdin() {
             READS_STDIN.store(true, Ordering::Relaxed);
             Source::reader(stdin_name, tokio::io::stdin())
         } else {
@@ -113,7 +127,7 @@ impl PassedOver {
         add(&self.links, "symbolic link", "; -L follows links");
         add(&self.special, "pipe, socket or device", "");
         add(&self.own, "own file", "; this run writes there");
-        (!parts.is_empty()).then(|| format!("passed over {}", parts.join(", ")))
+        (!parts.is_empty()).then(|| format!("skipped {}", parts.join(", ")))
     }
 }
 

@@ -96,12 +96,9 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
     );
     say!("sha256    {}", plugin.digest());
     // First what matters most to whoever runs it, and before anything that the plugin could make long.
-    say!("\nwhat it asks for");
-    for (words, names) in plugin.imports_in_words() {
-        say!("  {words}");
-        for line in wrap(&names.join(", "), 96) {
-            say!("      {}", one_line(&line));
-        }
+    say!("\nwhat it can reach");
+    for (what, words) in reach(&plugin) {
+        say!("  {what:12} {words}");
     }
     say!("\nkind      {}", kind(plugin.world()));
     say!("takes     {}", descriptor.accepts.join(", "));
@@ -119,6 +116,10 @@ pub(crate) async fn inspect(args: &InspectArgs) -> Result<Outcome> {
         say!("gives     {gives}");
     }
     config::tell(descriptor.config_schema.as_ref());
+    say!("\nimports");
+    for line in wrap(&plugin.imports().join(", "), 96) {
+        say!("  {}", one_line(&line));
+    }
     if let Some(usage) = usage {
         usage.print();
     }
@@ -158,6 +159,54 @@ fn refused(args: &InspectArgs, error: anyhow::Error) -> Result<Outcome> {
          --stub-wasi`, in Rust without `std::net`."
     );
     Ok(Outcome::SomeFailed)
+}
+
+/// What a plugin can reach, in a line for each thing. What it imports can be granted; what it does not import it cannot use.
+fn reach(plugin: &Plugin) -> Vec<(&'static str, &'static str)> {
+    let imports = |prefix: &str| {
+        let mut imports = plugin.imports().iter();
+        imports.any(|import| import.starts_with(prefix))
+    };
+    let files = match (plugin.world(), imports("wasi:filesystem/")) {
+        (World::File, _) => "only its input, in a folder of its own, and folders that you grant",
+        (World::Workflow, true) => "only its inputs, and folders that you grant",
+        (World::Workflow, false) => "only its inputs",
+        (_, true) => "only its input, and folders that you grant",
+        (_, false) => "only its input",
+    };
+    let uploads = imports("forebay:plugin/uploads");
+    let network = if uploads {
+        "no; forebay uploads for it what you grant, and keeps the API key to itself"
+    } else {
+        "no"
+    };
+    let yes_or_no = |prefix, yes| if imports(prefix) { yes } else { "no" };
+    let mut reach = vec![
+        ("files:", files),
+        ("network:", network),
+        (
+            "clock:",
+            yes_or_no("wasi:clocks/", "yes, or a time that you set"),
+        ),
+        (
+            "random:",
+            yes_or_no("wasi:random/", "yes, or a seed that you set"),
+        ),
+        (
+            "environment:",
+            yes_or_no(
+                "wasi:cli/environment",
+                "only the variables that you grant; none unless you do",
+            ),
+        ),
+    ];
+    if plugin.world() == World::Workflow {
+        let lent = "runs the stages that it is lent";
+        let named = "names files in requests to the service, if you grant it";
+        reach.push(("stages:", yes_or_no("forebay:plugin/transforms", lent)));
+        reach.push(("requests:", yes_or_no("forebay:plugin/file-inputs", named)));
+    }
+    reach
 }
 
 fn describe(plugin: &Plugin) -> Value {

@@ -19,6 +19,7 @@ macro_rules! complain {
 mod args;
 mod assets;
 mod config;
+mod conflicts;
 mod demo;
 mod emulator;
 mod failures;
@@ -50,6 +51,7 @@ mod stop;
 mod streams;
 mod summary;
 mod timeline;
+mod usage_error;
 mod usage_in_pipeline;
 mod verify;
 mod workflow;
@@ -77,9 +79,13 @@ fn main() -> ExitCode {
     if own.next().is_some_and(|first| first == plugins::COMPILE) {
         return forebay::run_compiler(own.map(|arg| arg.to_string_lossy().into_owned()));
     }
-    let mut args = Args::parse();
+    let mut args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage_error::tell(error),
+    };
     output::log(args.verbosity.log_filter());
     let ready = output::init(&args.verbosity, args.command.name())
+        .and_then(|()| conflicts::check(&args.command))
         .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
     if let Err(error) = ready {
         complain!("forebay: {}", plain::plain(&plain::chain(&error)));
@@ -135,8 +141,12 @@ fn tell_end(exit_code: u8, settled: bool) -> u8 {
         (Some(unfinished), false) => Some(format!("{unfinished}; {unanswered}")),
     };
     if let Some(stop::Reason::Signal(signal)) = stop::reason() {
-        let left = left.unwrap_or_else(|| "nothing partial is left".into());
-        complain!("forebay: {}; {left}", signal.verb());
+        let told = match (left, stop::last_words()) {
+            (Some(left), Some(words)) => format!("{words}; {left}"),
+            (Some(left), None) => left,
+            (None, words) => words.unwrap_or("nothing partial is left").to_owned(),
+        };
+        complain!("forebay: {}; {told}", signal.verb());
         return signal.exit_code();
     }
     if let Some(left) = left {

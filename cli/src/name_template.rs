@@ -107,6 +107,23 @@ impl NameTemplate {
         self.0.contains(&Part::OutputNumber)
     }
 
+    /// The name of an output of the input with this number, by its name so far and its indexes among the outputs of each
+    /// stage.
+    pub(crate) fn apply_to(
+        &self,
+        name: &str,
+        place: &[usize],
+        input: &str,
+        number: usize,
+    ) -> Result<String, String> {
+        self.apply(&Output {
+            name,
+            place,
+            input,
+            number,
+        })
+    }
+
     /// The name of an output.
     fn apply(&self, output: &Output<'_>) -> Result<String, String> {
         let Output {

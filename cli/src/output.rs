@@ -30,9 +30,7 @@ pub(crate) struct Verbosity {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Append all messages, with the time, to this file, as detailed as with -v
-    ///
-    /// FILE is created if it does not exist. If it is not a log that forebay wrote, it stays unchanged and nothing runs.
+    /// Append all messages to this log, as detailed as with -v; a FILE that is no log of forebay stays as it is
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
 }

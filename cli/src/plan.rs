@@ -3,7 +3,7 @@
 //! Promise: no request is sent, no result, report or journal is written, and nothing is read of a file but its first
 //! bytes. Plugins are loaded, and so a pipeline that cannot work is refused as in a run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::args::Common;
 use crate::inputs::Input;
+use crate::name_template::NameTemplate;
 use crate::plain::one_line;
+use crate::run::{check_one_result, other_type};
 use crate::select::{self, Selected};
 use crate::summary::count;
 use crate::usage_in_pipeline::{grants_in_words, limits_in_words};
@@ -30,6 +32,8 @@ const LARGE: u64 = 200 << 20;
 pub(crate) struct Plan<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) workflow: Option<&'a Workflow>,
+    /// The media type of the inputs, in place of the one that their bytes show.
+    pub(crate) media_type: Option<&'a str>,
     pub(crate) to: To,
 }
 
@@ -38,8 +42,8 @@ pub(crate) enum To {
     Folder {
         path: PathBuf,
         force: bool,
-        /// Whether `--name` names the results.
-        named: bool,
+        /// The template of `--name`.
+        names: Option<NameTemplate>,
     },
     Stdout,
     Assets {
@@ -54,8 +58,29 @@ struct Planned {
     media_type: Option<String>,
     size: Option<u64>,
     flow: Option<Flow>,
+    /// The path that a result gets, if the stages name it as its input.
+    result: Option<PathBuf>,
+    /// Why it would be refused.
     refused: Option<String>,
+    /// It is among the refused because it cannot be read.
+    is_unreadable: bool,
+    /// Why it would probably fail: stages may name a result otherwise.
+    fails: Option<String>,
+    /// The service may refuse it.
+    may_be_refused: bool,
     notes: Vec<String>,
+}
+
+/// What would happen to all files.
+#[derive(Default)]
+struct Sum {
+    /// Files that can be read.
+    files: u64,
+    bytes: u64,
+    unreadable: u64,
+    refused: u64,
+    fail: u64,
+    may_be_refused: u64,
 }
 
 impl To {
@@ -77,6 +102,9 @@ impl Plan<'_> {
             left_out,
             ..
         } = select::select(common, &self.to.own())?;
+        if matches!(self.to, To::Stdout) {
+            check_one_result(inputs.len() + problems.len())?;
+        }
         if common.json {
             say!("{}", json!({ "plan": self.to_json() }));
         } else {
@@ -89,12 +117,14 @@ impl Plan<'_> {
             say!("");
         }
         let mut names = HashMap::new();
-        let (mut bytes, mut refused) = (0, problems.len() as u64);
-        let all = inputs.len() as u64 + refused;
-        for input in &inputs {
-            let planned = self.file(input, common, &mut names);
-            bytes += planned.size.unwrap_or(0);
-            refused += u64::from(planned.refused.is_some());
+        let mut sum = Sum {
+            unreadable: problems.len() as u64,
+            ..Sum::default()
+        };
+        let read: HashSet<PathBuf> = inputs.iter().filter_map(real_path).collect();
+        for (number, input) in (1..).zip(&inputs) {
+            let planned = self.file(number, input, common, &read, &mut names);
+            sum.add(&planned);
             if common.json {
                 say!("{}", planned.to_json());
             } else {
@@ -105,22 +135,16 @@ impl Plan<'_> {
             if common.json {
                 say!("{}", json!({ "refused": problem.message }));
             } else {
-                say!("  refused: {}", one_line(&problem.message));
+                say!("  cannot be read: {}", one_line(&problem.message));
             }
         }
         if common.json {
-            let totals = json!({ "inputs": all, "bytes": bytes, "refused": refused });
-            say!("{}", json!({ "totals": totals }));
+            say!("{}", json!({ "totals": sum.to_json() }));
         } else {
-            let bytes = ByteSize(bytes).display().si();
-            let refused = match refused {
-                0 => "nothing would be refused".to_owned(),
-                some => format!("{some} would be refused"),
-            };
             let left_out = left_out.map_or_else(String::new, |words| format!("; {words}"));
-            say!("\n{}, {bytes}; {refused}{left_out}", count(all, "file"));
+            say!("\n{}{left_out}", sum.in_words());
         }
-        Ok(if refused == 0 {
+        Ok(if sum.unreadable + sum.refused + sum.fail == 0 {
             Outcome::Done
         } else {
             Outcome::SomeFailed
@@ -129,8 +153,10 @@ impl Plan<'_> {
 
     fn file(
         &self,
+        number: usize,
         input: &Input,
         common: &Common,
+        read: &HashSet<PathBuf>,
         names: &mut HashMap<PathBuf, String>,
     ) -> Planned {
         let mut planned = Planned {
@@ -139,63 +165,160 @@ impl Plan<'_> {
             media_type: None,
             size: None,
             flow: None,
+            result: None,
             refused: None,
+            is_unreadable: false,
+            fails: None,
+            may_be_refused: false,
             notes: Vec::new(),
         };
-        let name = input.path.file_name().unwrap_or_default().to_string_lossy();
-        planned.name = media::plain_name(&name);
-        if input.path == Path::new("-") {
-            planned.name = media::plain_name(&common.stdin_name);
+        if input.is_stdin() {
+            planned.name = media::plain_name(common.stdin_name());
             planned
                 .notes
                 .push("its type and size are known when it is read".into());
             return planned;
         }
+        let name = input.path.file_name().unwrap_or_default().to_string_lossy();
+        planned.name = media::plain_name(&name);
         match look(&input.path) {
-            Ok(Some((size, media_type))) => {
-                planned.name = media::fit_name(&planned.name, &media_type);
-                planned.size = Some(size);
-                planned.refused = self.refusal(&FileInfo {
-                    name: planned.name.clone(),
-                    media_type: media_type.clone(),
-                    size: Some(size),
-                });
-                if self.uploads_as_it_is() && planned.refused.is_none() {
-                    planned.flow = Some(if size <= MULTIPART_MAX {
-                        Flow::Upload
-                    } else {
-                        Flow::DirectUpload
-                    });
-                    if size > LARGE {
-                        planned
-                            .notes
-                            .push("the service may refuse files of more than 200 MiB".into());
-                    }
-                }
-                planned.media_type = Some(media_type);
-            }
+            Ok(Some((size, shown))) => self.judge(&mut planned, size, shown),
             Ok(None) => planned
                 .notes
                 .push("a pipe or a device; it is not read now".into()),
-            Err(error) => planned.refused = Some(error.to_string()),
+            Err(error) => {
+                planned.refused = Some(error.to_string());
+                planned.is_unreadable = true;
+            }
         }
-        if let To::Folder { path, force, named } = &self.to
-            && planned.refused.is_none()
-            && !named
-        {
-            let target = path.join(&input.beneath).join(&planned.name);
-            if let Some(other) = names.insert(target.clone(), input.shown.clone()) {
+        if planned.refused.is_none() {
+            self.name(&mut planned, number, input, read, names);
+        }
+        planned
+    }
+
+    /// Judges a file by its size and the type that its bytes show.
+    fn judge(&self, planned: &mut Planned, size: u64, shown: String) {
+        let media_type = match self.media_type {
+            Some(sent) => {
+                if sent != shown {
+                    planned.notes.push(other_type(&shown, sent));
+                }
+                sent.to_owned()
+            }
+            None => shown,
+        };
+        planned.name = media::fit_name(&planned.name, &media_type);
+        planned.size = Some(size);
+        planned.refused = self.refusal(&FileInfo {
+            name: planned.name.clone(),
+            media_type: media_type.clone(),
+            size: Some(size),
+        });
+        if self.uploads_as_it_is() && planned.refused.is_none() {
+            planned.flow = Some(if size <= MULTIPART_MAX {
+                Flow::Upload
+            } else {
+                Flow::DirectUpload
+            });
+            if size > LARGE {
+                planned.may_be_refused = true;
                 planned.notes.push(format!(
-                    "fails if its result has the same name as that of {other}; --name gives each a name of its own"
-                ));
-            } else if !force && target.symlink_metadata().is_ok() {
-                planned.notes.push(format!(
-                    "fails if its result is named {}, which exists; --force replaces it",
-                    target.display()
+                    "the service may refuse files of more than {LARGE} bytes ({})",
+                    ByteSize(LARGE).display().si()
                 ));
             }
         }
-        planned
+        planned.media_type = Some(media_type);
+    }
+
+    /// Says which path the result would get, and whether it could.
+    fn name(
+        &self,
+        planned: &mut Planned,
+        number: usize,
+        input: &Input,
+        read: &HashSet<PathBuf>,
+        names: &mut HashMap<PathBuf, String>,
+    ) {
+        let To::Folder {
+            path,
+            force,
+            names: template,
+        } = &self.to
+        else {
+            return;
+        };
+        let name = match self.type_of_result(planned) {
+            Some(media_type) => media::fit_name(&planned.name, &media_type),
+            None => planned.name.clone(),
+        };
+        let name = match template {
+            Some(template) => {
+                let source = input.path.file_name().unwrap_or_default().to_string_lossy();
+                let stages = vec![0; self.pipeline.stages().len()];
+                match template.apply_to(&name, &stages, &source, number) {
+                    Ok(name) => name,
+                    Err(problem) => {
+                        planned.fails = Some(format!("would probably fail: {problem}"));
+                        return;
+                    }
+                }
+            }
+            None => name,
+        };
+        let target = path.join(&input.beneath).join(name);
+        let shown = target.display();
+        if let Some(other) = names.get(&target) {
+            let hint = match template {
+                None => "; --name gives each a name of its own",
+                Some(template) if !template.tells_inputs_apart() => {
+                    "; {n} in --name tells the inputs apart"
+                }
+                Some(_) => "",
+            };
+            planned.fails = Some(format!(
+                "fails if its result has the same name as that of {other}{hint}"
+            ));
+        } else if let Ok(real) = target.canonicalize()
+            && read.contains(&real)
+        {
+            planned.fails = Some(format!(
+                "fails if its result is named {shown}, which is an input of this run and stays; give -o another folder"
+            ));
+        } else if !force && target.symlink_metadata().is_ok() {
+            planned.fails = Some(format!(
+                "fails if its result is named {shown}, which exists; --force replaces it"
+            ));
+        }
+        names
+            .entry(target.clone())
+            .or_insert_with(|| input.shown.clone());
+        planned.result = Some(target);
+    }
+
+    /// The type of the result, as far as it is known in advance.
+    fn type_of_result(&self, planned: &Planned) -> Option<String> {
+        let mut file = FileInfo {
+            name: planned.name.clone(),
+            media_type: planned.media_type.clone()?,
+            size: planned.size,
+        };
+        for (at, stage) in self.pipeline.stages().iter().enumerate() {
+            match self.pipeline.when(at).map(|when| when.fits(&file)) {
+                None | Some(Some(true)) => {}
+                Some(Some(false)) => continue,
+                Some(None) => return None,
+            }
+            match stage.plugin().descriptor().produces.as_slice() {
+                [] => {}
+                [only] => only.clone_into(&mut file.media_type),
+                _ => return None,
+            }
+            file.name = media::fit_name(&file.name, &file.media_type);
+            file.size = None;
+        }
+        Some(file.media_type)
     }
 
     fn uploads_as_it_is(&self) -> bool {
@@ -220,9 +343,13 @@ impl Plan<'_> {
             if !plugin.accepts(media_type) {
                 let name = label(at, stage);
                 let accepts = descriptor.accepts.join(", ");
-                return Some(format!(
-                    "stage {name}: the file is {media_type}; it takes {accepts}"
-                ));
+                return Some(match (media_type.as_str(), file.size) {
+                    (_, Some(0)) => format!("stage {name}: the file is empty"),
+                    (media::UNKNOWN, _) => {
+                        format!("stage {name}: the file is of unknown type; it takes {accepts}")
+                    }
+                    _ => format!("stage {name}: the file is {media_type}; it takes {accepts}"),
+                });
             }
             match descriptor.produces.as_slice() {
                 [] => {}
@@ -247,17 +374,19 @@ impl Plan<'_> {
         }
         let is_taken =
             !matches!(self.to, To::Assets { .. }) || SUPPORTED_TYPES.contains(&media_type);
-        (!is_taken).then(|| AssetsError::UnsupportedType(media_type.to_owned()).to_string())
+        (!is_taken).then(|| match file.size {
+            Some(0) => "the file is empty".to_owned(),
+            _ => AssetsError::UnsupportedType(media_type.to_owned()).to_string(),
+        })
     }
 
     /// Prints the stages and where the results would go.
     fn tell(&self) {
-        say!("This is a plan. Nothing is sent or written.\n");
+        say!("This is a plan. Nothing is sent or written. Types are checked, contents are not.\n");
         for (at, stage) in self.pipeline.stages().iter().enumerate() {
             let when = self.pipeline.when(at);
-            let when = when.map_or_else(String::new, |when| {
-                format!(" (for {when}; others pass it by)")
-            });
+            let when =
+                when.map_or_else(String::new, |when| format!(" (for {when}; others skip it)"));
             tell_stage(&format!("stage {}{when}", label(at, stage)), stage);
         }
         if let Some(workflow) = self.workflow {
@@ -289,6 +418,11 @@ impl Plan<'_> {
                     "to the folder {}; files that are there {older}",
                     one_line(&path.display().to_string())
                 );
+                if !self.pipeline.stages().is_empty() {
+                    say!(
+                        "    -> is the name of a result, unless a stage gives it another name or makes several"
+                    );
+                }
             }
             To::Stdout => say!("to standard output"),
             To::Assets { base_url } => {
@@ -403,9 +537,72 @@ fn look(path: &Path) -> std::io::Result<Option<(u64, String)>> {
     Ok(Some((metadata.len(), media::sniff(&head).to_owned())))
 }
 
+/// The file that an input is, by whatever path.
+fn real_path(input: &Input) -> Option<PathBuf> {
+    input.path.canonicalize().ok()
+}
+
+impl Sum {
+    fn add(&mut self, planned: &Planned) {
+        self.bytes += planned.size.unwrap_or(0);
+        let count = if planned.is_unreadable {
+            &mut self.unreadable
+        } else {
+            self.files += 1;
+            if planned.refused.is_some() {
+                &mut self.refused
+            } else if planned.fails.is_some() {
+                &mut self.fail
+            } else if planned.may_be_refused {
+                &mut self.may_be_refused
+            } else {
+                return;
+            }
+        };
+        *count += 1;
+    }
+
+    fn in_words(&self) -> String {
+        let mut parts = vec![format!(
+            "{}, {}",
+            count(self.files, "file"),
+            ByteSize(self.bytes).display().si()
+        )];
+        for (many, words) in [
+            (self.unreadable, "cannot be read"),
+            (self.refused, "would be refused"),
+            (self.fail, "would probably fail"),
+            (self.may_be_refused, "may be refused by the service"),
+        ] {
+            if many > 0 {
+                parts.push(format!("{many} {words}"));
+            }
+        }
+        if parts.len() == 1 {
+            parts.push("nothing would be refused".to_owned());
+        }
+        parts.join("; ")
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "inputs": self.files + self.unreadable,
+            "bytes": self.bytes,
+            "unreadable": self.unreadable,
+            "refused": self.refused,
+            "would_probably_fail": self.fail,
+            "may_be_refused": self.may_be_refused,
+        })
+    }
+}
+
 impl Planned {
     fn tell(&self) {
-        let mut parts = vec![self.shown.clone()];
+        let shown = match self.shown.as_str() {
+            "-" => "standard input",
+            shown => shown,
+        };
+        let mut parts = vec![shown.to_owned()];
         parts.extend(self.media_type.clone());
         parts.extend(
             self.size
@@ -413,14 +610,22 @@ impl Planned {
         );
         parts.extend(self.flow.map(|flow| format!("by {flow}")));
         let leaf = Path::new(&self.shown).file_name().unwrap_or_default();
-        if self.refused.is_none() && !self.name.is_empty() && leaf != self.name.as_str() {
-            parts.push(format!("as {}", self.name));
+        let mut line = parts.join(", ");
+        if let Some(result) = &self.result {
+            line += &format!(" -> {}", result.display());
+        } else if self.refused.is_none() && !self.name.is_empty() && leaf != self.name.as_str() {
+            line += &format!(", as {}", self.name);
         }
-        say!("  {}", one_line(&parts.join(", ")));
+        say!("  {}", one_line(&line));
         if let Some(reason) = &self.refused {
-            say!("      refused: {}", one_line(reason));
+            let what = if self.is_unreadable {
+                "cannot be read"
+            } else {
+                "refused"
+            };
+            say!("      {what}: {}", one_line(reason));
         }
-        for note in &self.notes {
+        for note in self.fails.iter().chain(&self.notes) {
             say!("      {}", one_line(note));
         }
     }
@@ -433,6 +638,8 @@ impl Planned {
             "size": self.size,
             "flow": self.flow,
             "refused": self.refused,
+            "fails": self.fails,
+            "result": self.result,
         });
         if let (false, Some(value)) = (self.notes.is_empty(), value.as_object_mut()) {
             value.insert("notes".into(), json!(self.notes));

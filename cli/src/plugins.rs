@@ -18,6 +18,9 @@ const MOST_INSTANCES: u32 = 256;
 /// several. The largest one counts as 13.
 const SPARE: usize = 16;
 
+/// From this likeness on, a name is probably meant as the other one. clap uses it for its own suggestions.
+const ALIKE: f64 = 0.7;
+
 /// A host and the plugins that it has loaded.
 pub(crate) struct Plugins {
     pub(crate) host: Host,
@@ -88,8 +91,17 @@ impl Plugins {
                     .iter()
                     .map(|(name, _)| *name)
                     .collect();
+                let similar = known
+                    .iter()
+                    .map(|known| (strsim::jaro_winkler(name, known), known))
+                    .filter(|(likeness, _)| *likeness > ALIKE)
+                    .max_by(|(one, _), (other, _)| one.total_cmp(other));
+                let hint = similar.map_or_else(
+                    || ".".to_owned(),
+                    |(_, known)| format!("; did you mean `{known}`?"),
+                );
                 bail!(
-                    "there is no plugin `{name}`; bundled are {}, and a path names any other",
+                    "there is no plugin `{name}`{hint} Bundled are {}; or give the path of a .wasm file",
                     known.join(", ")
                 );
             }

@@ -1,14 +1,14 @@
 //! `forebay run` and `forebay upload`.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
-    Assets, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder, Grants, Host,
-    Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin, Report, Sink,
-    SinkError, StageSpec, Workflow,
+    Assets, AssetsError, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder,
+    Grants, Host, Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin,
+    Report, Sink, SinkError, StageCause, StageSpec, Workflow, media,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -64,6 +64,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             (pipeline, Some(workflow))
         }
     };
+    // Only now is it known whether a pipeline in a file ends in a workflow.
     ensure!(
         args.upload || last.is_none(),
         "a workflow uploads what it makes itself: give -u in place of -o"
@@ -73,25 +74,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         "--raw is for the result of a workflow, and this run has none"
     );
     ensure!(
-        args.upload || args.common.journal.is_none(),
-        "--journal notes uploads: give -u in place of -o"
-    );
-    ensure!(
-        !(to_stdout && args.common.json),
-        "`-o -` and `--json` both write to standard output; `--report FILE` takes the JSON elsewhere"
-    );
-    ensure!(
-        !(to_stdout && args.name.is_some()),
-        "--name names files in a folder: give `-o DIR` in place of `-o -`"
-    );
-    ensure!(
-        !(to_stdout && args.durable),
-        "--durable writes files in a folder: give `-o DIR` in place of `-o -`"
+        args.common.journal.is_none() || last.is_none(),
+        "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
     );
     if args.common.dry_run {
         let plan = Plan {
             pipeline: &pipeline,
             workflow: last.as_ref(),
+            media_type: None,
             to: match &args.out {
                 None => To::Assets {
                     base_url: service::base_url(&args.common.service)?,
@@ -100,7 +90,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
                 Some(path) => To::Folder {
                     path: path.clone(),
                     force: args.force,
-                    named: args.name.is_some(),
+                    names: args.name.clone(),
                 },
             },
         };
@@ -118,6 +108,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
             Target::Folder {
                 folder: folder.replace(args.force).durable(args.durable),
                 names: args.name,
+                inputs: Vec::new(),
             }
         }
         None => {
@@ -134,6 +125,7 @@ pub(crate) async fn upload(args: UploadArgs) -> Result<Outcome> {
         let plan = Plan {
             pipeline: &Pipeline::builder("upload").build()?,
             workflow: None,
+            media_type: args.media_type.as_deref(),
             to: To::Assets {
                 base_url: service::base_url(&args.common.service)?,
             },
@@ -218,6 +210,8 @@ enum Target {
     Folder {
         folder: Folder,
         names: Option<NameTemplate>,
+        /// The files that the run reads. None of them is replaced.
+        inputs: Vec<PathBuf>,
     },
     Assets(Assets),
     Stdout(Arc<Stdout>),
@@ -239,12 +233,13 @@ impl Target {
         }
     }
 
-    /// Protects the inputs of the run from being replaced by the results of other inputs.
+    /// Protects the inputs of the run from being replaced by results.
     fn sparing(self, inputs: &[Input]) -> Self {
         match self {
-            Self::Folder { folder, names } => Self::Folder {
+            Self::Folder { folder, names, .. } => Self::Folder {
                 folder: folder.spare(inputs.iter().map(|input| &input.path)),
                 names,
+                inputs: inputs.iter().map(|input| input.path.clone()).collect(),
             },
             other => other,
         }
@@ -254,10 +249,9 @@ impl Target {
     /// folder that was named.
     fn sink(&self, number: usize, input: &Input, name: &str) -> Result<Arc<dyn Sink>> {
         Ok(match self {
-            Self::Folder { folder, names } => {
+            Self::Folder { folder, names, .. } => {
                 let shown = || folder.path().join(&input.beneath).display().to_string();
                 let folder = folder.within(&input.beneath).with_context(shown)?;
-                let folder = folder.made_of(&input.path);
                 match names {
                     Some(template) => Arc::new(Named {
                         template: template.clone(),
@@ -275,14 +269,18 @@ impl Target {
 
     /// How to avoid a failure of a job that delivered the files in this report.
     fn hint(&self, error: &Error, report: &Report) -> Option<String> {
-        let Self::Folder { names, .. } = self else {
+        let Self::Folder { names, inputs, .. } = self else {
             return None;
         };
         let Error::Sink { reason, .. } = error else {
             return None;
         };
         let taken = match reason {
+            SinkError::Exists(path) if is_among(path, inputs) => {
+                return Some(" and is an input of this run; give -o another folder".into());
+            }
             SinkError::Exists(_) => return Some("; --force replaces it".into()),
+            SinkError::Input(_) => return Some("; give -o another folder".into()),
             SinkError::Taken(path) => Place::File { path: path.clone() },
             _ => return None,
         };
@@ -308,6 +306,28 @@ impl Target {
 /// How many lines of its plugins are shown for an input.
 const MESSAGES: usize = 3;
 
+impl Target {
+    /// How many files of an input may be on their way at the same time. Standard output takes the first one that a stage
+    /// emits, whichever is ready first.
+    fn fan_out(&self, most: usize) -> usize {
+        match self {
+            Self::Stdout(_) => 1,
+            _ => most,
+        }
+    }
+}
+
+/// Whether a path leads to one of these files.
+fn is_among(path: &Path, files: &[PathBuf]) -> bool {
+    path.canonicalize().is_ok_and(|path| {
+        let mut files = files.iter().filter(|file| {
+            // Most names tell without a look at the disk.
+            file.file_name() == path.file_name() || file.is_symlink()
+        });
+        files.any(|file| file.canonicalize().is_ok_and(|file| file == path))
+    })
+}
+
 /// How many jobs may wait for the journal's next sync, besides those that work. Each holds no more than its report.
 const RECORDING: usize = 256;
 
@@ -325,6 +345,12 @@ async fn jobs(
         passed_over,
         left_out,
     } = select::select(common, &target.own())?;
+    if matches!(target, Target::Stdout(_)) {
+        check_one_result(inputs.len() + problems.len())?;
+    }
+    if common.journal.is_some() {
+        stop::set_last_words("what is listed above stays; the same command sends the rest");
+    }
     let journal = common.journal.as_deref().map(open_journal).transpose()?;
     stop::end_gracefully();
     // A report on standard output must be the only content. It contains what the lines would say.
@@ -346,6 +372,7 @@ async fn jobs(
             limit.unwrap_or(0)
         ));
     }
+    let hopeless = Arc::new(Hopeless::default());
     let mut totals = Totals::start();
     let mut entries: Vec<Value> = Vec::new();
     for problem in &problems {
@@ -363,7 +390,7 @@ async fn jobs(
     let slots = Arc::new(Semaphore::new(parallel.jobs));
     let work = (1..).zip(inputs).map(|(number, input)| {
         let (progress, journal, target) = (progress.clone(), journal.as_ref(), &target);
-        let slots = slots.clone();
+        let (slots, hopeless) = (slots.clone(), hopeless.clone());
         async move {
             // The semaphore is never closed.
             let slot = slots.acquire_owned().await.ok();
@@ -372,7 +399,7 @@ async fn jobs(
                 let entry = failures::not_started(&input.shown, &failure);
                 return (entry, End::NotStarted, Vec::new());
             }
-            let source = input.source(&common.stdin_name);
+            let source = input.source(common.stdin_name());
             let source = match media_type {
                 Some(media_type) => source.media_type(media_type),
                 None => source,
@@ -382,7 +409,7 @@ async fn jobs(
                 Ok(sink) => sink,
                 Err(error) => {
                     let failure = Failure::new(plain::chain(&error), "write", "io");
-                    progress.failed(&format!("{}: {}", input.shown, failure.message));
+                    progress.failed(&format!("{}: {}", input.told(), failure.message));
                     let entry = failures::not_started(&input.shown, &failure);
                     if common.json {
                         progress.print(&entry.to_string());
@@ -394,7 +421,7 @@ async fn jobs(
             let (observer, is_known) = (progress.clone(), known.clone());
             let timeline = Arc::new(Timeline::new(started));
             let steps = timeline.clone();
-            let shown = input.shown.clone();
+            let shown = input.told().to_owned();
             let mut job = host
                 .job(pipeline, source, sink)
                 .observe(move |event| {
@@ -405,7 +432,7 @@ async fn jobs(
                     observer.on(&shown, event);
                 })
                 .hash_files(common.reports())
-                .fan_out(parallel.fan_out)
+                .fan_out(target.fan_out(parallel.fan_out))
                 .cancel_on(stop::requested());
             if let Some(journal) = journal {
                 job = job.journal(journal);
@@ -425,7 +452,8 @@ async fn jobs(
             let is_cancelled = errors
                 .iter()
                 .any(|error| matches!(error, Error::Cancelled { .. }));
-            for error in &errors {
+            let is_hopeless = hopeless.takes(&errors);
+            for error in errors.iter().filter(|_| !is_hopeless) {
                 if matches!(error, Error::Cancelled { .. }) {
                     // The totals tell how many there are.
                     continue;
@@ -436,14 +464,26 @@ async fn jobs(
                 }
                 let hint = target.hint(error, &report).unwrap_or_default();
                 let names = [name.as_str(), &report.source.name];
-                progress.failed(&(line(&input.shown, names, error) + &hint));
+                let is_empty = report.source.size == Some(0);
+                progress.failed(&(line(input.told(), names, error, is_empty) + &hint));
+            }
+            let is_known = known.load(Ordering::Relaxed);
+            if let (Some(sent), Some(shown)) = (media_type, &report.detected_type)
+                && sent != shown
+                && !is_known
+            {
+                progress.note(&format!("{}: {}", input.told(), other_type(shown, sent)));
             }
             for file in &report.files {
-                progress.done(&input.shown, file);
+                if is_known {
+                    progress.known(input.told(), file);
+                } else {
+                    progress.done(input.told(), file);
+                }
             }
             for message in report.messages.iter().take(MESSAGES) {
                 let (stage, text) = (&message.stage, &message.text);
-                progress.note(&format!("{}: stage {stage} says: {text}", input.shown));
+                progress.note(&format!("{}: stage {stage} says: {text}", input.told()));
             }
             if let Some(more) = report
                 .messages
@@ -453,7 +493,7 @@ async fn jobs(
                 let more = count(more.len() as u64, "more line");
                 progress.note(&format!(
                     "{}: its plugins say {more}; a report has them",
-                    input.shown
+                    input.told()
                 ));
             }
             let mut entry = failures::entry(&input.shown, &report, &errors);
@@ -467,8 +507,9 @@ async fn jobs(
                     .for_each(|file| progress.print(&result_line(file)));
             }
             let end = match errors.as_slice() {
-                [] if known.load(Ordering::Relaxed) => End::Known,
+                [] if is_known => End::Known,
                 [] => End::Done,
+                _ if is_hopeless => End::NotTried,
                 _ if is_cancelled => End::Cancelled,
                 _ => End::Failed,
             };
@@ -486,6 +527,9 @@ async fn jobs(
         totals.count(end, &files);
     }
     progress.finish();
+    if let Some(line) = hopeless.in_words() {
+        progress.failed(&line);
+    }
     progress.note(&totals.to_string());
     if common.json {
         progress.print(&json!({ "totals": totals.to_json() }).to_string());
@@ -508,15 +552,105 @@ async fn jobs(
 
 /// A failure in one line. The line starts with the input as it was named, in place of its own name, before or after that
 /// was made to fit its type.
-fn line(shown: &str, names: [&str; 2], error: &Error) -> String {
-    let text = error.to_string();
+fn line(told: &str, names: [&str; 2], error: &Error, is_empty: bool) -> String {
+    let mut text = error.to_string();
+    if is_empty && let Some(reason) = type_is_refused(error) {
+        text = text.replace(&reason, "the file is empty");
+    }
     let rest = names
         .into_iter()
         .filter_map(|name| text.strip_prefix(name))
         .find(|rest| rest.starts_with(':'));
     match rest {
-        Some(rest) => format!("{shown}{rest}"),
-        None => format!("{shown}: {text}"),
+        Some(rest) => format!("{told}{rest}"),
+        None => format!("{told}: {text}"),
+    }
+}
+
+/// The words in which an error says that nobody takes files of the type. An empty file has none that its bytes show.
+fn type_is_refused(error: &Error) -> Option<String> {
+    match error {
+        Error::Stage(error) => match &error.cause {
+            cause @ StageCause::NotAccepted { .. } => Some(cause.to_string()),
+            _ => None,
+        },
+        Error::Sink {
+            reason: SinkError::Assets(reason @ AssetsError::UnsupportedType(_)),
+            ..
+        } => Some(reason.to_string()),
+        _ => None,
+    }
+}
+
+/// Says that a file is sent as another type than its bytes show.
+pub(crate) fn other_type(shown: &str, sent: &str) -> String {
+    match shown {
+        media::UNKNOWN => format!("bytes show no known type; sent as {sent}"),
+        shown => format!("bytes show {shown}; sent as {sent}"),
+    }
+}
+
+/// Checks that standard output, which takes one result, can get those of so many inputs.
+pub(crate) fn check_one_result(inputs: usize) -> Result<()> {
+    ensure!(
+        inputs <= 1,
+        "`-o -` writes a single result to standard output, and there are {inputs} inputs: give `-o DIR`"
+    );
+    Ok(())
+}
+
+/// The inputs that were not uploaded because every upload fails for the same reason. They are told in one line.
+#[derive(Default)]
+struct Hopeless(Mutex<(u64, Option<String>)>);
+
+impl Hopeless {
+    /// Takes the errors of an input if it failed for such a reason alone.
+    fn takes(&self, errors: &[Error]) -> bool {
+        let reasons: Option<Vec<String>> = errors.iter().map(Self::reason).collect();
+        let Some(reason) = reasons.and_then(|reasons| reasons.into_iter().next()) else {
+            return false;
+        };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.0 += 1;
+        // The error of the upload that was tried says more than that of those that were not.
+        if known.1.is_none()
+            || !matches!(
+                errors,
+                [
+                    Error::Sink {
+                        reason: SinkError::Assets(AssetsError::NotTried { .. }),
+                        ..
+                    },
+                    ..
+                ]
+            )
+        {
+            known.1 = Some(reason);
+        }
+        true
+    }
+
+    fn reason(error: &Error) -> Option<String> {
+        let Error::Sink {
+            reason: SinkError::Assets(reason),
+            ..
+        } = error
+        else {
+            return None;
+        };
+        match reason {
+            AssetsError::NotTried { reason } => Some(reason.clone()),
+            AssetsError::Service(reason) if reason.status == 401 => Some(format!(
+                "the service refuses the API key (HEYGEN_API_KEY or the config): {reason}"
+            )),
+            _ => None,
+        }
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = known.1.as_ref()?;
+        Some(format!("{reason}; {} not tried", count(known.0, "file")))
     }
 }
 

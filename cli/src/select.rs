@@ -5,9 +5,9 @@
 //! in it. A file that was named itself is matched by its name.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ use crate::{stop, streams};
 
 /// How often a list that does not come is left, if the run is asked to end.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// Most names that are told in one line.
+const TOLD: usize = 3;
 
 /// Flags that select files.
 #[derive(Debug, Args)]
@@ -39,7 +42,7 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "PATTERN", help_heading = "Which files")]
     exclude: Vec<String>,
 
-    /// Do not tell capital letters from small ones in patterns: `*.jpg` also matches `IMG_1.JPG`
+    /// Ignore upper and lower case in patterns: `*.jpg` also matches `IMG_1.JPG`
     #[arg(long, help_heading = "Which files")]
     ignore_case: bool,
 
@@ -49,14 +52,14 @@ pub(crate) struct Selection {
     #[arg(long, help_heading = "Which files")]
     hidden: bool,
 
-    /// Follow symbolic links in folders; without it they are passed over
+    /// Follow symbolic links in folders; without it they are skipped
     #[arg(short = 'L', long, help_heading = "Which files")]
     follow_links: bool,
 
     /// Also take the files and folders that are listed in this file, one a line; `-` is standard input
     ///
-    /// Each line is one name as it is, with its spaces and quotes. Empty lines are passed over. A file that is listed
-    /// several times, or is in a listed folder as well, is taken once.
+    /// Each line is one name as it is, with its spaces and quotes. Empty lines are skipped. A file that is listed several
+    /// times, or is in a listed folder as well, is taken once.
     #[arg(long, value_name = "FILE", help_heading = "Which files")]
     files_from: Option<PathBuf>,
 
@@ -77,7 +80,7 @@ pub(crate) struct Selected {
     pub(crate) problems: Vec<Problem>,
     /// What was passed over in folders.
     pub(crate) passed_over: PassedOver,
-    /// What was left out and passed over, in words.
+    /// What was left out, skipped and named several times, in words.
     pub(crate) left_out: Option<String>,
 }
 
@@ -108,15 +111,7 @@ pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
         problems,
         passed_over,
     } = expand(&named, &filter, &walk);
-    if selection.files_from.is_some() {
-        // `find` lists a folder and then each file in it. Without a list, a file is taken as often as it is named.
-        let mut known = HashSet::new();
-        inputs.retain(|input| {
-            let parts = input.path.components();
-            let parts = parts.filter(|part| *part != Component::CurDir);
-            known.insert(parts.collect::<PathBuf>())
-        });
-    }
+    let repeated = take_once(&mut inputs);
     inputs.retain(|input| filter.takes(input));
     // In folders pipes are passed over.
     let named = inputs.iter().filter(|input| input.beneath == Path::new(""));
@@ -125,6 +120,7 @@ pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
         .left_out()
         .into_iter()
         .chain(passed_over.in_words())
+        .chain(repeated)
         .collect();
     let left_out = (!left_out.is_empty()).then(|| left_out.join("; "));
     if inputs.is_empty() && problems.is_empty() && stop::reason().is_none() {
@@ -141,26 +137,77 @@ pub(crate) fn select(common: &Common, own: &[&Path]) -> Result<Selected> {
     })
 }
 
+/// Takes each file once, however often it is named: `find` lists a folder and then each file in it. Says which were named
+/// several times.
+fn take_once(inputs: &mut Vec<Input>) -> Option<String> {
+    // The folders that were named, and those of files that were named. What is beneath is reached by one path.
+    let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut known = HashSet::new();
+    let mut repeated: Vec<String> = Vec::new();
+    inputs.retain(|input| {
+        let Some(name) = input.path.file_name().filter(|_| !input.is_stdin()) else {
+            return true;
+        };
+        let above = input.beneath.components().count() + 1;
+        let folder = input.path.ancestors().nth(above).unwrap_or(Path::new(""));
+        let folder = folders.entry(folder.to_owned()).or_insert_with(|| {
+            let shown = if folder == Path::new("") {
+                Path::new(".")
+            } else {
+                folder
+            };
+            shown.canonicalize().unwrap_or_else(|_| shown.to_owned())
+        });
+        let is_new = known.insert(folder.join(&input.beneath).join(name));
+        if !is_new && !repeated.contains(&input.shown) && repeated.len() <= TOLD {
+            repeated.push(input.shown.clone());
+        }
+        is_new
+    });
+    match repeated.as_slice() {
+        [] => None,
+        [only] => Some(format!("{only} is named several times and taken once")),
+        several => {
+            let told = several.get(..several.len().min(TOLD)).unwrap_or_default();
+            let more = if several.len() > TOLD { ", …" } else { "" };
+            Some(format!(
+                "these files are named several times and taken once: {}{more}",
+                told.join(", ")
+            ))
+        }
+    }
+}
+
 /// Patterns that say which files are taken.
 pub(crate) struct Filter {
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
+    /// The patterns of `include`, in upper and lower case alike.
+    in_any_case: Vec<Pattern>,
+    /// Files that were left out and would match in the other case.
+    other_case: Cell<u64>,
     files: Cell<u64>,
     folders: Cell<u64>,
 }
 
 impl Filter {
     fn new(selection: &Selection) -> Result<Self> {
-        let patterns = |flag: &str, texts: &[String]| {
+        let ignore_case = selection.ignore_case;
+        ensure!(
+            !(ignore_case && selection.include.is_empty() && selection.exclude.is_empty()),
+            "--ignore-case is for the patterns of --include and --exclude, and there are none"
+        );
+        let patterns = |flag: &str, texts: &[String], ignore_case| {
             let parsed = texts.iter().map(|text| {
-                Pattern::new(text, selection.ignore_case)
-                    .with_context(|| format!("{flag} `{text}`"))
+                Pattern::new(text, ignore_case).with_context(|| format!("{flag} `{text}`"))
             });
             parsed.collect::<Result<Vec<_>>>()
         };
         Ok(Self {
-            include: patterns("--include", &selection.include)?,
-            exclude: patterns("--exclude", &selection.exclude)?,
+            include: patterns("--include", &selection.include, ignore_case)?,
+            exclude: patterns("--exclude", &selection.exclude, ignore_case)?,
+            in_any_case: patterns("--include", &selection.include, true)?,
+            other_case: Cell::new(0),
             files: Cell::new(0),
             folders: Cell::new(0),
         })
@@ -179,23 +226,23 @@ impl Filter {
     }
 
     fn takes(&self, input: &Input) -> bool {
-        if input.path == Path::new("-") {
+        if input.is_stdin() {
             return true;
         }
         let name = input.path.file_name().unwrap_or_default();
         let path = input.beneath.join(name);
-        let included = self.include.is_empty()
-            || self
-                .include
-                .iter()
-                .any(|pattern| pattern.matches(&path, false));
-        let excluded = self
-            .exclude
-            .iter()
-            .any(|pattern| pattern.matches(&path, false));
+        let matches = |patterns: &[Pattern]| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| pattern.matches(&path, false))
+        };
+        let included = self.include.is_empty() || matches(&self.include);
+        let excluded = matches(&self.exclude);
         let takes = included && !excluded;
         if !takes {
             self.files.set(self.files.get() + 1);
+        }
+        if !included && !excluded && matches(&self.in_any_case) {
+            self.other_case.set(self.other_case.get() + 1);
         }
         takes
     }
@@ -211,7 +258,11 @@ impl Filter {
             (true, false) => "--exclude",
             _ => "--include and --exclude",
         };
-        (!parts.is_empty()).then(|| format!("{flags} left out {}", parts.join(" and ")))
+        let hint = match self.other_case.get() {
+            0 => String::new(),
+            some => format!(" ({some} of them would match with --ignore-case)"),
+        };
+        (!parts.is_empty()).then(|| format!("{flags} left out {}{hint}", parts.join(" and ")))
     }
 }
 

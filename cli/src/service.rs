@@ -11,6 +11,12 @@ use crate::args::{Common, Service};
 use crate::key;
 use crate::plain::one_line;
 
+/// How long an upload may stand still, unless --timeout says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a request is sent again, unless --retries says otherwise.
+const RETRIES: u16 = 4;
+
 /// The first pause before a request is sent again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -24,12 +30,13 @@ pub(crate) fn connect(service: &Service, pipeline: Option<&str>) -> Result<Asset
 /// Like [`connect`], for commands that upload.
 pub(crate) fn connect_to_upload(common: &Common, pipeline: Option<&str>) -> Result<Assets> {
     let transfer = common.transfer;
+    let timeout = transfer.timeout.unwrap_or(TIMEOUT);
     connect_with(&common.service, pipeline, |assets| {
         let assets = assets
-            .stall_timeout(transfer.timeout)
-            .answer_timeout(transfer.timeout)
-            .processing_timeout(transfer.timeout.saturating_mul(5))
-            .retries(transfer.retries.into(), FIRST_PAUSE);
+            .stall_timeout(timeout)
+            .answer_timeout(timeout)
+            .processing_timeout(timeout.saturating_mul(5))
+            .retries(transfer.retries.unwrap_or(RETRIES).into(), FIRST_PAUSE);
         match transfer.bwlimit {
             Some(rate) => assets.bandwidth(rate.as_u64()),
             None => assets,

@@ -5,12 +5,14 @@
 //! and pipelines, and it runs nothing by itself. A pipeline of the same name in both files is refused, not chosen.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use forebay::PipelineFile;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::args::Command;
@@ -18,6 +20,9 @@ use crate::key::KeySource;
 
 /// The file in the current folder.
 const IN_FOLDER: &str = "forebay.toml";
+
+/// The variable of the environment that has the base URL, if no flag has.
+const BASE_URL: &str = "HEYGEN_BASE_URL";
 
 /// The file that `--config` names.
 static NAMED: OnceLock<PathBuf> = OnceLock::new();
@@ -32,7 +37,9 @@ struct Text {
     base_url: Option<String>,
     allow_http: Option<Vec<String>>,
     key_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "command")]
     key_command: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "jobs")]
     jobs: Option<u16>,
     /// Read by [`read_pipelines`].
     pipelines: Option<toml::Table>,
@@ -82,13 +89,7 @@ impl Settings {
         self.key = match (text.key_file, text.key_command) {
             (Some(_), Some(_)) => bail!("{shown}: give either `key_file` or `key_command`"),
             (Some(file), None) => Some(KeySource::file(folder, file)),
-            (None, Some(command)) => {
-                ensure!(
-                    command.first().is_some_and(|program| !program.is_empty()),
-                    "{shown}: `key_command` is a list of a program and its arguments, such as [\"pass\", \"show\", \"heygen\"]"
-                );
-                Some(KeySource::command(command, shown.clone()))
-            }
+            (None, Some(command)) => Some(KeySource::command(command, shown.clone())),
             (None, None) => None,
         };
         self.jobs = text.jobs;
@@ -155,10 +156,14 @@ impl Settings {
                             .map(move |name| format!("{name} ({})", path.display()))
                     })
                     .collect();
+                let known = if known.is_empty() {
+                    format!("; neither {IN_FOLDER} here nor your config.toml has any")
+                } else {
+                    format!("; pipelines are: {}", known.join(", "))
+                };
                 ensure!(
-                    !is_name || known.is_empty() || Path::new(reference).exists(),
-                    "-p {reference}: there is neither a file nor a pipeline of this name; pipelines are: {}",
-                    known.join(", ")
+                    !is_name || Path::new(reference).exists(),
+                    "-p {reference}: there is neither a file nor a pipeline of this name{known}"
                 );
                 Ok(reference.to_owned())
             }
@@ -188,7 +193,12 @@ pub(crate) fn apply(command: &mut Command, named: Option<&Path>) -> Result<()> {
     };
     let settings = Settings::read(named)?;
     if let Some(service) = service {
-        service.base_url = service.base_url.take().or(settings.base_url.clone());
+        service.base_url = match (service.base_url.take(), std::env::var(BASE_URL)) {
+            (Some(named), _) => Some(named),
+            (None, Ok(url)) => Some(url),
+            (None, Err(VarError::NotPresent)) => settings.base_url.clone(),
+            (None, Err(VarError::NotUnicode(_))) => bail!("{BASE_URL} is not UTF-8"),
+        };
         service.allow_http.extend(settings.allow_http.clone());
         service.key = settings.key.clone();
     }
@@ -235,14 +245,34 @@ fn without_settings(text: &str) -> Result<String> {
 }
 
 fn parse(shown: &str, text: &str) -> Result<Text> {
-    let text: Text = toml::from_str(text).with_context(|| shown.to_owned())?;
-    if let Some(jobs) = text.jobs {
-        ensure!(
-            (1..=MAX_JOBS).contains(&jobs),
-            "{shown}: `jobs` is {jobs}; it is a number from 1 to {MAX_JOBS}"
-        );
+    toml::from_str(text).with_context(|| shown.to_owned())
+}
+
+/// A program and its arguments. The error says so, and not that a sequence was expected.
+fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    let value = toml::Value::deserialize(from)?;
+    let words = value.as_array().map(|words| {
+        let words = words.iter().map(|word| word.as_str().map(str::to_owned));
+        words.collect::<Option<Vec<String>>>()
+    });
+    match words.flatten() {
+        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(Some(words)),
+        _ => Err(D::Error::custom(
+            "`key_command` is a list of a program and its arguments, such as [\"pass\", \"show\", \"heygen\"]",
+        )),
     }
-    Ok(text)
+}
+
+/// How many inputs are processed at a time.
+fn jobs<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    let value = toml::Value::deserialize(from)?;
+    let number = value.as_integer().and_then(|jobs| u16::try_from(jobs).ok());
+    match number {
+        Some(jobs) if (1..=MAX_JOBS).contains(&jobs) => Ok(Some(jobs)),
+        _ => Err(D::Error::custom(format!(
+            "`jobs` is {value}; it is a number from 1 to {MAX_JOBS}"
+        ))),
+    }
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -30,7 +30,11 @@ impl StageArg {
         // What is before an equals sign in it tells the files that the stage is for.
         let (when, plugin) = match plugin.split_once('=') {
             Some((when, plugin)) => {
-                let when: When = when.parse().with_context(|| format!("stage `{text}`"))?;
+                let parsed = when.parse::<When>();
+                if let (Err(_), Some((name, config))) = (&parsed, without_colon(text)) {
+                    bail!("stage `{text}`: config follows a colon: `{name}:{config}`");
+                }
+                let when = parsed.with_context(|| format!("stage `{text}`"))?;
                 (Some(when), plugin)
             }
             None => (None, plugin),
@@ -91,6 +95,11 @@ impl StageArg {
         }
         let mut before: Option<&str> = None;
         for (key, value) in &self.options {
+            let trimmed = key.trim();
+            ensure!(
+                trimmed == key || !is_field(trimmed),
+                "stage {plugin}: remove the space before `{trimmed}`"
+            );
             if let (Some(before), Some(_)) = (before, properties)
                 && !is_field(key)
             {
@@ -112,6 +121,17 @@ impl StageArg {
         });
         Value::Object(typed.collect::<Map<_, _>>())
     }
+}
+
+/// A plugin's name and its config, if a space stands where the colon is to be.
+fn without_colon(text: &str) -> Option<(&str, &str)> {
+    let (name, config) = text.split_once(char::is_whitespace)?;
+    let is_name = |c: char| c.is_alphanumeric() || "-_./\\".contains(c);
+    let config = config.trim_start();
+    let key = config.split('=').next().unwrap_or_default();
+    let is_key = |c: char| c.is_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name) && key.chars().all(is_key))
+        .then_some((name, config))
 }
 
 /// The names of the fields, for a message.
@@ -204,6 +224,10 @@ mod tests {
         for (text, problem) in [
             ("images=strip-metadata", "`images` tells no files"),
             ("image/*=", "the plugin is missing"),
+            (
+                "image-resize max_width=100",
+                "config follows a colon: `image-resize:max_width=100`",
+            ),
         ] {
             let error = format!("{:#}", StageArg::parse(text).unwrap_err());
             assert!(error.contains(problem), "{error}");
@@ -259,6 +283,14 @@ mod tests {
             (
                 "p:ranges=1-3,enlarge",
                 r"stage p: the field `enlarge` has no value: write `enlarge=VALUE`; as a part of the value of `ranges` it is written 'ranges=…\,enlarge', in quotes",
+            ),
+            (
+                "p:ranges=1, max_width=9",
+                "stage p: remove the space before `max_width`",
+            ),
+            (
+                "p: enlarge=true",
+                "stage p: remove the space before `enlarge`",
             ),
             (
                 "p:ranges=a,b=c",

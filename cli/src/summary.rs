@@ -23,6 +23,8 @@ pub(crate) struct Totals {
     cancelled: u64,
     /// Inputs that were not started because the run ended early.
     not_started: u64,
+    /// Inputs that were not uploaded because every upload fails for the same reason.
+    not_tried: u64,
     /// Files that were delivered in this run.
     files: u64,
     /// Bytes of these files.
@@ -40,6 +42,8 @@ pub(crate) enum End {
     Cancelled,
     /// The run ended early before it was processed.
     NotStarted,
+    /// Every upload fails for the same reason.
+    NotTried,
 }
 
 impl Totals {
@@ -51,6 +55,7 @@ impl Totals {
             failed: 0,
             cancelled: 0,
             not_started: 0,
+            not_tried: 0,
             files: 0,
             bytes: 0,
         }
@@ -73,6 +78,7 @@ impl Totals {
             End::Failed => self.failed += 1,
             End::Cancelled => self.cancelled += 1,
             End::NotStarted => self.not_started += 1,
+            End::NotTried => self.not_tried += 1,
         }
         self.files += files.len() as u64;
         self.bytes += files.iter().map(|file| file.size).sum::<u64>();
@@ -92,7 +98,7 @@ impl Totals {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.failed + self.cancelled + self.not_started == 0 {
+        if self.failed + self.cancelled + self.not_started + self.not_tried == 0 {
             Outcome::Done
         } else {
             Outcome::SomeFailed
@@ -101,12 +107,18 @@ impl Totals {
 
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "inputs": self.done + self.known + self.failed + self.cancelled + self.not_started,
+            "inputs": self.done
+                + self.known
+                + self.failed
+                + self.cancelled
+                + self.not_started
+                + self.not_tried,
             "done": self.done,
             "done_already": self.known,
             "failed": self.failed,
             "cancelled": self.cancelled,
             "not_started": self.not_started,
+            "not_tried": self.not_tried,
             "files": self.files,
             "bytes": self.bytes,
             "seconds": self.started.elapsed().as_secs_f64(),
@@ -114,21 +126,28 @@ impl Totals {
     }
 
     fn line(&self, elapsed: Duration) -> String {
-        let mut line = count(self.files, "file");
-        if self.files != self.done && self.done > 0 {
-            line += &format!(" from {}", count(self.done, "input"));
-        }
-        if self.files > 0 {
-            line += &format!(", {}", ByteSize(self.bytes).display().si());
-        }
-        line += &format!(" in {}", span(elapsed));
+        let mut line = if self.files > 0 || self.done > 0 {
+            let mut line = count(self.files, "file");
+            if self.files != self.done && self.done > 0 {
+                line += &format!(" from {}", count(self.done, "input"));
+            }
+            if self.files > 0 {
+                line += &format!(", {}", ByteSize(self.bytes).display().si());
+            }
+            line + &format!(" in {}", span(elapsed))
+        } else if self.failed + self.cancelled + self.not_started + self.not_tried > 0 {
+            "nothing done".to_owned()
+        } else {
+            "nothing to do".to_owned()
+        };
         if self.known > 0 {
-            line += &format!("; {} done already", self.known);
+            line += &format!("; {} done before", self.known);
         }
         for (many, word) in [
             (self.failed, "failed"),
             (self.cancelled, "cancelled"),
             (self.not_started, "not started"),
+            (self.not_tried, "not tried"),
         ] {
             if many > 0 {
                 line += &format!("; {many} {word}");
@@ -175,6 +194,7 @@ mod tests {
                 failed,
                 cancelled: 0,
                 not_started: 0,
+                not_tried: 0,
                 files,
                 bytes,
             };
@@ -191,8 +211,12 @@ mod tests {
         assert_eq!(line(1, 0, 0, 1, 0, 125.0), "1 file, 0 B in 2 min 5 s");
         assert_eq!(
             line(0, 12, 0, 0, 0, 3700.0),
-            "0 files in 1 h 1 min; 12 done already"
+            "nothing to do; 12 done before"
         );
-        assert_eq!(line(0, 0, 1, 0, 0, 0.04), "0 files in 0.0 s; 1 failed");
+        assert_eq!(
+            line(0, 1, 1, 0, 0, 0.04),
+            "nothing done; 1 done before; 1 failed"
+        );
+        assert_eq!(line(3, 0, 0, 0, 0, 0.04), "0 files from 3 inputs in 0.0 s");
     }
 }

@@ -49,6 +49,10 @@ struct Finding<'a> {
 pub(crate) fn verify(args: &VerifyArgs) -> Result<Outcome> {
     let shown = args.report.display();
     let text = std::fs::read(&args.report).with_context(|| format!("report {shown}"))?;
+    ensure!(
+        !text.trim_ascii_start().starts_with(b"<"),
+        "{shown}: this is the page; verify needs the JSON report, which `--report FILE.json` writes"
+    );
     let written: Written = serde_json::from_slice(&text)
         .with_context(|| format!("{shown}: not a report that `forebay run --report` wrote"))?;
     ensure!(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use forebay::{
-    Assets, Error, Grants, JobLimits, Pipeline, Stage, Workflow, WorkflowBuilder, WorkflowReport,
-    WorkflowSpec, World,
+    Assets, Error, Grants, JobLimits, Pipeline, PluginError, Stage, StageCause, Workflow,
+    WorkflowBuilder, WorkflowReport, WorkflowSpec, World,
 };
 use serde_json::{Map, json};
 
@@ -19,7 +19,7 @@ use crate::select::{self, Selected};
 use crate::stage_arg::StageArg;
 use crate::summary::Totals;
 use crate::timeline::Timeline;
-use crate::{failures, stdout, stop};
+use crate::{failures, stdout, stop, summary};
 
 /// A workflow from a pipeline file.
 pub(crate) async fn from_spec(
@@ -91,10 +91,6 @@ pub(crate) async fn run(
     common: &Common,
     report_file: Option<ReportFile>,
 ) -> Result<Outcome> {
-    ensure!(
-        common.journal.is_none(),
-        "--journal notes the uploads of pipelines; a workflow's stay all or not at all"
-    );
     let Selected {
         inputs,
         problems,
@@ -121,7 +117,7 @@ pub(crate) async fn run(
         }
         return Ok(Outcome::SomeFailed);
     }
-    let sources = inputs.iter().map(|input| input.source(&common.stdin_name));
+    let sources = inputs.iter().map(|input| input.source(common.stdin_name()));
     let workflow = if pipeline.stages().is_empty() {
         workflow.clone()
     } else {
@@ -159,7 +155,7 @@ pub(crate) async fn run(
         tell(report, &progress);
     }
     for error in &errors {
-        progress.failed(&error.to_string());
+        progress.failed(&(error.to_string() + skip_hint(error, &workflow)));
     }
     totals.count_all(
         count,
@@ -184,7 +180,14 @@ pub(crate) async fn run(
         let result = serde_json::to_string_pretty(&report.result)?;
         stdout::result(&json_text(&result));
     }
-    progress.note(&totals.to_string());
+    if errors.is_empty() {
+        progress.note(&totals.to_string());
+    } else {
+        progress.note(&format!(
+            "nothing uploaded: a workflow takes all of its {} or none",
+            summary::count(count as u64, "input")
+        ));
+    }
     if let Some(file) = report_file {
         let mut entries = Map::from_iter([
             ("failures".into(), failures.into()),
@@ -200,6 +203,27 @@ pub(crate) async fn run(
         file.write(entries).await?;
     }
     Ok(totals.outcome())
+}
+
+/// How to leave out a file that is broken, if the workflow can and was not told to.
+fn skip_hint(error: &Error, workflow: &Workflow) -> &'static str {
+    let is_broken = matches!(
+        error,
+        Error::Workflow {
+            cause: StageCause::Plugin(PluginError::InvalidInput(_)),
+            ..
+        }
+    );
+    let schema = workflow.plugin().descriptor().config_schema.as_ref();
+    let can_skip = schema.is_some_and(|schema| {
+        let field = schema.as_json().pointer("/properties/skip_broken/type");
+        field.is_some_and(|kind| kind == "boolean")
+    });
+    if is_broken && can_skip {
+        "; `skip_broken=true` in its config leaves such files out"
+    } else {
+        ""
+    }
 }
 
 /// Prints the workflow's files and messages for a person.

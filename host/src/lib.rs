@@ -77,7 +77,7 @@ pub mod text {
 
 /// Media types from bytes, and names that fit them.
 pub mod media {
-    pub use forebay_core::media::{SNIFF_LEN, fit_name, plain_name, sniff};
+    pub use forebay_core::media::{SNIFF_LEN, UNKNOWN, canonical, fit_name, plain_name, sniff};
 }
 
 #[cfg(feature = "journal")]

@@ -35,6 +35,11 @@ impl AssetsCommand {
     }
 }
 
+/// An age. What is meant decides what is deleted, so the examples are safe ones.
+fn age(text: &str) -> Result<Duration, String> {
+    crate::args::time(text, "`30d` or `12h`")
+}
+
 /// Which assets are meant.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
@@ -43,7 +48,7 @@ pub(crate) struct Choice {
     pub(crate) name: Option<String>,
 
     /// Only assets that were uploaded at least this long ago, such as `30d` or `12h`
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = age)]
     pub(crate) older_than: Option<Duration>,
 
     /// Only assets in this folder of the service
@@ -88,22 +93,16 @@ pub(crate) struct GetArgs {
     #[arg(required = true, value_name = "ID")]
     pub(crate) ids: Vec<String>,
 
-    /// Download the files, and print their paths
+    /// Download the files into the current folder, or into that of --out, and print their paths
     #[arg(short, long)]
     pub(crate) download: bool,
 
-    /// Write the files into this folder
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        requires = "download"
-    )]
-    pub(crate) out: PathBuf,
+    /// Download the files into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 
     /// Replace files that are in DIR; without it they stay and the download fails
-    #[arg(short, long, requires = "download")]
+    #[arg(short, long)]
     pub(crate) force: bool,
 
     /// Print JSON, one object for each asset

@@ -16,13 +16,14 @@ use super::list;
 use crate::output::{self, Weight};
 use crate::plain::one_line;
 use crate::summary::count;
-use crate::{Outcome, service, stdout};
+use crate::{Outcome, service, stdout, stop};
 
 /// Assets that are deleted at a time.
 const AT_A_TIME: usize = 8;
 
 pub(super) async fn delete(args: DeleteArgs) -> Result<Outcome> {
     let assets = service::connect(&args.service, None)?;
+    stop::set_last_words("nothing was deleted");
     let ids = if args.ids.is_empty() {
         let found = list::chosen(&assets, &args.choice, usize::MAX)?;
         let found: Vec<AssetInfo> = found.try_collect().await?;
@@ -54,6 +55,7 @@ pub(super) async fn delete(args: DeleteArgs) -> Result<Outcome> {
 }
 
 async fn delete_all(assets: &Assets, ids: &[String], as_json: bool) -> Outcome {
+    stop::set_last_words("what is listed above was deleted");
     let (mut deleted, mut failed) = (0, 0);
     let each = ids
         .iter()
@@ -98,7 +100,9 @@ async fn confirmed(found: &[AssetInfo]) -> Result<bool> {
         std::io::stdin().is_terminal(),
         "{assets} would be deleted, and there is no terminal to ask on; --yes deletes without asking"
     );
-    let _ = write!(std::io::stderr(), "Delete these {assets}? [y/N] ");
+    stop::set_at_prompt(true);
+    let these = if found.len() == 1 { "this" } else { "these" };
+    let _ = write!(std::io::stderr(), "Delete {these} {assets}? [y/N] ");
     // A thread of its own, since the end of the program does not wait for it: nobody may ever answer.
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -107,6 +111,7 @@ async fn confirmed(found: &[AssetInfo]) -> Result<bool> {
         let _ = sender.send(read.map(|_| answer));
     });
     let answer = receiver.await??;
+    stop::set_at_prompt(false);
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 

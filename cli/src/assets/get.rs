@@ -1,6 +1,6 @@
 //! `forebay assets get`: shows assets, or downloads them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use forebay::assets::AssetInfo;
@@ -14,8 +14,9 @@ use crate::{Outcome, service};
 
 pub(super) async fn get(args: GetArgs) -> Result<Outcome> {
     let assets = service::connect(&args.service, None)?;
-    let into = if args.download {
-        let folder = Folder::new(&args.out).with_context(|| args.out.display().to_string())?;
+    let into = if args.download || args.out.is_some() {
+        let out = args.out.as_deref().unwrap_or(Path::new("."));
+        let folder = Folder::new(out).with_context(|| out.display().to_string())?;
         Some(Downloads {
             assets: assets.clone(),
             host: Plugins::new()?.host,

@@ -43,7 +43,7 @@ pub(super) async fn list(args: ListArgs) -> Result<Outcome> {
         match asset {
             Ok((asset, size)) => say!("{}", line(&asset, size, args.json)),
             Err(error) => {
-                complain!("forebay: list: {}", one_line(&error.to_string()));
+                complain!("forebay: {}", one_line(&error.to_string()));
                 return Ok(Outcome::SomeFailed);
             }
         }

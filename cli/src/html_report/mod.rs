@@ -148,7 +148,13 @@ fn summary(totals: Option<&Value>) -> String {
         bytes(totals, "bytes").unwrap_or_default(),
         span(seconds(number(totals, "seconds")))
     );
-    for (name, label) in [("done_already", "done already"), ("failed", "failed")] {
+    for (name, label) in [
+        ("done_already", "done before"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+        ("not_started", "not started"),
+        ("not_tried", "not tried"),
+    ] {
         if whole(name) > 0 {
             words += &format!("; {} {label}", whole(name));
         }

@@ -329,7 +329,7 @@ fn every_signal_removes_what_is_unfinished_and_a_report_is_written() {
             "r.json",
             "a.jpg",
             "large.pdf",
-            "a.jpg",
+            "b.jpg",
         ];
         let mut command = command(folder.path(), &emulator, &args);
         let scratch = folder.path().join("scratch");
@@ -357,6 +357,33 @@ fn every_signal_removes_what_is_unfinished_and_a_report_is_written() {
         assert_eq!(report["jobs"][1]["failures"][0], "large.pdf: cancelled");
         assert_eq!(report["jobs"][1]["errors"][0]["code"], "cancelled");
     }
+}
+
+#[test]
+fn with_a_journal_an_interrupt_says_that_the_same_command_sends_the_rest() {
+    let folder = photos(&["a.jpg"]);
+    large(folder.path());
+    let emulator = Emulator::start(folder.path(), &HANGS);
+    let args = [
+        "upload",
+        "-v",
+        "-j1",
+        "--journal",
+        "journal",
+        "a.jpg",
+        "large.pdf",
+    ];
+    let mut running = Running::start(command(folder.path(), &emulator, &args));
+    running.wait_for("large.pdf: put");
+    running.signal("INT");
+    let (ended, error) = running.ended();
+    assert_eq!(ended, Some(130), "{error}");
+    assert!(
+        error.ends_with(
+            "forebay: interrupted; what is listed above stays; the same command sends the rest\n"
+        ),
+        "{error}"
+    );
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn the_services_refusal_is_told_with_its_status_and_code() {
     assert_eq!(error["code"], "unauthorized");
     assert_eq!(error["retryable"], false);
     assert!(error["request_id"].is_string(), "{error}");
-    assert_eq!(objects[1]["totals"]["failed"], 1);
+    assert_eq!(objects[1]["totals"]["failed"], 0);
+    assert_eq!(objects[1]["totals"]["not_tried"], 1);
 }
 
 #[test]
@@ -140,7 +141,11 @@ fn a_journal_tells_what_was_done_already() {
         assert_eq!(totals["totals"]["done"], done, "{totals}");
         assert_eq!(totals["totals"]["done_already"], already);
         assert_eq!(totals["totals"]["files"], done);
-        let told = text(&output.stderr).contains("; 1 done already\n");
+        // One line for the file, and the summary.
+        assert_eq!(text(&output.stderr).lines().count(), 2);
+        let before = "photo.jpg: uploaded before, asset ast_";
+        assert_eq!(text(&output.stderr).contains(before), already == 1);
+        let told = text(&output.stderr).ends_with("\nnothing to do; 1 done before\n");
         assert_eq!(told, already == 1, "{}", text(&output.stderr));
     }
 }

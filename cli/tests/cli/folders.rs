@@ -90,19 +90,38 @@ fn two_inputs_of_one_name_at_the_same_time_lose_nothing() {
 }
 
 #[test]
-fn an_input_is_not_replaced_by_what_is_made_of_another() {
-    let folder = folder_with(&["a/x.txt", "x.txt"]);
+fn an_input_is_never_replaced() {
+    let folder = folder_with(&["a/x.txt", "x.txt", "a/sub/y.txt"]);
+    let is_kept = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap() == file;
+    let out = "is an input of this run, and stays; give -o another folder";
     let output = run(
         folder.path(),
         &["-f", "-j", "1", "-o", ".", "a/x.txt", "x.txt"],
     );
-    let line = "forebay: a/x.txt: ./x.txt: is another input of this run, and stays";
-    assert_failed(&output, 1, line);
-    assert_eq!(
-        fs::read_to_string(folder.path().join("x.txt")).unwrap(),
-        "x.txt"
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with(&format!(
+            "forebay: a/x.txt: ./x.txt: {out}\nforebay: x.txt: ./x.txt: {out}\n"
+        )),
+        "{told}"
     );
-    assert_success(&run(folder.path(), &["-f", "-o", ".", "x.txt"]));
+    assert!(is_kept("x.txt"));
+    // Nor by what is made of itself, under whatever path.
+    for (to, line) in [
+        (".", format!("forebay: x.txt: ./x.txt: {out}")),
+        (
+            "a/sub/../..",
+            format!("forebay: x.txt: a/sub/../../x.txt: {out}"),
+        ),
+    ] {
+        assert_failed(&run(folder.path(), &["-f", "-o", to, "x.txt"]), 1, &line);
+        assert!(is_kept("x.txt"));
+    }
+    let line = "forebay: x.txt: ./x.txt exists already and is an input of this run; give -o another folder";
+    assert_failed(&run(folder.path(), &["-o", ".", "x.txt"]), 1, line);
+    assert!(!run(folder.path(), &["-f", "-o", "a", "a"]).status.success());
+    assert!(is_kept("a/x.txt") && is_kept("a/sub/y.txt"));
 }
 
 #[cfg(target_os = "linux")]
@@ -356,7 +375,7 @@ mod killed {
                 format!("forebay: {word}; removing what is unfinished (once more to end at once)");
             assert_eq!(lines.first(), Some(&first.as_str()), "{error}");
             assert!(
-                lines[1].starts_with("0 files in ") && lines[1].ends_with("; 1 cancelled"),
+                lines[1].starts_with("nothing done; ") && lines[1].ends_with("; 1 cancelled"),
                 "{error}"
             );
             let last = format!("forebay: {word}; nothing partial is left");

@@ -20,6 +20,7 @@ mod manuals;
 mod measurements;
 mod media_types;
 mod messages;
+mod options;
 mod pipelines;
 #[cfg(target_os = "linux")]
 mod pipes;

@@ -32,7 +32,9 @@ fn lines(output: &Output) -> Vec<String> {
 
 /// A summary without the time, which differs.
 fn without_time(line: &str) -> String {
-    let (before, rest) = line.split_once(" in ").unwrap();
+    let Some((before, rest)) = line.split_once(" in ") else {
+        return line.to_owned();
+    };
     let (time, after) = rest.split_once(" s").unwrap();
     assert!(time.parse::<f64>().is_ok(), "{line}");
     format!("{before}{after}")
@@ -50,7 +52,12 @@ fn the_last_line_is_a_summary() {
             "media",
             "1 file, 789.8 kB; 2 failed",
         ),
-        ("strip-metadata", "none", "media/a.txt", "0 files; 1 failed"),
+        (
+            "strip-metadata",
+            "none",
+            "media/a.txt",
+            "nothing done; 1 failed",
+        ),
     ] {
         let output = run(folder.path(), &["-s", stage, "-o", out, input]);
         let lines = lines(&output);

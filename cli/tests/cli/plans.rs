@@ -57,7 +57,7 @@ fn an_upload_is_planned_file_by_file() {
     let output = plan(folder.path(), &args);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let expected = "\
-This is a plan. Nothing is sent or written.
+This is a plan. Nothing is sent or written. Types are checked, contents are not.
 
 to the Assets API at http://127.0.0.1:1
     the journal is not read: files that it records as done are in this plan, too
@@ -68,9 +68,9 @@ to the Assets API at http://127.0.0.1:1
   media/photo.jpg, image/jpeg, 798.5 kB, by upload
   media/sub/page.png, image/jpeg, 798.5 kB, by upload, as page.jpg
   none.jpg
-      refused: No such file or directory (os error 2)
+      cannot be read: No such file or directory (os error 2)
 
-5 files, 33.6 MB; 2 would be refused
+4 files, 33.6 MB; 1 cannot be read; 1 would be refused
 ";
     assert_eq!(text(&output.stdout), expected);
 
@@ -89,7 +89,10 @@ to the Assets API at http://127.0.0.1:1
     assert!(objects[2]["refused"].is_string());
     assert_eq!(
         objects[3],
-        json!({ "totals": { "inputs": 2, "bytes": 32_000_007, "refused": 1 } })
+        json!({ "totals": {
+            "inputs": 2, "bytes": 32_000_007, "unreadable": 0, "refused": 1, "would_probably_fail": 0,
+            "may_be_refused": 0,
+        } })
     );
 }
 
@@ -128,7 +131,7 @@ fn stages_are_planned_with_what_they_are_granted() {
         "\n    reads fonts, as /fonts\n    finds TOKEN in its environment\n    limits: memory 64.0 MiB, ",
         "\n    config {\"max_width\":64}\n    nothing but the file that it is given\n",
         "to the folder out; files that are there stay, and new files of their names fail\n",
-        "  media/photo.jpg, image/jpeg, 798.5 kB\n",
+        "  media/photo.jpg, image/jpeg, 798.5 kB -> out/photo.jpg\n",
         "      refused: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, video/webm, video/x-matroska, audio/mpeg, audio/wav\n",
         "2 files, 798.5 kB; 1 would be refused\n",
     ] {
@@ -150,7 +153,9 @@ fn stages_are_planned_with_what_they_are_granted() {
         told.contains("\n    results of up to 32 MB by upload, larger ones by direct upload\n")
     );
     assert!(
-        told.contains("  -, as stdin\n      its type and size are known when it is read\n"),
+        told.contains(
+            "  standard input, as stdin\n      its type and size are known when it is read\n"
+        ),
         "{told}"
     );
 }
@@ -184,7 +189,102 @@ fn names_that_are_taken_are_told() {
         told(&[])
     );
     assert!(!told(&["-f"]).contains(exists) && told(&["-f"]).contains(taken));
-    assert!(!told(&["--name", "{stem}-{n}"]).contains("fails if"));
+    let kept = plan(
+        folder.path(),
+        &[
+            "run",
+            "-s",
+            "identity",
+            "-o",
+            "out",
+            "media/photo.jpg",
+            "media/sub",
+            "more",
+        ],
+    );
+    assert_eq!(kept.status.code(), Some(1));
+    assert!(
+        text(&kept.stdout).ends_with("\n3 files, 2.4 MB; 2 would probably fail\n"),
+        "{}",
+        text(&kept.stdout)
+    );
+    let numbered = told(&["--name", "{stem}-{n}"]);
+    assert!(
+        !numbered.contains("fails if") && numbered.contains(" -> out/page-2.jpg\n"),
+        "{numbered}"
+    );
+    let named = told(&["--name", "pic"]);
+    let same = "fails if its result has the same name as that of media/photo.jpg; {n} in --name tells the inputs apart";
+    assert_eq!(named.matches(same).count(), 2, "{named}");
+    // An input that its own result would replace.
+    let input = plan(
+        folder.path(),
+        &["run", "-s", "identity", "-f", "-o", "media", "media"],
+    );
+    assert_eq!(input.status.code(), Some(1));
+    assert!(
+        text(&input.stdout).contains(
+            "\n      fails if its result is named media/photo.jpg, which is an input of this run and stays; give -o another folder\n"
+        ),
+        "{}",
+        text(&input.stdout)
+    );
+}
+
+#[test]
+fn a_type_that_is_given_is_planned_and_told() {
+    let folder = media();
+    let output = plan(
+        folder.path(),
+        &["upload", "--type", "video/mp4", "media/photo.jpg"],
+    );
+    assert_success(&output);
+    assert!(
+        text(&output.stdout).contains(
+            "  media/photo.jpg, video/mp4, 798.5 kB, by upload, as photo.mp4\n      bytes show image/jpeg; sent as video/mp4\n"
+        ),
+        "{}",
+        text(&output.stdout)
+    );
+    // `audio/mp3` is another name of `audio/mpeg`.
+    let sound = ["upload", "--type", "audio/mp3", "media/photo.jpg"];
+    assert_success(&plan(folder.path(), &sound));
+    let same = ["upload", "--type", "image/jpeg", "media/photo.jpg"];
+    assert!(!text(&plan(folder.path(), &same).stdout).contains("bytes show"));
+}
+
+#[test]
+fn a_large_file_may_be_refused_and_an_empty_one_is() {
+    let folder = TempDir::new().unwrap();
+    write_sparse(&folder.path().join("large.pdf"), "%PDF-1.7\n", 300_000_000);
+    let output = plan(folder.path(), &["upload", "large.pdf"]);
+    assert_success(&output);
+    let told = text(&output.stdout);
+    assert!(
+        told.contains(
+            "\n      the service may refuse files of more than 209715200 bytes (209.7 MB)\n"
+        ) && told.ends_with("\n1 file, 300.0 MB; 1 may be refused by the service\n"),
+        "{told}"
+    );
+    fs::write(folder.path().join("empty.png"), "").unwrap();
+    fs::write(folder.path().join("odd"), [0x91, 0xfe, 0x00, 0x17]).unwrap();
+    for (args, line) in [
+        (
+            ["upload", "empty.png"].as_slice(),
+            "refused: the file is empty\n",
+        ),
+        (
+            &["run", "-s", "strip-metadata", "-u", "empty.png"],
+            "refused: stage 1 strip-metadata: the file is empty\n",
+        ),
+        (
+            &["run", "-s", "strip-metadata", "-u", "odd"],
+            "refused: stage 1 strip-metadata: the file is of unknown type; it takes image/jpeg, image/png\n",
+        ),
+    ] {
+        let told = text(&plan(folder.path(), args).stdout);
+        assert!(told.contains(line), "{told}");
+    }
 }
 
 #[test]

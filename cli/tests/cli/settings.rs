@@ -202,12 +202,6 @@ fn a_command_prints_the_key() {
                 "forebay: key_command `./none` of {own}: No such file or directory (os error 2)"
             ),
         ),
-        (
-            "[]",
-            format!(
-                "forebay: {own}: `key_command` is a list of a program and its arguments, such as [\"pass\", \"show\", \"heygen\"]"
-            ),
-        ),
     ] {
         with(command);
         assert_refused(&output(upload(folder.path()), &[]), 2, &line);
@@ -377,11 +371,21 @@ fn a_file_that_is_wrong_is_told_with_what_it_may_hold() {
             && told.contains("unknown field `base-url`, expected one of `base_url`, `allow_http`, `key_file`, `key_command`, `jobs`, `pipelines`"),
         "{told}"
     );
-    assert!(wrong("jobs = 0").contains("config.toml: `jobs` is 0; it is a number from 1 to 256\n"));
-    assert!(
-        wrong("key_command = 'pass show'")
-            .contains("invalid type: string \"pass show\", expected a sequence")
-    );
+    assert!(wrong("jobs = 0").contains("`jobs` is 0; it is a number from 1 to 256\n"));
+    assert!(wrong("jobs = 'x'").contains("`jobs` is \"x\"; it is a number from 1 to 256\n"));
+    for text in [
+        "key_command = 'pass show'",
+        "key_command = []",
+        "key_command = ['']",
+    ] {
+        let told = wrong(text);
+        assert!(
+            told.contains(
+                "`key_command` is a list of a program and its arguments, such as [\"pass\", "
+            ),
+            "{told}"
+        );
+    }
     assert!(
         wrong("key_file = 'a'\nkey_command = ['b']")
             .contains("give either `key_file` or `key_command`\n")

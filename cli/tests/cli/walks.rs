@@ -52,7 +52,7 @@ fn files_of_the_system_and_hidden_ones_are_passed_over() {
     assert_eq!(text(&output.stdout), "out/a.txt\nout/deep/b.txt\n");
     assert_eq!(
         first_line(&output),
-        "passed over 7 hidden files (--hidden takes them)"
+        "skipped 7 hidden files (--hidden takes them)"
     );
     let report = json(&fs::read(folder.path().join("r.json")).unwrap());
     assert_eq!(report["passed_over"]["hidden"], 7);
@@ -73,7 +73,7 @@ fn a_folder_with_nothing_to_take_is_an_error_that_says_why() {
     assert_refused(
         &run(folder.path(), &["d"]),
         2,
-        "forebay: there are no files left to take: passed over 1 hidden file (--hidden takes it)",
+        "forebay: there are no files left to take: skipped 1 hidden file (--hidden takes it)",
     );
     fs::create_dir(folder.path().join("empty")).unwrap();
     let line = "forebay: there are no files in what was named";
@@ -92,7 +92,7 @@ fn what_the_run_itself_writes_is_no_input() {
     let told = first_line(&output);
     assert_eq!(
         told,
-        "passed over 2 own files (./out, ./report.json; this run writes there)"
+        "skipped 2 own files (./out, ./report.json; this run writes there)"
     );
     assert_eq!(names(&d.join("out")), ["a.txt", "old.txt"]);
 }
@@ -112,7 +112,7 @@ fn links_are_followed_only_on_request_and_never_passed_over_in_silence() {
     assert_eq!(text(&output.stdout), "out/a.txt\nout/b/c.txt\n");
     assert_eq!(
         first_line(&output),
-        "passed over 3 symbolic links (d/b/up, d/e, d/link.txt; -L follows links)"
+        "skipped 3 symbolic links (d/b/up, d/e, d/link.txt; -L follows links)"
     );
     let report = json(&fs::read(folder.path().join("r.json")).unwrap());
     assert_eq!(report["passed_over"]["links"].as_array().unwrap().len(), 3);

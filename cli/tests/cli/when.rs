@@ -149,7 +149,7 @@ fn a_plan_shows_which_files_a_stage_is_for() {
     let output = run(folder.path(), &args);
     let plan = text(&output.stdout);
     assert!(
-        plan.contains("stage 1 strip-metadata (for image/*; others pass it by)"),
+        plan.contains("stage 1 strip-metadata (for image/*; others skip it)"),
         "{plan}"
     );
     // The text is refused by the service, and not by the stage.

@@ -2,7 +2,7 @@
 //!
 //! Promise: what a plugin said, what it did (a trap, a limit, a broken promise) and what the host could not do are distinct.
 
-use forebay_core::text;
+use forebay_core::{media, text};
 
 use super::bindings::GuestError;
 use super::limits::Exceeded;
@@ -26,6 +26,14 @@ pub struct StageError {
     pub usage: Usage,
 }
 
+/// A media type in a message.
+fn in_words(media_type: &str) -> &str {
+    match media_type {
+        media::UNKNOWN => "of unknown type",
+        known => known,
+    }
+}
+
 /// Why a stage ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -40,7 +48,7 @@ pub enum StageCause {
     #[error(transparent)]
     Limit(#[from] Exceeded),
     /// The file is of a type that the plugin does not take.
-    #[error("the file is {media_type}; it takes {accepts}")]
+    #[error("the file is {}; it takes {accepts}", in_words(media_type))]
     NotAccepted {
         /// The type that was sniffed.
         media_type: String,

@@ -81,7 +81,7 @@ impl Plan {
                         if seen.insert(range) {
                             Ok(range)
                         } else {
-                            Err(item.error("names the same pages twice"))
+                            Err(item.error("is given twice"))
                         }
                     })
                     .collect()
@@ -238,7 +238,7 @@ mod tests {
                 "1-13",
                 "ranges: `1-13` goes beyond the end; the document has 12 pages",
             ),
-            ("2,1-2,2-2", "ranges: `2-2` names the same pages twice"),
+            ("2,1-2,2-2", "ranges: `2-2` is given twice"),
         ] {
             assert_eq!(parts(ranges, 12), Err(message.into()), "{ranges:?}");
         }

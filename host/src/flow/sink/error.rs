@@ -18,7 +18,7 @@ pub enum SinkError {
     #[error("{}: another file of this run has this name", .0.display())]
     Taken(PathBuf),
     /// The run reads the file that has that name, to make something else from it. That file stays.
-    #[error("{}: is another input of this run, and stays", .0.display())]
+    #[error("{}: is an input of this run, and stays", .0.display())]
     Input(PathBuf),
     /// An operation on disk failed.
     #[error("{}: {reason}", path.display())]
