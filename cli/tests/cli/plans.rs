@@ -279,7 +279,8 @@ fn a_large_file_may_be_refused_and_an_empty_one_is() {
         ),
         (
             &["run", "-s", "strip-metadata", "-u", "odd"],
-            "refused: stage 1 strip-metadata: the file is of unknown type; it takes image/jpeg, image/png\n",
+            "refused: stage 1 strip-metadata: the file is of unknown type; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, \
+             video/webm, video/x-matroska, audio/mpeg, audio/wav\n",
         ),
     ] {
         let told = text(&plan(folder.path(), args).stdout);
