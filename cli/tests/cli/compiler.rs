@@ -25,7 +25,7 @@ fn slow_to_compile(functions: usize) -> Vec<u8> {
     let step = "local.get 0 if local.get 1 i32.const 1 i32.add local.set 1 else local.get 2 i32.const 3 i32.mul local.set 2 end ";
     let function = format!("(func (local i32 i32 i32) {})", step.repeat(25_000));
     let text = format!(
-        r#"(component (core module {}) (instance $transform) (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#,
+        r#"(component (core module {}) (instance $transform) (export "forebay:plugin/transform@0.2.0" (instance $transform)))"#,
         function.repeat(functions)
     );
     wat::parse_str(text).unwrap()
@@ -84,7 +84,7 @@ async fn a_component_is_told_to_be_none_by_the_other_process() {
     let host = host(&folder).build().unwrap();
     // It reads as one, and its code is not valid.
     let invalid = wat::parse_str(
-        r#"(component (core module (func (result i32) nop)) (instance $transform) (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#,
+        r#"(component (core module (func (result i32) nop)) (instance $transform) (export "forebay:plugin/transform@0.2.0" (instance $transform)))"#,
     );
     let error = problem(&host, &invalid.unwrap()).await;
     assert!(

@@ -189,7 +189,7 @@ fn inspect_says_what_a_plugin_asks_for_and_what_a_pipeline_gives() {
     for line in [
         "what it can reach\n  files:       only its input\n  network:     no\n  clock:       no\n",
         "\n  The config of `image-resize`. All fields are optional. ",
-        "\nimports\n  forebay:plugin/types@0.1.0, ",
+        "\nimports\n  forebay:plugin/types@0.2.0, ",
         "stage 2 small",
         "reads media/colour, as /profiles",
         "finds LANG, TOKEN in its environment",
@@ -221,7 +221,7 @@ fn inspect_shows_what_is_never_granted() {
     let component = r#"(component
         (import "wasi:sockets/tcp@0.2.6" (instance))
         (instance $transform)
-        (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#;
+        (export "forebay:plugin/transform@0.2.0" (instance $transform)))"#;
     fs::write(
         folder.path().join("net.wasm"),
         wat::parse_str(component).unwrap(),

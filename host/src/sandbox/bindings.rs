@@ -32,7 +32,7 @@ pub(crate) mod workflow {
         inline: "
             package forebay:host;
             world workflow-exports {
-                export forebay:plugin/workflow@0.1.0;
+                export forebay:plugin/workflow@0.2.0;
             }
         ",
         world: "forebay:host/workflow-exports",

@@ -38,7 +38,7 @@ fn text(name: &str, imports: &str, needs: &str, code: &str, exports: &str) -> St
 
 /// The types of the contract.
 const TYPES: &str = r#"
-    (import "forebay:plugin/types@0.1.0" (instance $types
+    (import "forebay:plugin/types@0.2.0" (instance $types
         (type $file-info' (record
             (field "name" string) (field "media-type" string) (field "size" (option u64))))
         (export "file-info" (type (eq $file-info')))
@@ -62,7 +62,7 @@ pub(crate) const TRANSFORM: &str = r#"
     (instance $transform
         (export "describe" (func $describe))
         (export "transform" (func $transform)))
-    (export "forebay:plugin/transform@0.1.0" (instance $transform))"#;
+    (export "forebay:plugin/transform@0.2.0" (instance $transform))"#;
 
 /// A function of the host or of another instance: its name, its definition, its type.
 pub(crate) type Function<'a> = (&'a str, &'a str, &'a str);
@@ -101,12 +101,12 @@ pub(crate) fn composed(
             {main}
             {beside}
             (instance $main (instantiate $main
-                (with "forebay:plugin/types@0.1.0" (instance $types))
-                (with "forebay:plugin/outputs@0.1.0" (instance $outputs))
+                (with "forebay:plugin/types@0.2.0" (instance $types))
+                (with "forebay:plugin/outputs@0.2.0" (instance $outputs))
                 (with "wasi:clocks/monotonic-clock@0.3.0" (instance $clock))
                 {with}))
-            (alias export $main "forebay:plugin/transform@0.1.0" (instance $transform))
-            (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#
+            (alias export $main "forebay:plugin/transform@0.2.0" (instance $transform))
+            (export "forebay:plugin/transform@0.2.0" (instance $transform)))"#
     );
     wat::parse_str(whole).unwrap()
 }
@@ -147,7 +147,7 @@ pub(crate) fn times(count: u32, body: &str) -> String {
 
 /// What a plugin needs for `emit`.
 pub(crate) const OUTPUTS: &str = r#"
-    (import "forebay:plugin/outputs@0.1.0" (instance $outputs
+    (import "forebay:plugin/outputs@0.2.0" (instance $outputs
         (export "file-info" (type $info (eq $file-info)))
         (type $emit-error' (enum "closed"))
         (export "emit-error" (type $emit-error (eq $emit-error')))

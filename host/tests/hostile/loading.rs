@@ -131,7 +131,7 @@ fn component(imports: &str) -> Vec<u8> {
     let text = format!(
         r#"(component {imports}
             (instance $transform)
-            (export "forebay:plugin/transform@0.1.0" (instance $transform)))"#
+            (export "forebay:plugin/transform@0.2.0" (instance $transform)))"#
     );
     wat::parse_str(text).unwrap()
 }
@@ -272,12 +272,12 @@ async fn what_does_not_fit_is_told_by_its_name_and_type() {
             "imports wasi:io/poll@0.3.0, but this host has wasi:io 0.2; build the plugin for that",
         ),
         (
-            bare(r#"(import "forebay:plugin/outputs@0.2.0" (instance))"#),
-            "imports forebay:plugin/outputs@0.2.0, but this host has forebay:plugin 0.1.0; build the plugin for that",
+            bare(r#"(import "forebay:plugin/outputs@0.3.0" (instance))"#),
+            "imports forebay:plugin/outputs@0.3.0, but this host has forebay:plugin 0.2.0; build the plugin for that",
         ),
         (
-            exporting("forebay:plugin/transform@0.2.0", ""),
-            "exports forebay:plugin/transform@0.2.0, but this host has forebay:plugin 0.1.0; build the plugin for that",
+            exporting("forebay:plugin/transform@0.3.0", ""),
+            "exports forebay:plugin/transform@0.3.0, but this host has forebay:plugin 0.2.0; build the plugin for that",
         ),
         (
             bare(
@@ -320,14 +320,14 @@ async fn what_does_not_fit_is_told_by_its_name_and_type() {
         ),
         (
             bare(""),
-            "exports forebay:plugin/transform@0.1.0 without its function `describe`; build the plugin with",
+            "exports forebay:plugin/transform@0.2.0 without its function `describe`; build the plugin with",
         ),
         (
             exporting(
-                "forebay:plugin/transform@0.1.0",
+                "forebay:plugin/transform@0.2.0",
                 r#"(export "describe" (func $f))"#,
             ),
-            "exports `describe` of forebay:plugin/transform@0.1.0 with another type than this host's (expected",
+            "exports `describe` of forebay:plugin/transform@0.2.0 with another type than this host's (expected",
         ),
     ] {
         let error = arena.host.load("p", component).await.unwrap_err();
@@ -404,7 +404,7 @@ async fn a_file_plugin_that_waits_for_wasi_0_3_is_told_why_it_cannot() {
     (instance $transform
         (export "describe" (func $describe))
         (export "transform" (func $transform)))
-    (export "forebay:plugin/file-transform@0.1.0" (instance $transform))"#;
+    (export "forebay:plugin/file-transform@0.2.0" (instance $transform))"#;
     let needs = r#"(export "wait-for" (func $wait-for))"#;
     let clock = format!(r#"{CLOCK}(core func $wait-for (canon lower (func $clock "wait-for")))"#);
     let component = plugin(&clock, needs, code, exports);
@@ -426,7 +426,7 @@ async fn nothing_is_granted_to_a_plugin_that_is_asked_what_it_is() {
     alone!();
     let arena = Arena::new().await;
     let imports = r#"
-    (import "forebay:plugin/file-inputs@0.1.0" (instance $inputs
+    (import "forebay:plugin/file-inputs@0.2.0" (instance $inputs
         (type $inline' (record (field "media-type" string) (field "data" (list u8))))
         (export "inline-data" (type $inline (eq $inline')))
         (type $input' (variant (case "asset-id" string) (case "url" string) (case "base64" $inline)))
@@ -449,13 +449,13 @@ async fn nothing_is_granted_to_a_plugin_that_is_asked_what_it_is() {
     (instance $workflow
         (export "describe" (func $describe))
         (export "run" (func $run)))
-    (export "forebay:plugin/workflow@0.1.0" (instance $workflow))"#;
+    (export "forebay:plugin/workflow@0.2.0" (instance $workflow))"#;
     let needs = r#"(export "from-url" (func $from-url))"#;
     let curious = plugin(imports, needs, code, exports);
     let error = arena.host.load("p", curious).await.unwrap_err().to_string();
     assert!(
         error.contains(
-            "called `from-url` of forebay:plugin/file-inputs@0.1.0, which is not granted while a plugin is asked what it is"
+            "called `from-url` of forebay:plugin/file-inputs@0.2.0, which is not granted while a plugin is asked what it is"
         ),
         "{error}"
     );

@@ -57,11 +57,11 @@ async fn plugins_stand_only_where_their_world_and_their_grants_belong() {
     for (grants, missing) in [
         (
             Grants::none(),
-            "uploads@0.1.0, which needs the grant `upload` or `direct_upload`",
+            "uploads@0.2.0, which needs the grant `upload` or `direct_upload`",
         ),
         (
             Grants::none().upload(),
-            "file-inputs@0.1.0, which needs the grant `file_inputs`",
+            "file-inputs@0.2.0, which needs the grant `file_inputs`",
         ),
     ] {
         let stages = bare_drill(json!({ "exercise": "stages" })).await;

@@ -73,7 +73,7 @@ pub enum Misuse {
 /// The imports as the bindings see them, but callable by anyone.
 #[cfg(target_arch = "wasm32")]
 mod import {
-    #[link(wasm_import_module = "forebay:plugin/outputs@0.1.0")]
+    #[link(wasm_import_module = "forebay:plugin/outputs@0.2.0")]
     unsafe extern "C" {
         #[link_name = "[async-lower]emit"]
         pub(super) fn emit(arguments: *const u8, result: *mut u8) -> u32;
@@ -90,7 +90,7 @@ mod import {
         pub(super) fn stream_write(handle: u32, from: *const u8, count: usize) -> u32;
     }
 
-    #[link(wasm_import_module = "[export]forebay:plugin/transform@0.1.0")]
+    #[link(wasm_import_module = "[export]forebay:plugin/transform@0.2.0")]
     unsafe extern "C" {
         #[link_name = "[task-return]transform"]
         pub(super) fn task_return(failed: u32, case: u32, text: *const u8, length: usize);

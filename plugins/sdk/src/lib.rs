@@ -127,7 +127,7 @@ pub mod bindings {
             pub_export_macro: true,
             export_macro_name: "export_file_plugin",
             default_bindings_module: "forebay_plugin::bindings::file",
-            with: { "forebay:plugin/types@0.1.0": crate::bindings::stream::forebay::plugin::types },
+            with: { "forebay:plugin/types@0.2.0": crate::bindings::stream::forebay::plugin::types },
         });
     }
     pub mod workflow {
@@ -138,7 +138,7 @@ pub mod bindings {
             pub_export_macro: true,
             export_macro_name: "export_workflow_plugin",
             default_bindings_module: "forebay_plugin::bindings::workflow",
-            with: { "forebay:plugin/types@0.1.0": crate::bindings::stream::forebay::plugin::types },
+            with: { "forebay:plugin/types@0.2.0": crate::bindings::stream::forebay::plugin::types },
         });
     }
 }

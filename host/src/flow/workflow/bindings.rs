@@ -5,10 +5,10 @@ wasmtime::component::bindgen!({
     inline: "
         package forebay:host;
         world workflow-imports {
-            import forebay:plugin/files@0.1.0;
-            import forebay:plugin/transforms@0.1.0;
-            import forebay:plugin/uploads@0.1.0;
-            import forebay:plugin/file-inputs@0.1.0;
+            import forebay:plugin/files@0.2.0;
+            import forebay:plugin/transforms@0.2.0;
+            import forebay:plugin/uploads@0.2.0;
+            import forebay:plugin/file-inputs@0.2.0;
         }
     ",
     world: "forebay:host/workflow-imports",

@@ -251,13 +251,13 @@ mod tests {
     #[test]
     fn a_missing_grant_is_named() {
         let asked = imports(&[
-            "forebay:plugin/uploads@0.1.0",
-            "forebay:plugin/file-inputs@0.1.0",
+            "forebay:plugin/uploads@0.2.0",
+            "forebay:plugin/file-inputs@0.2.0",
         ]);
         let granted = |grants| Reach::of(World::Workflow, &grants);
         assert_eq!(
             not_granted(&asked, granted(Grants::none().upload())).unwrap(),
-            "imports forebay:plugin/file-inputs@0.1.0, which needs the grant `file_inputs`"
+            "imports forebay:plugin/file-inputs@0.2.0, which needs the grant `file_inputs`"
         );
         assert_eq!(not_granted(&asked, granted(Grants::all())), None);
     }

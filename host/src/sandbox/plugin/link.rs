@@ -28,7 +28,7 @@ use crate::sandbox::world::World;
 use forebay_core::text;
 
 /// The version of forebay's own contract, as `wit/` has it.
-const CONTRACT_VERSION: &str = "0.1.0";
+const CONTRACT_VERSION: &str = "0.2.0";
 
 /// The packages that a linker may have, each with its versions. Later patch versions of the same minor version have the
 /// same functions, so wasmtime takes them for one another; others it does not.
@@ -440,7 +440,7 @@ mod tests {
             "wasi:cli/stderr@0.2.99",
             "wasi:cli/stderr@0.3.0",
             "wasi:cli/stderr@0.3.7",
-            "forebay:plugin/outputs@0.1.3",
+            "forebay:plugin/outputs@0.2.3",
             "wasi:io/streams@0.2.6",
         ] {
             assert_eq!(versions(import), "fits", "{import}");
@@ -451,10 +451,11 @@ mod tests {
              that"
         );
         assert_eq!(
-            versions("forebay:plugin/outputs@0.2.0"),
-            "imports forebay:plugin/outputs@0.2.0, but this host has forebay:plugin 0.1.0; build the plugin for that"
+            versions("forebay:plugin/outputs@0.3.0"),
+            "imports forebay:plugin/outputs@0.3.0, but this host has forebay:plugin 0.2.0; build the plugin for that"
         );
         for import in [
+            "forebay:plugin/outputs@0.1.0",
             "wasi:io/poll@0.3.0",
             "wasi:clocks/wall-clock@0.2.0-rc-2023-11-10",
             "wasi:random/random@1.0.0",
@@ -462,10 +463,10 @@ mod tests {
         ] {
             assert!(versions(import).contains("but this host has"), "{import}");
         }
-        let export = ["forebay:plugin/transform@0.2.0".to_owned()];
+        let export = ["forebay:plugin/transform@0.3.0".to_owned()];
         let error = check_versions(&[], &export).unwrap_err().to_string();
         assert!(
-            error.starts_with("exports forebay:plugin/transform@0.2.0, but"),
+            error.starts_with("exports forebay:plugin/transform@0.3.0, but"),
             "{error}"
         );
     }
