@@ -122,7 +122,7 @@ impl Mp3 {
                 }
                 continue;
             }
-            match self.at(rest, is_last)? {
+            match self.at(rest, self.at + at as u64 == 0, is_last)? {
                 Found::Open => break,
                 Found::Frame(frame) => {
                     self.common = Some(frame.common);
@@ -159,15 +159,15 @@ impl Mp3 {
         Ok(())
     }
 
-    /// What stands at the start of `rest`.
-    fn at(&self, rest: &[u8], is_last: bool) -> Result<Found, Error> {
+    /// What stands at the start of `rest`, which may be the start of the file.
+    fn at(&self, rest: &[u8], is_first: bool, is_last: bool) -> Result<Found, Error> {
         if !is_last && rest.len() < MAX_FRAME + AHEAD {
             return Ok(Found::Open);
         }
         if let Some(tag) = tag(rest, is_last) {
             return Ok(tag);
         }
-        let Some(frame) = self.frame(rest)? else {
+        let Some(frame) = self.frame(rest, is_first)? else {
             return Ok(Found::Junk);
         };
         let Some((body, after)) = rest.split_at_checked(frame.length) else {
@@ -207,10 +207,9 @@ impl Mp3 {
     }
 
     /// The frame that `rest` begins with, if it is of the file's kind.
-    fn frame(&self, rest: &[u8]) -> Result<Option<Frame>, Error> {
+    fn frame(&self, rest: &[u8], is_first: bool) -> Result<Option<Frame>, Error> {
         let Some(frame) = read(rest) else {
-            if self.frames == 0 && self.at == 0 {
-                // The file's first bytes.
+            if is_first {
                 match rest {
                     [0xFF, second, third, ..]
                         if second & 0xE6 == 0xE2 && second & 0x18 != 0x08 && third >> 4 == 0 =>
