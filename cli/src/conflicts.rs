@@ -14,7 +14,7 @@ use crate::assets::args::AssetsCommand;
 pub(crate) fn check(command: &Command) -> Result<()> {
     match command {
         Command::Run(run) => check_run(run),
-        Command::Upload(upload) => check_stdin_name(&upload.common),
+        Command::Upload(upload) => check_inputs(&upload.common),
         Command::Assets(assets) => match &assets.command {
             AssetsCommand::Get(get) => {
                 ensure!(
@@ -31,7 +31,7 @@ pub(crate) fn check(command: &Command) -> Result<()> {
 
 fn check_run(run: &RunArgs) -> Result<()> {
     let common = &run.common;
-    check_stdin_name(common)?;
+    check_inputs(common)?;
     let to_stdout = run.out.as_deref() == Some(Path::new("-"));
     if to_stdout || run.upload {
         let instead = if to_stdout {
@@ -115,7 +115,8 @@ fn check_folder(run: &RunArgs) -> Result<()> {
     Ok(())
 }
 
-fn check_stdin_name(common: &Common) -> Result<()> {
+fn check_inputs(common: &Common) -> Result<()> {
+    common.selection.check()?;
     let reads_stdin = common.inputs.iter().any(|input| input == Path::new("-"));
     ensure!(
         reads_stdin || common.stdin_name.is_none(),

@@ -73,6 +73,17 @@ pub(crate) struct Selection {
     null: bool,
 }
 
+impl Selection {
+    /// Checks that no flag would be ignored.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(
+            !(self.ignore_case && self.include.is_empty() && self.exclude.is_empty()),
+            "--ignore-case is for the patterns of --include and --exclude, and there are none"
+        );
+        Ok(())
+    }
+}
+
 /// The files of a run.
 pub(crate) struct Selected {
     pub(crate) inputs: Vec<Input>,
@@ -193,10 +204,6 @@ pub(crate) struct Filter {
 impl Filter {
     fn new(selection: &Selection) -> Result<Self> {
         let ignore_case = selection.ignore_case;
-        ensure!(
-            !(ignore_case && selection.include.is_empty() && selection.exclude.is_empty()),
-            "--ignore-case is for the patterns of --include and --exclude, and there are none"
-        );
         let patterns = |flag: &str, texts: &[String], ignore_case| {
             let parsed = texts.iter().map(|text| {
                 Pattern::new(text, ignore_case).with_context(|| format!("{flag} `{text}`"))

@@ -184,7 +184,7 @@ pub(crate) async fn run(
         progress.note(&totals.to_string());
     } else {
         progress.note(&format!(
-            "nothing uploaded: a workflow takes all of its {} or none",
+            "nothing done: a workflow takes all of its {} or none",
             summary::count(count as u64, "input")
         ));
     }

@@ -250,3 +250,40 @@ fn a_result_that_makes_the_service_fetch_is_printed_only_where_that_is_granted_o
         "forebay: --raw is for the result of a workflow, and this run has none",
     );
 }
+
+#[test]
+fn the_file_that_is_broken_is_named_and_how_to_leave_it_out() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &[]);
+    let media = folder.path().join("media");
+    fs::create_dir(&media).unwrap();
+    let photo = fs::read(demo("photo.jpg")).unwrap();
+    fs::write(media.join("good.jpg"), &photo).unwrap();
+    fs::write(media.join("half.jpg"), &photo[..photo.len() / 2]).unwrap();
+    let run = |config: &str| {
+        forebay_with(folder.path(), &emulator.url, "k")
+            .args(["run", "-u", "media", "-w", config])
+            .output()
+            .unwrap()
+    };
+    let output = run("media-kit:prompt=Hello");
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    let (failure, summary) = error.split_once('\n').unwrap();
+    assert!(
+        failure.contains(": half.jpg: ")
+            && failure.ends_with("; `skip_broken=true` in its config leaves such files out"),
+        "{error}"
+    );
+    assert_eq!(
+        summary,
+        "nothing done: a workflow takes all of its 2 inputs or none\n"
+    );
+    let output = run("media-kit:prompt=Hello,skip_broken=true");
+    assert_success(&output);
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("left out: half.jpg: ") && !error.contains("skip_broken"),
+        "{error}"
+    );
+}
