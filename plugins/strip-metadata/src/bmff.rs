@@ -380,6 +380,10 @@ impl Bmff {
                 }
                 Place::Moof => {
                     self.fragment = None;
+                    // The data of a fragment follow it, so few ranges wait at a time.
+                    if self.blank.len() > MAX_RUNS {
+                        return Err(self.invalid("has more samples than can be taken out"));
+                    }
                     self.sort();
                 }
                 _ => {}
@@ -419,7 +423,7 @@ impl Bmff {
             let ranges = track.tables.ranges();
             let ranges = ranges
                 .ok_or_else(|| self.invalid("has sample tables that do not fit each other"))?;
-            for range in ranges {
+            for range in media::merged(ranges) {
                 self.blank(range)?;
             }
         }

@@ -409,3 +409,17 @@ fn many_small_boxes_and_deep_ones_are_no_burden() {
     let film = Film::new(vec![pictures()], true).with("trak", deep).bytes();
     assert!(!sings(&strip(KEEP, &film).unwrap()));
 }
+
+#[test]
+fn a_chunk_of_very_many_samples_is_no_burden() {
+    let mut track = positions(b"meta", b"gpmd");
+    track.samples = vec![b"x".to_vec()];
+    let film = Film::new(vec![pictures(), track], false).bytes();
+    let stsc = places(&film, b"stsc")[1] + 16;
+    let mut film = film;
+    film[stsc..stsc + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+    let stsz = places(&film, b"stsz")[1] + 8;
+    film[stsz..stsz + 8].copy_from_slice(&[0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF]);
+    // One chunk of four thousand million samples of a byte: it lies outside of the data.
+    assert!(invalid(&film).contains("outside"));
+}

@@ -1,6 +1,5 @@
 //! The film's data, and what of them becomes zeros.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -33,11 +32,10 @@ impl Bmff {
                  that track out: `ffmpeg -i IN -c copy -movflags +faststart OUT`",
             ));
         }
-        if !self
-            .data
-            .iter()
-            .any(|data| data.start <= range.start && range.end <= data.end)
-        {
+        // The runs of data stand in the order of the file.
+        let next = self.data.partition_point(|data| data.start <= range.start);
+        let run = next.checked_sub(1).and_then(|at| self.data.get(at));
+        if run.is_none_or(|run| range.end > run.end) {
             return Err(self.invalid("has samples that lie outside of the film's data"));
         }
         match self.window.part(range) {
@@ -49,16 +47,7 @@ impl Bmff {
 
     /// Puts what is to be zeros into order.
     pub(super) fn sort(&mut self) {
-        let ranges = self.blank.make_contiguous();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut merged: VecDeque<Range<u64>> = VecDeque::new();
-        for range in self.blank.drain(..) {
-            match merged.back_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => merged.push_back(range),
-            }
-        }
-        self.blank = merged;
+        self.blank = merged(std::mem::take(&mut self.blank).into()).into();
     }
 
     /// Writes data of the film. `left` more bytes of the same run follow.
@@ -132,4 +121,17 @@ impl Bmff {
         }
         Ok(())
     }
+}
+
+/// Puts ranges into order, and joins those that overlap: so no byte is blanked twice.
+pub(super) fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let overlaps = next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
+        }
+        overlaps
+    });
+    ranges
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::description::Shows;
 use crate::bytes::be;
 
-/// The most ranges of data that can be blanked, and samples that a track which goes can have.
+/// The most ranges of data that can be blanked, and chunks that a track which goes can have.
 pub(super) const MAX_RANGES: usize = 1 << 20;
 
 /// What has been read of a track.
@@ -31,8 +31,30 @@ pub(super) struct Tables {
 
 #[derive(Debug)]
 enum Sizes {
+    /// All samples have this size; so many are left.
     All(u64, u64),
-    Each(Vec<u64>),
+    /// Those that are left.
+    Each(std::vec::IntoIter<u64>),
+}
+
+impl Sizes {
+    /// The size of the next samples together. `None` if there are not so many.
+    fn take(&mut self, count: u64) -> Option<u64> {
+        match self {
+            Self::All(size, left) => {
+                *left = left.checked_sub(count)?;
+                size.checked_mul(count)
+            }
+            Self::Each(left) => (0..count).try_fold(0_u64, |sum, _| sum.checked_add(left.next()?)),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::All(_, left) => *left == 0,
+            Self::Each(left) => left.len() == 0,
+        }
+    }
 }
 
 impl Tables {
@@ -62,7 +84,8 @@ impl Tables {
                     Sizes::All(size, count)
                 } else {
                     let each = entries(12, 4, count)?;
-                    Sizes::Each(each.filter_map(|entry| be::<4>(entry, 0)).collect())
+                    let each: Vec<u64> = each.filter_map(|entry| be::<4>(entry, 0)).collect();
+                    Sizes::Each(each.into_iter())
                 });
             }
             b"stz2" => {
@@ -85,7 +108,7 @@ impl Tables {
                         .collect(),
                     _ => return None,
                 };
-                self.sizes = Some(Sizes::Each(each));
+                self.sizes = Some(Sizes::Each(each.into_iter()));
             }
             b"stsc" => {
                 let runs = entries(8, 12, be::<4>(body, 4)?)?;
@@ -107,29 +130,18 @@ impl Tables {
     /// Where the samples are. `None` if the tables do not fit each other, or are longer than what is held.
     pub(super) fn ranges(self) -> Option<Vec<Range<u64>>> {
         let (runs, chunks) = (self.runs?, self.chunks?);
-        let mut sizes: Box<dyn Iterator<Item = u64>> = match self.sizes? {
-            Sizes::All(size, count) => Box::new((0..count).map(move |_| size)),
-            Sizes::Each(each) => Box::new(each.into_iter()),
-        };
+        let mut sizes = self.sizes?;
         if chunks.len() > MAX_RANGES {
             return None;
         }
         let mut ranges = Vec::new();
         let mut runs = runs.into_iter().peekable();
         let mut samples = 0;
-        let mut total = 0;
         for (number, start) in (1..).zip(chunks) {
             while let Some((_, of_each)) = runs.next_if(|(first, _)| *first <= number) {
                 samples = of_each;
             }
-            let mut end = start;
-            for _ in 0..samples {
-                total += 1;
-                if total > 16 * MAX_RANGES {
-                    return None;
-                }
-                end = end.checked_add(sizes.next()?)?;
-            }
+            let end = start.checked_add(sizes.take(samples)?)?;
             // Chunks mostly follow each other only where nothing else lies between them.
             match ranges.last_mut() {
                 Some(Range { end: last, .. }) if *last == start => *last = end,
@@ -137,7 +149,7 @@ impl Tables {
                 _ => ranges.push(start..end),
             }
         }
-        sizes.next().is_none().then_some(ranges)
+        sizes.is_empty().then_some(ranges)
     }
 }
 
