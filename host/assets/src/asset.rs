@@ -29,6 +29,7 @@ pub const SUPPORTED_TYPES: [&str; 8] = [
 /// How a file was uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Flow {
     /// One multipart request.
     Upload,

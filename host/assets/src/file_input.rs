@@ -19,6 +19,7 @@ use forebay_core::media;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FileInput {
     /// An asset, by its id.
     AssetId {

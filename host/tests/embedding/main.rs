@@ -15,6 +15,7 @@ mod places;
 mod pull;
 mod sinks;
 mod sources;
+mod spans;
 
 use std::time::Duration;
 

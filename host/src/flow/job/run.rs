@@ -8,6 +8,7 @@ use forebay_core::mutex::lock;
 use forebay_core::scratch::{Removal, Scratch};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Span;
 
 use super::Job;
 use super::stage_run::StageRun;
@@ -40,6 +41,8 @@ pub(super) struct Run {
     pub(super) parent_scratch: Option<Scratch>,
     pub(super) cancel: Cancel,
     queue_timeout: Option<Duration>,
+    /// The parent of the spans of stages and deliveries.
+    pub(super) span: Span,
     /// The host is not drained before this is dropped, which is when the job's last task ends.
     _token: TaskTrackerToken,
     /// Counts this job, unless it is a part of another.
@@ -98,6 +101,8 @@ impl Run {
     /// Returns a job that is about to start, and its source.
     pub(super) fn new(job: Job) -> (Self, Source) {
         let source = job.source_info();
+        let pipeline = job.pipeline.name();
+        let span = tracing::info_span!("job", pipeline, source = ?source.name);
         let run = Self {
             _token: job.host.places.token(),
             _running: (job.parent_scratch.is_none()).then(|| job.host.places.running.enter()),
@@ -112,6 +117,7 @@ impl Run {
             parent_scratch: job.parent_scratch,
             cancel: job.cancel,
             queue_timeout: job.queue_timeout,
+            span,
             begun: Notify::new(),
             over: Notify::new(),
             results: Mutex::default(),

@@ -242,10 +242,12 @@ impl Run {
         let ended = {
             // What the plugin prints is logged within it.
             let span = tracing::info_span!(
+                parent: &self.span,
                 "stage",
                 job = self.pipeline.name(),
                 stage = self.pipeline.label(at),
                 plugin = stage.plugin.name(),
+                digest = stage.plugin.digest(),
                 file = ?info.name,
             );
             let running = run::run(stage, info.clone(), content, environment).instrument(span);
@@ -307,6 +309,12 @@ impl Run {
         });
         let progress = Progress::new(self.observers.clone(), delivery);
         let ending = content.ending();
+        let span = tracing::info_span!(
+            parent: &self.span,
+            "delivery",
+            job = self.pipeline.name(),
+            file = ?info.name,
+        );
         let delivered = match self
             .sink
             .put(Outgoing {
@@ -324,6 +332,7 @@ impl Run {
                     .map(|journal| journal.file(&origin.place)),
                 progress,
             })
+            .instrument(span)
             .await
         {
             Ok(delivered) if ending.is_whole() => delivered,
