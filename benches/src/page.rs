@@ -16,7 +16,13 @@ pub(crate) fn machine(forebay: &std::path::Path) -> String {
     let cpu = cpu
         .unwrap_or("unknown processor")
         .trim_matches([' ', '\t', ':']);
-    let _ = writeln!(text, "{cores} cores, {cpu}. Versions:\n");
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    let _ = writeln!(
+        text,
+        "{cores} cores, {cpu}. At the end of the run, {load} programs wanted a core on average (the load of the last minute); \
+         a run that has the machine to itself makes less than two.\n\nVersions:\n"
+    );
     for (program, args) in [
         (forebay.as_os_str(), &["--version"][..]),
         ("uname".as_ref(), &["-sr"]),

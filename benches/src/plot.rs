@@ -55,6 +55,7 @@ fn curves(
             .build_cartesian_2d(xs.log_scale(), ys.log_scale())?;
         chart
             .configure_mesh()
+            .light_line_style(TRANSPARENT)
             .x_desc(growth.axis)
             .x_label_formatter(&|x| count(*x))
             .y_label_formatter(&|y| short(*y))

@@ -133,12 +133,25 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME=STAGE")]
     pub(crate) lend: Vec<String>,
 
+    /// Let the result of the workflow name URLs of this host, which the service would fetch; may be given several times
+    ///
+    /// HOST is a name or an address, without scheme and port. A URL can tell the host what the workflow knows. In a pipeline
+    /// file this is the grant `url_hosts`.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) url_host: Vec<String>,
+
+    /// Let the workflow name this asset, which is not of this run; may be given several times
+    ///
+    /// In a pipeline file this is the grant `assets`.
+    #[arg(long, value_name = "ID")]
+    pub(crate) asset: Vec<String>,
+
     /// Take the result of the workflow as it is, whatever files it names
     ///
     /// The result of a workflow is the body of a request, which you post to the service. Without --raw, a result ends the
-    /// run if it names a file that it may not name: an asset that is neither of this run nor listed in `grants.assets` of
-    /// the pipeline file, or a URL of a host that is not listed in `grants.url_hosts`. Whoever posts an unchecked result
-    /// lets the plugin decide what the service fetches, and from where.
+    /// run if it names a file that it may not name: an asset that is neither of this run nor granted (`--asset`), or a URL
+    /// of a host that is not granted (`--url-host`). Whoever posts an unchecked result lets the plugin decide what the
+    /// service fetches, and from where.
     #[arg(long)]
     pub(crate) raw: bool,
 
@@ -336,6 +349,12 @@ pub(crate) struct PluginsArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write the components into this folder, as NAME.wasm, for programs that embed forebay
+    ///
+    /// Prints the SHA-256 of each, as `sha256sum` does. Replaces files of these names.
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]

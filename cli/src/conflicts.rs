@@ -59,6 +59,16 @@ fn check_run(run: &RunArgs) -> Result<()> {
         };
         bail!("--lend lends a stage to a workflow, and this run has none: {how}");
     }
+    for (is_given, flag, grant) in [
+        (!run.url_host.is_empty(), "--url-host", "url_hosts"),
+        (!run.asset.is_empty(), "--asset", "assets"),
+    ] {
+        ensure!(
+            run.workflow.is_some() || !is_given,
+            "{flag} grants something to a workflow of the command line, and this run has none: give one with -w PLUGIN and -u; \
+             in a pipeline file it is the grant `{grant}`"
+        );
+    }
     if !run.upload {
         check_folder(run)?;
     }

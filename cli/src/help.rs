@@ -61,6 +61,7 @@ Examples:
   forebay run -p photos -o out DCIM/                                 a pipeline of your config.toml or of forebay.toml
   forebay run --workflow media-kit:prompt='Introduce these pages' -u FOLDER > body.json
   forebay run -s 'image/*=strip-metadata' -o out holiday/            photos without it, all other files as they are
+  forebay run --workflow ./mine.wasm --url-host cdn.example -u a.jpg its result may name URLs of cdn.example
   forebay run -s strip-metadata -o out --dry-run photos/             what would be done and what refused
   forebay run -s strip-metadata -o out --include '*.jpg' --exclude old photos/
   find . -newer last -print0 | forebay run -s strip-metadata -o out --files-from - -0
@@ -124,6 +125,7 @@ pub(crate) const PLUGINS: &str = "\
 Examples:
   forebay plugins
   forebay plugins --json | jq -r '.[].name'
+  forebay plugins --write components                     as files, for a program that embeds forebay
   forebay inspect image-resize                           what it takes and makes, and its config";
 
 pub(crate) const INSPECT: &str = "\

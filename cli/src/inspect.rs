@@ -1,6 +1,9 @@
 //! `forebay plugins` and `forebay inspect`.
 
-use anyhow::Result;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use forebay::{Error, LoadError, Plugin, World};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +17,9 @@ use crate::usage_in_pipeline::UsageInPipeline;
 use crate::wrap::wrap;
 
 pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
+    if let Some(folder) = &args.write {
+        return write(folder);
+    }
     let mut plugins = Plugins::new()?;
     let mut listed = Vec::new();
     for (name, _) in forebay_bundled::PLUGINS {
@@ -34,6 +40,31 @@ pub(crate) async fn plugins(args: &PluginsArgs) -> Result<Outcome> {
         say!("{}", json_text(&Value::Array(listed).to_string()));
     } else {
         complain!("\n`forebay inspect PLUGIN` shows what a plugin takes and how it is configured.");
+    }
+    Ok(Outcome::Done)
+}
+
+/// Writes the bundled components into a folder, and prints the digest of each.
+fn write(folder: &Path) -> Result<Outcome> {
+    let in_folder = |name: &str| folder.join(format!("{name}.wasm"));
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut builder = tempfile::Builder::new();
+    // As a file that is made by hand.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    for (name, component) in forebay_bundled::PLUGINS {
+        let path = in_folder(name);
+        // A program that loads it meanwhile gets the old file or the new one.
+        let written = builder.tempfile_in(folder).and_then(|mut file| {
+            file.write_all(component)?;
+            Ok(file.persist(&path)?)
+        });
+        written.with_context(|| path.display().to_string())?;
+        say!(
+            "{}  {}",
+            hex::encode(Sha256::digest(component)),
+            path.display()
+        );
     }
     Ok(Outcome::Done)
 }

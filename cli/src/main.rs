@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         .and_then(|()| conflicts::check(&args.command))
         .and_then(|()| settings::apply(&mut args.command, args.config.as_deref()));
     if let Err(error) = ready {
-        complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+        complain!("forebay: {}", plain::plain(&plain::chain(&error)));
         return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
         Some(Ok(Outcome::Done)) => 0,
         Some(Ok(Outcome::SomeFailed)) | None => 1,
         Some(Err(error)) => {
-            complain!("forebay: {}", plain::plain(&format!("{error:#}")));
+            complain!("forebay: {}", plain::plain(&plain::chain(&error)));
             2
         }
     };

@@ -128,21 +128,23 @@ impl Progress {
     }
 
     /// Takes in what happens in the job of this input.
-    pub(crate) fn on(&self, input: &str, event: &Event<'_>) {
+    pub(crate) fn on(&self, input: &str, event: &Event) {
         match event {
-            Event::Read(bytes) => {
+            Event::Read { bytes } => {
                 if let Some(read) = &self.read {
                     advance(read, *bytes);
                 }
             }
-            Event::Opened(info) => {
+            Event::Opened { info } => {
                 let size = info.size.map_or_else(String::new, |size| {
                     format!(", {}", ByteSize(size).display().si())
                 });
                 self.detail(&format!("{input}: opened, {}{size}", info.media_type));
             }
-            Event::Transformed(stage) => self.detail(&format!("{input}: {}", used(stage))),
-            Event::Delivering(_, info) => {
+            Event::Ended { report } if report.failure.is_none() => {
+                self.detail(&format!("{input}: {}", used(report)));
+            }
+            Event::Delivering { info, .. } => {
                 // Without stages the total is known from the start.
                 if self.read.is_some() {
                     self.sent.inc_length(info.size.unwrap_or(0));
@@ -151,31 +153,31 @@ impl Progress {
                 self.sent
                     .set_message(format!("{files} done, now {}", one_line(&info.name)));
             }
-            Event::Phase(_, phase) => self.detail(&format!("{input}: {phase}")),
-            Event::Delivered(..) => {
+            Event::Phase { phase, .. } => self.detail(&format!("{input}: {phase}")),
+            Event::Delivered { .. } => {
                 let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
                 self.sent.set_message(format!("{files} done"));
             }
-            Event::Known(report) => {
+            Event::Known { report } => {
                 let files = report.files.len() as u64;
                 self.files.fetch_add(files, Ordering::Relaxed);
                 let first = self.read.as_ref().unwrap_or(&self.sent);
                 // Nothing of it is read or sent.
                 first.dec_length(report.source.size.unwrap_or(0));
             }
-            Event::Changed(name) => {
+            Event::Changed { file } => {
                 self.note(&format!(
                     "{}: changed since it was uploaded before, and is uploaded again",
-                    place(input, name)
+                    place(input, file)
                 ));
             }
-            Event::Gone(name) => {
+            Event::Gone { file } => {
                 self.note(&format!(
                     "{}: uploaded before, but the service does not have the asset any more; it is uploaded again",
-                    place(input, name)
+                    place(input, file)
                 ));
             }
-            Event::Retry(_, retry) => {
+            Event::Retry { retry, .. } => {
                 let when = if retry.pause.is_zero() {
                     "now".to_owned()
                 } else {
@@ -187,7 +189,7 @@ impl Progress {
                     retry.reason
                 ));
             }
-            Event::Sent(_, bytes) => advance(&self.sent, *bytes),
+            Event::Sent { bytes, .. } => advance(&self.sent, *bytes),
             _ => {}
         }
     }

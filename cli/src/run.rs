@@ -30,7 +30,7 @@ use crate::stage_arg::StageArg;
 use crate::stop::{self, Reason};
 use crate::summary::{End, Totals, count};
 use crate::timeline::Timeline;
-use crate::{failures, pipeline_reference, service, settings, workflow};
+use crate::{failures, pipeline_reference, plain, service, settings, workflow};
 
 /// Stages that a pipeline in a file is expected to have at most. One of more runs, with fewer jobs at a time.
 const STAGES_IN_A_FILE: usize = 16;
@@ -60,8 +60,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Outcome> {
         ),
         (None, Some(text)) => {
             let pipeline = from_stages(&mut plugins, &args.stages, &grants).await?;
-            let workflow =
-                workflow::from_arg(&mut plugins, text, &args.lend, &grants, args.raw).await?;
+            let workflow = workflow::from_arg(&mut plugins, text, &args, &grants).await?;
             (pipeline, Some(workflow))
         }
     };
@@ -304,6 +303,20 @@ impl Target {
     }
 }
 
+/// How many lines of its plugins are shown for an input.
+const MESSAGES: usize = 3;
+
+impl Target {
+    /// How many files of an input may be on their way at the same time. Standard output takes the first one that a stage
+    /// emits, whichever is ready first.
+    fn fan_out(&self, most: usize) -> usize {
+        match self {
+            Self::Stdout(_) => 1,
+            _ => most,
+        }
+    }
+}
+
 /// Whether a path leads to one of these files.
 fn is_among(path: &Path, files: &[PathBuf]) -> bool {
     path.canonicalize().is_ok_and(|path| {
@@ -395,8 +408,8 @@ async fn jobs(
             let sink = match target.sink(number, &input, &name) {
                 Ok(sink) => sink,
                 Err(error) => {
-                    let failure = Failure::new(format!("{error:#}"), "write", "io");
-                    progress.failed(&format!("{}: {error:#}", input.told()));
+                    let failure = Failure::new(plain::chain(&error), "write", "io");
+                    progress.failed(&format!("{}: {}", input.told(), failure.message));
                     let entry = failures::not_started(&input.shown, &failure);
                     if common.json {
                         progress.print(&entry.to_string());
@@ -412,14 +425,14 @@ async fn jobs(
             let mut job = host
                 .job(pipeline, source, sink)
                 .observe(move |event| {
-                    if matches!(event, Event::Known(_)) {
+                    if matches!(event, Event::Known { .. }) {
                         is_known.store(true, Ordering::Relaxed);
                     }
-                    steps.on(&event);
-                    observer.on(&shown, &event);
+                    steps.on(event);
+                    observer.on(&shown, event);
                 })
                 .hash_files(common.reports())
-                .fan_out(parallel.fan_out)
+                .fan_out(target.fan_out(parallel.fan_out))
                 .cancel_on(stop::requested());
             if let Some(journal) = journal {
                 job = job.journal(journal);
@@ -467,6 +480,21 @@ async fn jobs(
                 } else {
                     progress.done(input.told(), file);
                 }
+            }
+            for message in report.messages.iter().take(MESSAGES) {
+                let (stage, text) = (&message.stage, &message.text);
+                progress.note(&format!("{}: stage {stage} says: {text}", input.told()));
+            }
+            if let Some(more) = report
+                .messages
+                .get(MESSAGES..)
+                .filter(|more| !more.is_empty())
+            {
+                let more = count(more.len() as u64, "more line");
+                progress.note(&format!(
+                    "{}: its plugins say {more}; a report has them",
+                    input.told()
+                ));
             }
             let mut entry = failures::entry(&input.shown, &report, &errors);
             timeline.add_to(&mut entry);

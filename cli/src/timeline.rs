@@ -33,18 +33,18 @@ impl Timeline {
     }
 
     /// Takes in what happens in the job.
-    pub(crate) fn on(&self, event: &Event<'_>) {
+    pub(crate) fn on(&self, event: &Event) {
         let now = self.started.elapsed().as_secs_f64();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Transformed(stage) => {
+            Event::Ended { report: stage } if stage.failure.is_none() => {
                 let from = now - stage.usage.wall_clock.as_secs_f64();
                 noted.add(&stage.stage, &stage.input, from.max(0.0), now);
             }
-            Event::Delivering(delivery, info) => {
+            Event::Delivering { delivery, info } => {
                 noted.deliveries.insert(*delivery, (now, info.name.clone()));
             }
-            Event::Delivered(delivery, _) => {
+            Event::Delivered { delivery, .. } => {
                 if let Some((from, name)) = noted.deliveries.remove(delivery) {
                     noted.add("deliver", &name, from, now);
                 }

@@ -10,7 +10,7 @@ use forebay::{
 use serde_json::{Map, json};
 
 use crate::Outcome;
-use crate::args::Common;
+use crate::args::{Common, RunArgs};
 use crate::plain::json as json_text;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, Work};
@@ -37,21 +37,23 @@ pub(crate) async fn from_spec(
     Ok(workflow.build()?)
 }
 
-/// A workflow from the command line. It may upload and make file inputs, and it may run the bundled plugins by their
-/// own names. Those plugins can access only the file that they are given.
+/// A workflow from the command line. It may upload, make file inputs and name what `--url-host` and `--asset` list, and it
+/// may run the bundled plugins by their own names. Those plugins can access only the file that they are given.
 pub(crate) async fn from_arg(
     plugins: &mut Plugins,
     text: &str,
-    lend: &[String],
+    args: &RunArgs,
     grants: &Grants,
-    raw: bool,
 ) -> Result<Workflow> {
     let arg = StageArg::for_all_files(text)?;
     let plugin = plugins.load(&arg.plugin).await?;
+    let mut own = grants.clone().upload().direct_upload().file_inputs();
+    own.url_hosts.extend(args.url_host.iter().cloned());
+    own.assets.extend(args.asset.iter().cloned());
     let mut workflow = Workflow::builder(plugin.name(), &plugin)
         .config(arg.config(plugin.descriptor().config_schema.as_ref())?)
-        .grants(grants.clone().upload().direct_upload().file_inputs());
-    workflow = taken_raw(workflow, raw);
+        .grants(own);
+    workflow = taken_raw(workflow, args.raw);
     for (name, _) in forebay_bundled::PLUGINS {
         if !plugins.may_lend(name) {
             continue;
@@ -62,7 +64,7 @@ pub(crate) async fn from_arg(
             workflow = workflow.lend(*name, stage);
         }
     }
-    for text in lend {
+    for text in &args.lend {
         let Some((name, stage)) = text.split_once('=') else {
             bail!("--lend `{text}`: not of the form NAME=PLUGIN[:key=value,…]");
         };
@@ -129,8 +131,8 @@ pub(crate) async fn run(
         .host
         .workflow_job(&workflow, sources, assets)
         .observe(move |event| {
-            steps.on(&event);
-            observer.on(&name, &event);
+            steps.on(event);
+            observer.on(&name, event);
         })
         .hash_files(common.reports())
         .run();

@@ -10,6 +10,8 @@
     reason = "a broken promise is a panic here"
 )]
 
+mod run;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -17,17 +19,20 @@ use forebay::{ConfigSchema, Host, Journal, JournalError, PipelineFile, Source, m
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use run::run;
+
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("component", component),
     ("config", config),
     ("journal", journal),
     ("media", media),
     ("pdf", pdf),
     ("pipeline", pipeline),
+    ("run", run),
     ("strip", strip),
 ];
 
@@ -124,7 +129,7 @@ pub fn pipeline(data: &[u8]) {
     }
 }
 
-/// Where a picture is cut into pieces makes no difference, and what was stripped has nothing left to strip.
+/// Where a picture, a film or sound is cut into pieces makes no difference, and what was stripped has nothing left to strip.
 pub fn strip(data: &[u8]) {
     let whole = stripped(data, data.len().max(1));
     assert_eq!(whole, stripped(data, 7));
@@ -139,7 +144,7 @@ fn stripped(data: &[u8], piece: usize) -> Option<Vec<u8>> {
     for piece in data.chunks(piece) {
         stripper.push(piece, &mut out).ok()?;
     }
-    stripper.finish().ok()?;
+    stripper.finish(&mut out).ok()?;
     Some(out)
 }
 

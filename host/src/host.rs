@@ -8,11 +8,11 @@ use std::time::Duration;
 #[cfg(feature = "workflow")]
 use forebay_assets::Assets;
 use forebay_core::DEFAULT_CHUNK;
-use tokio::sync::Semaphore;
 
 use crate::flow::error::Error;
-use crate::flow::job::{Job, JobError};
+use crate::flow::job::{Job, JobError, ToCaller};
 use crate::flow::pipeline::Pipeline;
+use crate::flow::places::{Occupancy, Places, WORKFLOWS};
 use crate::flow::report::Report;
 #[cfg(feature = "workflow")]
 use crate::flow::report::WorkflowReport;
@@ -24,11 +24,12 @@ use crate::flow::workflow::{Workflow, WorkflowError, WorkflowJob};
 use crate::sandbox::code::{Code, Settings};
 use crate::sandbox::engine::{self, Engine};
 use crate::sandbox::plugin::{self, AddImports, Bounds, Plugin};
+use crate::sizing;
 
-/// How many workflows may run at the same time, over all callers. Further ones wait.
-const WORKFLOWS: u32 = 16;
+/// Places for plugins that are asked what they are. The largest plugin has room.
+const LOADING: u32 = engine::places(engine::MOST_INSTANCES);
 
-// The largest plugin has room.
+// The largest workflow has room.
 const _: () = assert!(engine::places(engine::MOST_INSTANCES) <= WORKFLOWS);
 
 /// Loads plugins and runs jobs. It is cheap to clone, and clones share everything.
@@ -36,11 +37,11 @@ const _: () = assert!(engine::places(engine::MOST_INSTANCES) <= WORKFLOWS);
 pub struct Host(Arc<Runtime>);
 
 impl Host {
-    /// Returns a builder with the defaults: 256 instances, 32 uploads of workflows at the same time, chunks of 256 KiB,
+    /// Returns a builder with the defaults: instances by cores and memory (see [`HostBuilder::instances`]), 32 uploads of workflows at the same time, chunks of 256 KiB,
     /// scratch in the system's temporary folder, and no cache.
     pub fn builder() -> HostBuilder {
         HostBuilder {
-            instances: 256,
+            instances: sizing::instances(),
             uploads: 32,
             chunk: DEFAULT_CHUNK,
             scratch: std::env::temp_dir(),
@@ -76,21 +77,51 @@ impl Host {
         }
     }
 
-    /// Loads a plugin from the bytes of a component. Errors show `name` as the plugin's name.
+    /// Loads a plugin from the bytes of a component. Errors show `name` as the plugin's name. Loading does not wait for
+    /// jobs, however busy the host is; at most two components are compiled at the same time.
     ///
     /// # Errors
     /// Same as for [`load_file`](Self::load_file).
     pub async fn load(&self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<Plugin, Error> {
+        self.load_bytes(name, bytes.into(), None).await
+    }
+
+    /// Loads a plugin only if its bytes have this SHA-256, in hex.
+    ///
+    /// # Errors
+    /// [`LoadError::Digest`](crate::LoadError::Digest) if they have another one; otherwise as for
+    /// [`load_file`](Self::load_file).
+    pub async fn load_pinned(
+        &self,
+        name: &str,
+        bytes: impl Into<Vec<u8>>,
+        sha256: &str,
+    ) -> Result<Plugin, Error> {
+        self.load_bytes(name, bytes.into(), Some(sha256)).await
+    }
+
+    async fn load_bytes(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        pinned: Option<&str>,
+    ) -> Result<Plugin, Error> {
         let Runtime {
             engine,
             code,
             bounds,
-            instances,
-            max_instances,
+            places,
             ..
         } = &*self.0;
-        let instances = (&**instances, *max_instances);
-        let plugin = Plugin::load(engine, code, bytes.into(), *bounds, instances).await;
+        let _token = places.token();
+        let plugin = tokio::select! {
+            biased;
+            () = places.stop.cancelled() => {
+                let file = name.to_owned();
+                return Err(Error::Cancelled { file });
+            }
+            plugin = Plugin::load(engine, code, bytes, pinned, *bounds, &places.loading) => plugin,
+        };
         plugin.map_err(|reason| Error::Load {
             plugin: name.to_owned(),
             reason,
@@ -145,14 +176,69 @@ impl Host {
 
     /// Prepares a job that can be observed or configured further before it runs.
     pub fn job(&self, pipeline: &Pipeline, source: Source, sink: impl Sink + 'static) -> Job {
-        Job::new(self.0.clone(), pipeline.clone(), source, Arc::new(sink))
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        Job::new(self.0.clone(), pipeline.clone(), source, sink)
+    }
+
+    /// Prepares a job whose results go to the caller: by [`Job::single`] or [`Job::outputs`].
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use forebay::{Host, Pipeline, Source};
+    /// use futures::TryStreamExt as _;
+    ///
+    /// let host = Host::builder().build()?;
+    /// let pipeline = Pipeline::builder("as it is").build()?;
+    /// let result = host.pull(&pipeline, Source::bytes("words.txt", "some words")).single().await?;
+    /// assert_eq!(result.info.media_type, "text/plain");
+    /// let pieces: Vec<_> = result.try_collect().await?;
+    /// assert_eq!(pieces.concat(), b"some words");
+    /// # Ok(()) }
+    /// # tokio::runtime::Runtime::new()?.block_on(example())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pull(&self, pipeline: &Pipeline, source: Source) -> Job<ToCaller> {
+        Job::new(
+            self.0.clone(),
+            pipeline.clone(),
+            source,
+            ToCaller::default(),
+        )
+    }
+
+    /// How busy the host is now.
+    pub fn occupancy(&self) -> Occupancy {
+        self.0.places.occupancy()
+    }
+
+    /// Shuts the host down, for all of its clones. New jobs and workflows fail with [`Error::Draining`]. Those that run have
+    /// `deadline` to end. What is left then is cancelled and fails with [`Error::Cancelled`] and its report. This returns
+    /// when everything has ended: plugins, compilations, and the removal of scratch folders. (A compilation in this process
+    /// cannot be ended, so it is waited for.) It returns how many jobs and workflows were cancelled.
+    ///
+    /// May be called again, and dropped at any time; the jobs stay cancelled. What cancelled uploads leave with the Assets
+    /// API is deleted in the background: wait for that with `Assets::settle`.
+    pub async fn drain(&self, deadline: Duration) -> usize {
+        let Runtime { places, code, .. } = &*self.0;
+        places.draining.cancel();
+        places.tracker.close();
+        let mut cancelled = 0;
+        if tokio::time::timeout(deadline, places.tracker.wait())
+            .await
+            .is_err()
+        {
+            cancelled = places.cancel_all();
+            places.tracker.wait().await;
+        }
+        code.settle().await;
+        cancelled
     }
 }
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host")
-            .field("instances", &self.0.max_instances)
+            .field("instances", &self.0.places.max_instances)
             .field("chunk", &self.0.chunk)
             .finish_non_exhaustive()
     }
@@ -170,9 +256,13 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 4
+    /// How many plugin instances may run at the same time, over all jobs. Further files wait. Each instance reserves 8
     /// GiB of address space, but uses memory only as it needs it. A plugin that is put together from more than five
     /// components counts as several.
+    ///
+    /// By default 16 for each core, but no more than one for each 64 MiB of memory, and from 16 to 256. More do not make work
+    /// that computes any faster, and take more memory; fewer are enough for that. Work that waits for slow sources and sinks
+    /// needs more, or a sink that is [spooled](crate::Spooled). `docs/embedding.md` in the repository has figures.
     #[must_use]
     pub fn instances(mut self, most: u32) -> Self {
         self.instances = most.max(1);
@@ -276,14 +366,11 @@ impl HostBuilder {
                 tracing::debug!("scratch folder {}: {error}", scratch.display());
             }
         });
-        let engine = Engine::new(self.instances.saturating_add(WORKFLOWS))?;
+        let engine = Engine::new(self.instances.saturating_add(WORKFLOWS + LOADING))?;
         Ok(Host(Arc::new(Runtime {
             code: Code::new(&engine, self.compile)?,
             engine,
-            instances: Arc::new(Semaphore::new(self.instances as usize)),
-            max_instances: self.instances,
-            workflows: Semaphore::new(WORKFLOWS as usize),
-            uploads: Semaphore::new(self.uploads),
+            places: Places::new(self.instances, LOADING, self.uploads),
             chunk: self.chunk,
             scratch: self.scratch,
             bounds: self.bounds,

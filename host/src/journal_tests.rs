@@ -97,7 +97,7 @@ async fn a_job_gives_up_its_slot_before_it_waits_for_the_disk() {
     let job = setup.host.job(&pipeline, source, setup.assets.sink());
     let job = job
         .observe(move |event| {
-            if let Event::Delivered(..) = event {
+            if let Event::Delivered { .. } = event {
                 ended.send(()).unwrap();
             }
         })

@@ -32,10 +32,13 @@
 //! - Nothing partial is ever visible. A file counts after every stage before it has succeeded.
 //! - Types come from bytes: files are sniffed at the source and again after every stage.
 //! - Dropping the future of a job stops its plugins, closes its connections and removes its scratch folder.
+//! - A result that was [pulled](Host::pull) to its last byte is whole.
 //!
 //! # Where to look
 //!
-//! [`Host`] loads plugins and runs jobs. [`Job`] adds progress and fan-out. The module `assets` is the client of the Assets
+//! [`Host`] loads plugins and runs jobs. [`Job`] adds progress, fan-out, cancelling, and results that the caller
+//! [pulls](Host::pull). [`ErrorKind`] says what a service answers. `docs/embedding.md` in the repository is the guide for
+//! services: sources, results, cancelling, places and sizing, errors, metrics. The module `assets` is the client of the Assets
 //! API. `PipelineFile` reads pipelines from TOML. Plugins are written with the crate `forebay-plugin`.
 //! `docs/architecture.md` in the repository shows the layers and says where to change what.
 //!
@@ -50,13 +53,15 @@
 //! | `workflow` | workflow plugins (with `assets`) |
 //! | `toml` | pipelines from TOML files |
 //!
-//! Jobs need a tokio runtime with more than one thread.
+//! Jobs need a tokio runtime with `enable_all`.
 
 mod flow;
 mod host;
 #[cfg(all(test, feature = "journal"))]
 mod journal_tests;
 mod sandbox;
+mod sizing;
+pub mod testing;
 
 /// The client of the Assets API: the crate `forebay-assets`.
 #[cfg(feature = "assets")]
@@ -89,16 +94,18 @@ pub use flow::workflow::{Workflow, WorkflowBuilder, WorkflowError, WorkflowJob};
 pub use forebay_assets::{Asset, Assets, AssetsError, FileInput};
 
 pub use flow::error::Error;
-pub use flow::event::{Event, Progress};
-pub use flow::job::{Job, JobError};
+pub use flow::error_kind::ErrorKind;
+pub use flow::event::{Event, Events, Progress};
+pub use flow::job::{Job, JobError, JobHandle, Output, Outputs, Single, ToCaller};
 pub use flow::pipeline::{Pipeline, PipelineBuilder, PipelineError, When, WhenError};
 pub use flow::place::Place;
-pub use flow::report::{Failure, FileReport, Report, StageReport};
-pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError};
-pub use flow::source::Source;
+pub use flow::places::Occupancy;
+pub use flow::report::{Failure, FileReport, Report, StageMessage, StageReport};
+pub use flow::sink::{Delivered, Folder, Memory, Outgoing, Sink, SinkError, Spooled};
+pub use flow::source::{Source, SourceSender};
 pub use forebay_config_schema::ConfigSchema;
 pub use forebay_core::FileInfo;
-pub use forebay_core::channel::{Content, Interrupted};
+pub use forebay_core::channel::{Closed, Content, Interrupted};
 pub use host::{Host, HostBuilder};
 pub use sandbox::cause::{InputProblem, PluginError, StageCause, StageError};
 pub use sandbox::code::run_compiler;
@@ -116,7 +123,8 @@ pub fn is_work_in_progress(path: &std::path::Path) -> bool {
     name.is_some_and(flow::sink::is_part) || forebay_core::scratch::is_scratch(path)
 }
 
-/// The examples of the README, compiled.
+/// The examples of the README and of the guide, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../docs/embedding.md")]
 struct Readme;

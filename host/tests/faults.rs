@@ -103,7 +103,7 @@ async fn run(host: &Host, cell: &Cell) -> Outcome {
             .job(&pipeline, source, assets.sink())
             .journal(&journal)
             .observe(move |event| {
-                if matches!(event, Event::Retry(..)) {
+                if matches!(event, Event::Retry { .. }) {
                     seen.fetch_add(1, Ordering::Relaxed);
                 }
             });

@@ -318,7 +318,7 @@ async fn nobody_is_there_for_any_file() {
         let job = host
             .job(&pipeline, Source::bytes("a.pdf", pdf(100)), assets.sink())
             .observe(move |event| {
-                if let Event::Retry(_, retry) = event {
+                if let Event::Retry { retry, .. } = event {
                     assert_eq!(retry.file, "a.pdf");
                     *counted.lock().unwrap() += 1;
                 }

@@ -324,7 +324,7 @@ async fn a_file_of_another_kind_is_refused_by_its_bytes() {
     let message = result.unwrap_err().to_string();
     assert_eq!(
         message,
-        "words.txt: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png"
+        "words.txt: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, video/webm, video/x-matroska, audio/mpeg, audio/wav"
     );
 }
 
@@ -356,7 +356,7 @@ async fn a_pipeline_is_checked_before_it_runs() {
     let strip = stage(forebay_bundled::STRIP_METADATA, json!({})).await;
     assert_eq!(
         build(vec![split, strip]),
-        "stage 2 strip-metadata takes image/jpeg, image/png, but stage 1 pdf-split gives application/pdf"
+        "stage 2 strip-metadata takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, video/webm, video/x-matroska, audio/mpeg, audio/wav, but stage 1 pdf-split gives application/pdf"
     );
 }
 

@@ -8,7 +8,7 @@ use forebay::{Assets, Error, Folder, Host, Pipeline, Place, SinkError, Source};
 
 use super::args::GetArgs;
 use super::list;
-use crate::plain::one_line;
+use crate::plain::{chain, one_line};
 use crate::plugins::Plugins;
 use crate::{Outcome, service};
 
@@ -39,7 +39,7 @@ pub(super) async fn get(args: GetArgs) -> Result<Outcome> {
         match shown {
             Ok(line) => say!("{line}"),
             Err(error) => {
-                complain!("forebay: {}", one_line(&format!("{id}: {error:#}")));
+                complain!("forebay: {}", one_line(&format!("{id}: {}", chain(&error))));
                 outcome = Outcome::SomeFailed;
             }
         }

@@ -1,5 +1,8 @@
 //! The commands beside `run` and `upload`: `assets`, `file-input`, `plugins` and `inspect`.
 
+use std::fs;
+
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::{Emulator, assert_refused, demo, forebay, forebay_with, json, text};
@@ -51,6 +54,27 @@ fn assets_are_looked_after_and_files_are_named() {
         2,
         "forebay: no/such.pdf: there is no such file",
     );
+}
+
+#[test]
+fn plugins_are_written_as_files_with_their_digests() {
+    let folder = TempDir::new().unwrap();
+    let run = |args: &[&str]| forebay(folder.path()).args(args).output().unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/identity.wasm"), "an older one").unwrap();
+    let written = run(&["plugins", "--write", "out"]);
+    assert!(written.status.success(), "{written:?}");
+    let lines = text(&written.stdout);
+    assert_eq!(lines.lines().count(), 5);
+    for (name, component) in forebay_bundled::PLUGINS {
+        let path = format!("out/{name}.wasm");
+        assert!(fs::read(folder.path().join(&path)).unwrap() == *component);
+        let digest = hex::encode(Sha256::digest(component));
+        assert!(lines.contains(&format!("{digest}  {path}")), "{lines}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 5);
+    let refused = run(&["plugins", "--write", "out/identity.wasm"]);
+    assert_eq!(refused.status.code(), Some(2));
 }
 
 #[test]

@@ -267,7 +267,8 @@ fn what_nobody_takes_for_a_file_is_told_as_empty_or_unknown() {
         ("empty.png", "the file is empty"),
         (
             "odd",
-            "the file is of unknown type; it takes image/jpeg, image/png",
+            "the file is of unknown type; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, \
+             video/webm, video/x-matroska, audio/mpeg, audio/wav",
         ),
     ] {
         let args = ["run", "-s", "strip-metadata", "-o", "out", file];

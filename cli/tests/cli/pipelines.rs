@@ -35,6 +35,46 @@ fn a_photo_becomes_small_upright_and_silent() {
 }
 
 #[test]
+fn what_a_plugin_says_about_a_file_is_shown_and_reported() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    // The cross-reference table is not where the file says.
+    let document = fs::read(demo("document.pdf")).unwrap();
+    let at = document
+        .windows(9)
+        .rposition(|bytes| bytes == b"startxref")
+        .unwrap();
+    let mut broken = document[..at].to_vec();
+    broken.extend_from_slice(b"startxref\n7\n%%EOF\n");
+    fs::write(path.join("broken.pdf"), broken).unwrap();
+    let run = |args: &[&str]| {
+        let args = [
+            &["run", "-s", "pdf-split", "-f", "-o", "out"],
+            args,
+            &["broken.pdf"],
+        ]
+        .concat();
+        let output = forebay(path).args(args).output().unwrap();
+        assert_success(&output);
+        output
+    };
+    let says = "the table of objects does not hold and was rebuilt from the objects in the file";
+    let output = run(&["--report", "report.json"]);
+    let shown = format!("broken.pdf: stage 1 pdf-split says: {says}\n");
+    assert!(
+        text(&output.stderr).contains(&shown),
+        "{}",
+        text(&output.stderr)
+    );
+    let report = json(&fs::read(path.join("report.json")).unwrap());
+    assert_eq!(
+        report["jobs"][0]["messages"],
+        serde_json::json!([{ "stage": "1 pdf-split", "file": "broken.pdf", "text": says }])
+    );
+    assert_eq!(text(&run(&["-q"]).stderr), "");
+}
+
+#[test]
 fn a_document_becomes_its_pages() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out");

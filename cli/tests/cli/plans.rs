@@ -132,7 +132,7 @@ fn stages_are_planned_with_what_they_are_granted() {
         "\n    config {\"max_width\":64}\n    nothing but the file that it is given\n",
         "to the folder out; files that are there stay, and new files of their names fail\n",
         "  media/photo.jpg, image/jpeg, 798.5 kB -> out/photo.jpg\n",
-        "      refused: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png\n",
+        "      refused: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, video/webm, video/x-matroska, audio/mpeg, audio/wav\n",
         "2 files, 798.5 kB; 1 would be refused\n",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
@@ -279,7 +279,8 @@ fn a_large_file_may_be_refused_and_an_empty_one_is() {
         ),
         (
             &["run", "-s", "strip-metadata", "-u", "odd"],
-            "refused: stage 1 strip-metadata: the file is of unknown type; it takes image/jpeg, image/png\n",
+            "refused: stage 1 strip-metadata: the file is of unknown type; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, \
+             video/webm, video/x-matroska, audio/mpeg, audio/wav\n",
         ),
     ] {
         let told = text(&plan(folder.path(), args).stdout);

@@ -158,7 +158,7 @@ fn a_page_shows_files_before_and_after_with_their_stages() {
     for part in [
         "1 file from 2 inputs, ",
         "; 1 failed",
-        "note.txt: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png",
+        "note.txt: stage 1 strip-metadata: the file is text/plain; it takes image/jpeg, image/png, image/webp, image/gif, video/mp4, video/quicktime, video/3gpp, video/3gpp2, audio/mp4, video/webm, video/x-matroska, audio/mpeg, audio/wav",
         "not_accepted",
         "image/jpeg, 798.5 kB",
         "1 strip-metadata",

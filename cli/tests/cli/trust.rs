@@ -188,7 +188,7 @@ fn inspect_says_what_a_plugin_asks_for_and_what_a_pipeline_gives() {
     let told = text(&output.stdout);
     for line in [
         "what it can reach\n  files:       only its input\n  network:     no\n  clock:       no\n",
-        "\n  The config of `image-resize`. All of it is optional: ",
+        "\n  The config of `image-resize`. All fields are optional. ",
         "\nimports\n  forebay:plugin/types@0.1.0, ",
         "stage 2 small",
         "reads media/colour, as /profiles",

@@ -102,6 +102,88 @@ fn a_workflow_takes_all_inputs_and_its_result_goes_to_standard_output() {
     assert_eq!(stored(), 12, "a workflow that fails leaves nothing");
 }
 
+#[test]
+fn flags_grant_a_workflow_hosts_and_assets() {
+    let folder = TempDir::new().unwrap();
+    let emulator = Emulator::start(folder.path(), &[]);
+    fs::copy(demo("photo.jpg"), folder.path().join("photo.jpg")).unwrap();
+    fs::write(
+        folder.path().join("drill.wasm"),
+        forebay_test_plugins::DRILL,
+    )
+    .unwrap();
+    let run = |json: &str, flags: &[&str]| {
+        // A comma that no `key=` follows belongs to the value.
+        let workflow = format!("./drill.wasm:exercise=return,json={json}");
+        let mut command = forebay_with(folder.path(), &emulator.url, "any");
+        command.args(["run", "-u", "photo.jpg", "--workflow", &workflow]);
+        command.args(flags).output().unwrap()
+    };
+    let url = r#"{"type":"url","url":"https://cdn.example/a.jpg"}"#;
+    let asset = r#"{"type":"asset_id","asset_id":"ast_9"}"#;
+    for (file, flag, given, other, refused) in [
+        (
+            url,
+            "--url-host",
+            "cdn.example",
+            "example",
+            "the service would fetch this URL from `cdn.example`",
+        ),
+        (
+            asset,
+            "--asset",
+            "ast_9",
+            "ast_8",
+            "the asset `ast_9` is neither of this run nor lent to it",
+        ),
+    ] {
+        for flags in [&[][..], &[flag, other]] {
+            let output = run(file, flags);
+            assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+            assert!(
+                text(&output.stderr).contains(refused),
+                "{}",
+                text(&output.stderr)
+            );
+            assert_eq!(text(&output.stdout), "");
+        }
+        let output = run(file, &[flag, other, flag, given]);
+        assert_success(&output);
+        assert_eq!(json(&output.stdout), json(file.as_bytes()));
+    }
+    let planned = text(
+        &run(
+            url,
+            &["--url-host", "cdn.example", "--asset", "ast_9", "-n"],
+        )
+        .stdout,
+    );
+    for words in [
+        "lets the service fetch from cdn.example",
+        "names the assets ast_9",
+    ] {
+        assert!(planned.contains(words), "{planned}");
+    }
+    let refused = run(url, &["--url-host", "https://cdn.example/"]);
+    assert_refused(
+        &refused,
+        2,
+        "forebay: workflow drill: plugin drill: `url_hosts`: `https://cdn.example/` is no host; give its name or address without scheme \
+         and port, such as `cdn.example`",
+    );
+    let mut command = forebay_with(folder.path(), &emulator.url, "any");
+    let alone = command.args([
+        "run",
+        "-s",
+        "identity",
+        "-u",
+        "photo.jpg",
+        "--url-host",
+        "cdn.example",
+    ]);
+    assert_eq!(alone.output().unwrap().status.code(), Some(2));
+}
+
 /// Workflows of one plugin, with a result that makes the service fetch a URL.
 const NAMING: &str = r#"
     [pipelines.bare.workflow]

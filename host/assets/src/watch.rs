@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use forebay_core::seconds;
+
 use crate::error::AssetsError;
 
 /// The current step of an upload.
@@ -34,7 +36,7 @@ impl fmt::Display for Phase {
 }
 
 /// A request that failed temporarily.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct Retry {
     /// Name of the file, if it is known.
@@ -42,6 +44,7 @@ pub struct Retry {
     /// Why it failed.
     pub reason: String,
     /// Pause before the next attempt.
+    #[serde(rename = "pause_seconds", with = "seconds")]
     pub pause: Duration,
 }
 

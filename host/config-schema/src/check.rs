@@ -1,7 +1,7 @@
 //! Checks a config: one pass, which ends at the first error.
 //!
-//! Each value of the config is looked at once. Fields and choices are found by search trees, so the time is in proportion
-//! to the size of the config. The depth of the recursion is that of the schema.
+//! Each value of the config is visited once. Fields and choices are looked up in search trees, so the time is
+//! proportional to the size of the config. The recursion is as deep as the schema.
 
 use std::cmp::Ordering;
 use std::io;
@@ -155,7 +155,7 @@ fn error(problem: String) -> ConfigError {
     }
 }
 
-/// An error as the holder of the field tells it.
+/// Puts the name of the containing field in front of an error's field.
 fn within(name: &str, error: ConfigError) -> ConfigError {
     let field = if error.field.is_empty() {
         name.to_owned()
@@ -165,7 +165,7 @@ fn within(name: &str, error: ConfigError) -> ConfigError {
     ConfigError { field, ..error }
 }
 
-/// Takes so many bytes, and throws them away.
+/// A writer that discards what is written to it, and fails after this many bytes.
 struct Room(usize);
 
 impl io::Write for Room {

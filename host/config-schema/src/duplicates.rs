@@ -1,4 +1,5 @@
-//! Keys that stand twice in a JSON object. `serde_json` keeps the last one without a word, other readers the first.
+//! Refuses duplicate keys in a JSON object. `serde_json` keeps the last one without an error, other readers keep the
+//! first.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,10 +8,10 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use crate::shown;
 
-/// Reads a JSON text and keeps nothing of it.
+/// Reads a JSON text, discards its values, and refuses duplicate keys.
 ///
 /// # Errors
-/// The first key that stands twice in one object, or where the text is no JSON.
+/// The first key that is in one object twice, or the place where the text is not JSON.
 pub(crate) fn refuse(text: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<UniqueKeys>(text).map(|_| ())
 }
@@ -66,7 +67,7 @@ impl<'de> Visitor<'de> for Any {
         let mut keys = HashSet::new();
         while let Some(key) = fields.next_key::<String>()? {
             if keys.contains(&key) {
-                // The rest is read all the same, so that the error names this key's line.
+                // The key's value is still read, so that the error names this key's line.
                 fields.next_value::<IgnoredAny>()?;
                 let key = shown::text(&key);
                 return Err(A::Error::custom(format_args!(

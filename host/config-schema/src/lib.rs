@@ -1,7 +1,7 @@
-//! The schema of a plugin's config: which schemas a host takes, and which configs fit them.
+//! The schema of a plugin's config: which schemas a host accepts, and which configs fit them.
 //!
-//! A schema comes from a stranger, so its language is small and closed. It is a strict subset of JSON Schema 2020-12:
-//! every schema that [`ConfigSchema::parse`] takes means the same to any JSON Schema validator.
+//! A schema comes from an untrusted author, so its language is small and closed. It is a strict subset of JSON Schema
+//! 2020-12: every schema that [`ConfigSchema::parse`] accepts means the same to any JSON Schema validator.
 //!
 //! | `type` | keywords |
 //! |---|---|
@@ -9,19 +9,19 @@
 //! | `string` | `minLength`, `maxLength`, in characters; `enum`, or `const` for a single choice |
 //! | `integer`, `number` | `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`; `format`, which is not checked |
 //! | `boolean` | none |
-//! | `array` | `items`, which must be there; `minItems`, `maxItems` |
+//! | `array` | `items`, which is required; `minItems`, `maxItems` |
 //!
-//! - Each schema has a `type`. The config itself is an `object`. Below it, `["integer", "null"]` takes `null` too; a list
-//!   of choices must then name `null`, as JSON Schema has it.
-//! - Everywhere: `title`, `description`, and `default`, which must fit its own schema. At the top: `$schema`, which is not
-//!   followed.
+//! - Each schema has a `type`. The config itself is an `object`. A schema below it may accept `null` as well, for
+//!   example with `["integer", "null"]`. A list of choices must then contain `null`, as JSON Schema requires.
+//! - Allowed everywhere: `title`, `description`, and `default`, which must fit its own schema. Allowed at the top only:
+//!   `$schema`, whose address is not fetched.
 //! - A property's name is 1 to 64 ASCII letters, digits, `_` and `-`: a bare key of TOML.
-//! - Without `"additionalProperties": false` an object may hold other fields, of any kind; nothing checks those.
-//! - There are no patterns, no references (`$ref`, `$id`, `$defs`), no combinators (`anyOf`, `oneOf`, `allOf`, `not`, `if`)
-//!   and no other keywords. A schema that has one is refused with the keyword and its place.
+//! - Without `"additionalProperties": false` an object may contain other fields, of any kind. Those are not checked.
+//! - There are no patterns, no references (`$ref`, `$id`, `$defs`), no combinators (`anyOf`, `oneOf`, `allOf`, `not`,
+//!   `if`) and no other keywords. A schema that has one is refused. The error names the keyword and its place.
 //!
 //! Sizes are bounded: [`MOST_TEXT`], [`MOST_PROPERTIES`], [`MOST_CHOICES`] and [`MOST_DEPTH`] for a schema, [`MOST_CONFIG`]
-//! for a config. A check is one pass that ends at the first error. Its time is in proportion to the size of the config.
+//! for a config. A check is one pass that ends at the first error. Its time is proportional to the size of the config.
 //!
 //! ```
 //! use forebay_config_schema::ConfigSchema;
@@ -55,19 +55,19 @@ use serde_json::Value;
 /// Longest text of a schema, in bytes.
 pub const MOST_TEXT: usize = 64 * 1024;
 
-/// Most properties of a schema, those of nested objects among them.
+/// Most properties of a schema, including those of nested objects.
 pub const MOST_PROPERTIES: usize = 256;
 
 /// Most choices (`enum`) of a schema, over all of its fields.
 pub const MOST_CHOICES: usize = 1024;
 
-/// How deep objects and arrays nest: the config's own fields are at depth 1.
+/// Greatest depth to which objects and arrays nest. The config's own fields are at depth 1.
 pub const MOST_DEPTH: usize = 4;
 
 /// Longest config, in bytes of its JSON.
 pub const MOST_CONFIG: usize = 1 << 20;
 
-/// A schema that was read and makes sense. Configs are checked against it.
+/// A valid schema. Configs are checked against it.
 #[derive(Debug, Clone)]
 pub struct ConfigSchema {
     json: Value,
@@ -78,13 +78,13 @@ impl ConfigSchema {
     /// Reads a schema.
     ///
     /// # Errors
-    /// The place and the kind of the first thing that is not taken.
+    /// The place and the kind of the first part that is not accepted.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
         let (json, root) = read::read(text)?;
         Ok(Self { json, root })
     }
 
-    /// The schema as JSON Schema, as it was given.
+    /// The schema as JSON Schema, as it was passed to [`parse`](Self::parse).
     pub fn as_json(&self) -> &Value {
         &self.json
     }
@@ -92,7 +92,7 @@ impl ConfigSchema {
     /// Checks a config, which must be an object.
     ///
     /// # Errors
-    /// The first field that does not fit, and what it takes.
+    /// The first field that does not fit, and what it accepts.
     pub fn check(&self, config: &Value) -> Result<(), ConfigError> {
         check::config(&self.root, config)
     }
@@ -133,9 +133,9 @@ impl std::error::Error for SchemaError {}
 /// Why a config is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The field, with those that hold it and indices in lists: `options.sizes.3`. Empty for the config itself.
+    /// The field, after the fields that contain it, with indices in lists: `options.sizes.3`. Empty for the config.
     pub field: String,
-    /// What is wrong with it, and what it takes.
+    /// What is wrong with it, and what it accepts.
     pub problem: String,
 }
 

@@ -1,4 +1,4 @@
-//! A schema once it was read.
+//! A schema after it was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use crate::number::Exact;
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
-    /// Whether it may be `null` instead.
+    /// Whether it may also be `null`.
     pub(crate) nullable: bool,
 }
 
-/// What a value may be, but for `null`.
+/// What a value may be, apart from `null`.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     Object(Object),
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 pub(crate) struct Object {
     pub(crate) properties: BTreeMap<String, Node>,
     pub(crate) required: Vec<String>,
-    /// Whether fields that no property describes are taken.
+    /// Whether fields that no property describes are accepted.
     pub(crate) open: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Text {
     pub(crate) choices: Option<Choices>,
 }
 
-/// The texts that a field is one of.
+/// The texts that a field may be.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices {
     /// In the schema's order.
@@ -47,7 +47,7 @@ pub(crate) struct Choices {
     pub(crate) lookup: BTreeSet<String>,
 }
 
-/// How many; both ends are included.
+/// A range of lengths; both ends are included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) least: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Count {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
-    /// Whether only integers are taken.
+    /// Whether only integers are accepted.
     pub(crate) integer: bool,
     pub(crate) minimum: Option<Bound>,
     pub(crate) exclusive_minimum: Option<Bound>,
@@ -78,7 +78,7 @@ pub(crate) struct List {
 }
 
 impl Kind {
-    /// What it is called in messages, after "is not".
+    /// Its name in messages, after "is not".
     pub(crate) fn noun(&self) -> &'static str {
         match self {
             Self::Object(_) => "an object",

@@ -1,26 +1,26 @@
 //! Numbers of JSON, compared by their exact values.
 //!
-//! JSON knows no kinds of numbers: `1`, `1.0` and `1e0` are the same integer. `serde_json` keeps them as `u64`, `i64` or
-//! `f64`, and a comparison in `f64` would take 9007199254740993 for 9007199254740992.
+//! JSON has only one kind of number: `1`, `1.0` and `1e0` are the same integer. `serde_json` stores them as `u64`,
+//! `i64` or `f64`. A comparison in `f64` would find 9007199254740993 equal to 9007199254740992.
 
 use std::cmp::Ordering;
 
 use serde_json::Number;
 
-/// From here on every `f64` is an integer, and no `u64` or `i64` is as large. 2 to the power of 64.
+/// 2 to the power of 64. Every `f64` from here on is an integer, and every `u64` and `i64` is smaller.
 const BEYOND_INTEGERS: f64 = 18_446_744_073_709_551_616.0;
 
-/// A number by its value.
+/// The exact value of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Exact {
-    /// An integer of a size that `u64` or `i64` could have, or `-u64::MAX` at the least.
+    /// An integer from `-u64::MAX` to `u64::MAX`.
     Integer(i128),
-    /// Finite, and either with a fraction or at least [`BEYOND_INTEGERS`] away from 0.
+    /// A finite number that has a fraction, or is at least [`BEYOND_INTEGERS`] away from 0.
     Other(f64),
 }
 
 impl Exact {
-    /// The value of a number; `None` where it is beyond `f64`.
+    /// The value of a number. `None` if it is too large for `f64`.
     pub(crate) fn of(number: &Number) -> Option<Self> {
         if let Some(integer) = number.as_i64() {
             return Some(Self::Integer(integer.into()));
@@ -30,7 +30,7 @@ impl Exact {
         }
         let float = number.as_f64().filter(|float| float.is_finite())?;
         Some(if float.fract() == 0.0 && float.abs() < BEYOND_INTEGERS {
-            // Exact: it is an integer of less than 128 bits.
+            // The conversion is exact, because it is an integer of less than 128 bits.
             Self::Integer(float as i128)
         } else {
             Self::Other(float)
@@ -66,7 +66,7 @@ fn against(integer: i128, float: f64) -> Ordering {
             Ordering::Greater
         };
     }
-    // It has a fraction, so it lies between two integers, of which this is the lower.
+    // The float has a fraction, so it lies between two integers. Its floor is the lower one.
     if integer <= float.floor() as i128 {
         Ordering::Less
     } else {

@@ -14,7 +14,7 @@ use crate::{
 /// Longest name of a property, in bytes.
 const MOST_NAME: usize = 64;
 
-/// Reads a schema: as JSON, and as what configs are checked against.
+/// Reads a schema. Returns its JSON, and the tree that configs are checked against.
 pub(crate) fn read(text: &str) -> Result<(Value, Object), SchemaError> {
     if text.len() > MOST_TEXT {
         let bytes = text.len();
@@ -23,7 +23,7 @@ pub(crate) fn read(text: &str) -> Result<(Value, Object), SchemaError> {
         )));
     }
     let no_json = |error: serde_json::Error| here(shown::text(&error.to_string()));
-    // The parser ends at a depth of 128.
+    // The parser fails beyond a depth of 128.
     let json: Value = serde_json::from_str(text).map_err(no_json)?;
     duplicates::refuse(text).map_err(no_json)?;
     let mut reader = Reader::default();
@@ -36,7 +36,7 @@ pub(crate) fn read(text: &str) -> Result<(Value, Object), SchemaError> {
     }
 }
 
-/// A type of JSON Schema. `null` is none here: it only goes with another.
+/// A type of JSON Schema. `null` is not among them, because it is only accepted together with another type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Object,
@@ -72,7 +72,7 @@ impl Type {
     }
 }
 
-/// Which types a keyword is for; `None` where it is no keyword of the language.
+/// The types that a keyword applies to. `None` if the language does not have the keyword.
 fn types_of(keyword: &str, depth: usize) -> Option<&'static [Type]> {
     use Type::{Array, Boolean, Integer, Number, Object, String};
     Some(match keyword {
@@ -90,7 +90,7 @@ fn types_of(keyword: &str, depth: usize) -> Option<&'static [Type]> {
     })
 }
 
-/// Counts what is bounded over the whole of a schema.
+/// Counts the properties and choices, whose number is bounded for the whole schema.
 #[derive(Debug, Default)]
 struct Reader {
     properties: usize,
@@ -98,7 +98,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads a schema at a depth; that of the config is 0.
+    /// Reads a schema at a depth. The config itself is at depth 0.
     fn node(&mut self, schema: &Value, depth: usize) -> Result<Node, SchemaError> {
         if depth > MOST_DEPTH {
             return Err(here(format!("nests deeper than {MOST_DEPTH} levels")));
@@ -242,7 +242,7 @@ impl Reader {
         if choices.listed.is_empty() {
             return Err(here("has no choice of a string".into()));
         }
-        // The type takes null, but the list of all that is taken may leave it out.
+        // The type accepts null, but the list of choices may not contain it.
         *nullable = null;
         Ok(Text {
             length,
@@ -262,7 +262,7 @@ impl Reader {
     }
 }
 
-/// The type, and whether `null` is taken too.
+/// The type, and whether `null` is accepted as well.
 fn read_type(schema: &Map<String, Value>) -> Result<(Type, bool), SchemaError> {
     let (name, nullable) = match schema.get("type") {
         Some(Value::String(name)) => (name, false),
@@ -310,7 +310,7 @@ fn range(schema: &Map<String, Value>, integer: bool) -> Result<Range, SchemaErro
         maximum: bound("maximum")?,
         exclusive_maximum: bound("exclusiveMaximum")?,
     };
-    // What excludes everything between them is a mistake, such as two that were mixed up.
+    // Two bounds with no number between them are a mistake, for example if they were exchanged.
     for (least, most, may_meet) in [
         (&range.minimum, &range.maximum, true),
         (&range.exclusive_minimum, &range.maximum, false),
@@ -354,7 +354,7 @@ fn count(
     Ok(count)
 }
 
-/// A list of strings; empty where there is none.
+/// A list of strings. Empty if the keyword is absent.
 fn strings<'a>(schema: &'a Map<String, Value>, keyword: &str) -> Result<Vec<&'a str>, SchemaError> {
     let strings: Option<Vec<&str>> = match schema.get(keyword) {
         None => Some(Vec::new()),
@@ -365,7 +365,7 @@ fn strings<'a>(schema: &'a Map<String, Value>, keyword: &str) -> Result<Vec<&'a 
     strings.ok_or_else(|| here(format!("`{keyword}` is not a list of strings")))
 }
 
-/// A bare key of TOML, so that a config is written without quotes, in a file and on a command line.
+/// Whether this is a bare key of TOML. Such a name needs no quotes in a file or on a command line.
 fn is_name(name: &str) -> bool {
     (1..=MOST_NAME).contains(&name.len())
         && name
@@ -373,7 +373,7 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
-/// A problem of the schema at hand.
+/// An error of the current schema itself.
 fn here(problem: String) -> SchemaError {
     SchemaError {
         place: String::new(),
@@ -381,7 +381,7 @@ fn here(problem: String) -> SchemaError {
     }
 }
 
-/// A problem as the schema above tells it.
+/// Puts the name of the containing property in front of an error's place.
 fn within(name: &str, error: SchemaError) -> SchemaError {
     let place = if error.place.is_empty() {
         name.to_owned()

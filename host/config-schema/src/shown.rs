@@ -1,14 +1,14 @@
-//! Text that strangers chose, as messages quote it: one line, and not a long one.
+//! Untrusted text, as messages quote it: one short line.
 
 use serde_json::Value;
 
-/// Characters of a stranger's text that a message quotes.
+/// Most characters of an untrusted text that a message quotes.
 const MOST_SHOWN: usize = 80;
 
-/// Entries of a list that a message names.
+/// Most entries of a list that a message names.
 const MOST_NAMED: usize = 32;
 
-/// A text with what cannot be seen escaped, cut after [`MOST_SHOWN`] characters.
+/// A text cut after [`MOST_SHOWN`] characters. Invisible characters are escaped.
 pub(crate) fn text(text: &str) -> String {
     let mut shown = String::new();
     for (at, character) in text.chars().enumerate() {
@@ -17,7 +17,7 @@ pub(crate) fn text(text: &str) -> String {
             break;
         }
         match character {
-            // Seen well enough, and common in names.
+            // Visible, and common in names: not escaped.
             '"' | '\'' | '\\' => shown.push(character),
             _ => shown.extend(character.escape_debug()),
         }
@@ -25,18 +25,18 @@ pub(crate) fn text(text: &str) -> String {
     shown
 }
 
-/// A value: text in quotes; of lists and objects only that they are one.
+/// A value. A text is in quotes. The contents of lists and objects are not shown.
 pub(crate) fn value(value: &Value) -> String {
     match value {
         Value::String(string) => format!("\"{}\"", text(string)),
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),
-        // Under `arbitrary_precision` a number is as long as its author likes.
+        // With `arbitrary_precision` a number may have any length.
         other => text(&other.to_string()),
     }
 }
 
-/// Names in a row.
+/// Names, separated by commas.
 pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(MOST_NAMED);
     let shown: Vec<String> = names.take(MOST_NAMED).map(text).collect();

@@ -1,4 +1,4 @@
-//! What is in the language, what is not, and in which words the difference is told.
+//! What is in the language, what is not, and the messages about what is not.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ fn refused_text(schema: &str) -> String {
     }
 }
 
-/// What a schema of one property says of values for it.
+/// Checks a value against a schema with one property.
 fn check(property: &str, value: &str) -> Result<(), String> {
     let schema = format!(r#"{{"type":"object","properties":{{"a":{property}}}}}"#);
     let config = serde_json::from_str(&format!(r#"{{"a":{value}}}"#)).unwrap();
@@ -86,7 +86,7 @@ fn other_keywords_are_refused_with_their_place() {
         schema = json!({ keyword: true });
         assert_eq!(refused(&schema), problem);
     }
-    // What is followed by nobody may stand at the top only.
+    // `$schema` is allowed at the top only.
     let dialect = json!({ "$schema": "http://127.0.0.1:9/", "type": "object" });
     ConfigSchema::parse(&dialect.to_string()).unwrap();
     assert!(refused(&with(dialect)).starts_with("a: the keyword `$schema`"));
@@ -334,7 +334,7 @@ fn sizes_are_bounded() {
         "b: has more than 1024 choices in all"
     );
 
-    // `{"x":"…"}` of exactly so many bytes, where nothing else is asked for.
+    // `{"x":"…"}` of exactly the bytes that are allowed, and one byte more. The schema requires nothing else.
     let open = ConfigSchema::parse(r#"{"type":"object"}"#).unwrap();
     open.check(&json!({ "x": "x".repeat(MOST_CONFIG - 8) }))
         .unwrap();
@@ -418,7 +418,7 @@ fn lengths_are_counted_in_characters() {
         check(list, "[]").unwrap_err(),
         "field `a`: has 0 entries, at least 1 are needed"
     );
-    // The length is known before the entries are looked at.
+    // The length is checked before the entries.
     assert_eq!(
         check(list, "[1,2,3]").unwrap_err(),
         "field `a`: has 3 entries, at most 2 are taken"

@@ -1,4 +1,4 @@
-//! Whatever a schema of the language asks for: what fits is taken, what does not fit is refused at its place.
+//! For any schema of the language: a value that fits is accepted, and one that does not fit is refused at its place.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// A schema as this test makes it.
+/// A schema that this test makes.
 #[derive(Debug, Clone)]
 enum Spec {
     Boolean,
@@ -35,7 +35,7 @@ enum Spec {
         least: usize,
         more: usize,
     },
-    /// Fields with whether they are required.
+    /// Fields, and whether each is required.
     Object {
         fields: Vec<(String, Spec, bool)>,
         closed: bool,
@@ -64,7 +64,7 @@ fn leaf() -> impl Strategy<Value = Spec> {
     ]
 }
 
-/// Of at most so many levels.
+/// A schema of at most `levels` levels.
 fn spec(levels: u32) -> BoxedStrategy<Spec> {
     let leaf = prop_oneof![
         3 => leaf(),
@@ -172,7 +172,7 @@ impl Spec {
                 (0.1..0.9)
                     .prop_map(move |part| {
                         let value = least + (most - least) * part;
-                        // Rounding may lead to an end.
+                        // Rounding may produce one of the bounds.
                         Value::from(if value > least && value < most {
                             value
                         } else {
@@ -221,7 +221,7 @@ impl Spec {
         }
     }
 
-    /// Every way that this test knows to spoil a value at one place, with the place.
+    /// The value, made invalid at one place in each way that this test knows. Each comes with the place.
     fn spoiled(&self, value: &Value, place: &str) -> Vec<(String, Value)> {
         let mut all: Vec<(String, Value)> = Vec::new();
         let mut here = |value: Value| all.push((place.to_owned(), value));
@@ -290,7 +290,7 @@ impl Spec {
             Self::Object { fields, closed } => {
                 here(json!([]));
                 let whole = value.as_object().cloned().unwrap_or_default();
-                // Where the value itself is null, its fields are not there to be spoiled.
+                // If the value itself is null, it has no fields to make invalid.
                 if value.is_object() {
                     if *closed {
                         let mut whole = whole.clone();
@@ -328,7 +328,7 @@ fn below(place: &str, name: &str) -> String {
     }
 }
 
-/// Any JSON, with the words of schemas among its texts.
+/// Any JSON. Its texts include the keywords of schemas.
 fn anything() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         proptest::sample::select(vec![

@@ -1,7 +1,8 @@
-//! Buffers that are used again.
+//! Buffers that are reused.
 //!
-//! Bytes that move on are handed over by reference, so whoever fills buffers cannot know when one is free. A fresh one for
-//! each piece costs page faults that take longer than the copy itself; a few in turn stay mapped, and warm.
+//! Bytes are passed on by reference, so the code that fills buffers cannot know when one is free. A new buffer for each
+//! chunk costs page faults, which take longer than the copy itself. A few buffers that are used in turn stay mapped and
+//! in the cache.
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -9,18 +10,18 @@ use bytes::{Bytes, BytesMut};
 
 use crate::mutex::lock;
 
-/// Buffers that one writer fills in turn. One is used again once all that was cut from it has gone.
+/// Buffers that one writer fills in turn. A buffer is reused once all bytes that were split off it are dropped.
 #[derive(Debug, Default)]
 pub struct Blocks(Vec<BytesMut>);
 
 impl Blocks {
-    /// Buffers that are kept: what a channel holds, and what both of its sides have in hand.
+    /// Most buffers that are kept: those in a channel, and those that its two ends are working on.
     const MOST: usize = 8;
 
-    /// A buffer with room for at least `least` bytes; a new one has room for `size`. To be given back with
+    /// Returns a buffer with room for at least `least` bytes. A new one has room for `size`. Return it with
     /// [`keep`](Self::keep).
     pub fn take(&mut self, least: usize, size: usize) -> BytesMut {
-        // The one that was used last is the likeliest to be in the processor's cache.
+        // The buffer that was used last is the most likely to be in the processor's cache.
         let free = self
             .0
             .iter_mut()
@@ -31,7 +32,8 @@ impl Blocks {
         }
     }
 
-    /// Takes a buffer back, its contents cut off. The one that was used longest ago makes room for it.
+    /// Takes a buffer back, after its contents were split off. If there are too many, the least recently used one is
+    /// dropped.
     pub fn keep(&mut self, block: BytesMut) {
         if self.0.len() == Self::MOST {
             self.0.remove(0);
@@ -39,7 +41,7 @@ impl Blocks {
         self.0.push(block);
     }
 
-    /// Copies a piece; a new buffer has room for `size`.
+    /// Copies a chunk. A new buffer has room for `size`.
     pub fn copy(&mut self, piece: &[u8], size: usize) -> Bytes {
         let mut block = self.take(piece.len(), size);
         block.extend_from_slice(piece);
@@ -49,24 +51,25 @@ impl Blocks {
     }
 }
 
-/// Buffers for reading, which come back by themselves. Their bytes are never cleared in between.
+/// Buffers for reading. They return to the pool when their bytes are dropped, and are not cleared for reuse.
 #[derive(Debug, Default)]
 pub struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Pool {
-    /// Buffers that are kept.
+    /// Most buffers that are kept.
     const MOST: usize = 8;
 
-    /// A buffer of at least `size` bytes. What is in it means nothing.
+    /// Returns a buffer of at least `size` bytes. Its contents are arbitrary.
     pub fn take(&self, size: usize) -> Vec<u8> {
-        // The one that came back last is the likeliest to be in the processor's cache.
+        // The buffer that was returned last is the most likely to be in the processor's cache.
         match lock(&self.0).pop() {
             Some(buffer) if buffer.len() >= size => buffer,
             _ => vec![0; size],
         }
     }
 
-    /// The first `count` bytes of a buffer, as bytes that are handed on. The buffer comes back when the last of them is dropped.
+    /// Returns the first `count` bytes of a buffer, to be passed on. The buffer returns to the pool when the last
+    /// reference to them is dropped.
     pub fn lend(&self, buffer: Vec<u8>, count: usize) -> Bytes {
         let lent = Lent {
             buffer,
@@ -78,7 +81,7 @@ impl Pool {
 
 struct Lent {
     buffer: Vec<u8>,
-    /// Gone when nobody reads any more.
+    /// The pool is dropped when its reader is. The buffer is then freed instead of returned.
     pool: Weak<Mutex<Vec<Vec<u8>>>>,
 }
 

@@ -1,17 +1,17 @@
 //! What all parts of forebay share.
 //!
-//! This crate knows neither plugins nor the Assets API. It holds the lowest layer of the house:
+//! This crate knows neither plugins nor the Assets API. It contains the lowest layer of the project:
 //!
 //! | module | what it has |
 //! |---|---|
 //! | [`channel`] | bytes between two tasks, bounded in bytes, with an end that is a promise |
 //! | [`buffers`] | buffers that are reused |
 //! | [`disk`] | reading and writing files away from the async threads |
-//! | [`replay`] | a whole file that can be read any number of times |
+//! | [`replay`] | a complete file that can be read any number of times |
 //! | [`scratch`] | the private folder of a job, bounded in bytes, removed with the job |
 //! | [`media`] | media types from bytes, and the names that fit them |
 //! | [`stamp`] | whether a file was changed while it was read |
-//! | [`text`] | text from strangers, made safe to show |
+//! | [`text`] | untrusted text, made safe to show |
 //! | [`seconds`] | durations as seconds, for serde |
 //! | [`mutex`] | a lock that a panic elsewhere does not poison |
 //!
@@ -32,7 +32,8 @@ pub mod text;
 
 pub use file_info::FileInfo;
 
-/// Bytes that are read from a file or offered to a guest at a time, unless the host is told otherwise: 256 KiB.
+/// Bytes that are read from a file or offered to a guest at a time, unless the host is configured otherwise: 256 KiB.
 ///
-/// Larger chunks leave the processor's cache between two stages, smaller ones cost more calls (see the bench `streaming`).
+/// Larger chunks do not stay in the processor's cache between two stages. Smaller ones cost more calls (see the bench
+/// `streaming`).
 pub const DEFAULT_CHUNK: usize = 256 * 1024;

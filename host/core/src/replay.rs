@@ -1,4 +1,4 @@
-//! A whole file that can be read any number of times.
+//! A complete file that can be read any number of times.
 
 use std::fmt;
 use std::io;
@@ -17,14 +17,14 @@ use crate::stamp::Stamp;
 use crate::channel::{Content, channel};
 use crate::{DEFAULT_CHUNK, FileInfo};
 
-/// A whole file: its size is known, and every reading gives the same bytes or fails.
+/// A complete file. Its size is known, and every reading returns the same bytes or fails.
 pub struct ReplayableFile {
-    /// Name and type fit each other; the size is there.
+    /// The name fits the type, and the size is set.
     pub info: FileInfo,
-    /// SHA-256 in hex, where it is known already.
+    /// SHA-256 in hex, if it is known already.
     pub sha256: Option<String>,
     bytes: Contents,
-    /// The stamp of a file on disk when its size was taken. All later readings must give the same bytes.
+    /// The stamp that a file on disk had when its size was read. All later readings must return the same bytes.
     since: Option<Stamp>,
 }
 
@@ -35,17 +35,17 @@ enum Contents {
 }
 
 impl ReplayableFile {
-    /// A file on disk that is not ours.
+    /// A file on disk that does not belong to scratch. It is never removed.
     pub fn path(info: FileInfo, path: PathBuf) -> Self {
         Self::new(info, Contents::Path(path))
     }
 
-    /// A file in scratch. It is removed with the last handle.
+    /// A file in scratch. It is removed when the last handle is dropped.
     pub fn scratch(info: FileInfo, file: TempFile) -> Self {
         Self::new(info, Contents::Scratch(file))
     }
 
-    /// Bytes in memory, in pieces.
+    /// Bytes in memory, in chunks.
     pub fn memory(info: FileInfo, pieces: Vec<Bytes>) -> Self {
         let size = pieces.iter().map(|piece| piece.len() as u64).sum();
         let info = FileInfo {
@@ -55,7 +55,7 @@ impl ReplayableFile {
         Self::new(info, Contents::Memory(pieces))
     }
 
-    /// Writes a content to scratch until it has ended; `before` is what was read of it already.
+    /// Writes a content to scratch until it has ended. `before` has the chunks that were already read from it.
     pub async fn spool(
         scratch: &Scratch,
         info: FileInfo,
@@ -88,8 +88,8 @@ impl ReplayableFile {
         }
     }
 
-    /// Sets the stamp that a file on disk had when its size was taken. If the file is changed or replaced afterwards, each
-    /// reading fails. Without it, each reading fails only if the file is changed during that reading.
+    /// Sets the stamp that a file on disk had when its size was read. If the file is changed or replaced afterwards,
+    /// each reading fails. Without a stamp, a reading fails only if the file is changed during that reading.
     #[must_use]
     pub fn unchanged_since(mut self, since: Option<Stamp>) -> Self {
         self.since = since;
@@ -106,7 +106,7 @@ impl ReplayableFile {
         self.info.size.unwrap_or(0)
     }
 
-    /// Where the file lies, unless it is in memory.
+    /// The path of the file, unless it is in memory.
     pub fn on_disk(&self) -> Option<&std::path::Path> {
         match &self.bytes {
             Contents::Path(path) => Some(path),
@@ -115,7 +115,7 @@ impl ReplayableFile {
         }
     }
 
-    /// The bytes that are in memory; none, where the file lies on disk.
+    /// The bytes that are in memory. Empty if the file is on disk.
     pub fn in_memory(&self) -> Bytes {
         match &self.bytes {
             Contents::Memory(pieces) => match pieces.as_slice() {
@@ -126,13 +126,13 @@ impl ReplayableFile {
         }
     }
 
-    /// Begins to read. A file that has another length than it had fails the reading.
+    /// Starts a reading. The reading fails if the file no longer has its [size](Self::size).
     pub fn read(self: &Arc<Self>) -> Reading {
         self.read_each(|_| {}, || ())
     }
 
-    /// As [`read`](Self::read); the reader gives the SHA-256 of the file, in hex, if all of it was read. It is computed
-    /// beside what is done with the bytes, unless it is known already.
+    /// As [`read`](Self::read). The reader also returns the SHA-256 of the file, in hex, if all of the file was read.
+    /// It is computed while the bytes are read, unless it is known already.
     pub fn read_and_hash(self: &Arc<Self>) -> Reading<Option<String>> {
         if self.sha256.is_some() {
             let file = self.clone();
@@ -161,7 +161,7 @@ impl ReplayableFile {
             mut content,
             reader,
         } = self.read_and_hash();
-        // What interrupts it, the reader knows.
+        // If it is interrupted, the reader returns the reason.
         let _ = content.drain().await;
         match reader.await {
             Ok(Ok(Some(sha256))) => Ok(sha256),
@@ -211,15 +211,15 @@ impl fmt::Debug for ReplayableFile {
     }
 }
 
-/// One pass over a held file. It ends by itself when its content is dropped.
+/// One pass over a [`ReplayableFile`]. It ends by itself when its content is dropped.
 pub struct Reading<T = ()> {
     /// The bytes.
     pub content: Content,
-    /// Knows why, should the content be interrupted.
+    /// The reading task. If the content is interrupted, it returns the reason.
     pub reader: JoinHandle<io::Result<T>>,
 }
 
-/// Why a reading was interrupted.
+/// The reason why a reading was interrupted.
 pub fn fault<T>(ended: Result<io::Result<T>, tokio::task::JoinError>) -> io::Error {
     match ended {
         Ok(Err(error)) => error,

@@ -1,6 +1,6 @@
 //! Durations as a number of seconds, for `#[serde(with = "…")]`.
 //!
-//! They are rounded to microseconds: nothing here is measured more exactly.
+//! They are rounded to microseconds, because nothing is measured more exactly.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Erro
 /// Reads seconds as a duration.
 ///
 /// # Errors
-/// When it is no number, or one that is negative, too large or not finite.
+/// When the value is not a number, or is negative, too large or not finite.
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(from)?;
     Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)

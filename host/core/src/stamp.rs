@@ -1,30 +1,30 @@
 //! Detects that a file was changed while it was read.
 //!
-//! A file that another program writes to in place gives a mixture of old and new bytes, even if its length stays the
-//! same. So its metadata is compared before and after reading.
+//! If another program writes to a file in place, a reader gets a mixture of old and new bytes, even if the length stays
+//! the same. The file's metadata from before and after reading is therefore compared.
 
 use std::fs::Metadata;
 use std::io;
 use std::time::SystemTime;
 
-/// A file was changed between two moments between which its bytes must stay the same.
+/// A file was changed in a period in which its bytes must stay the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("was changed while it was read; try again when nothing writes to it")]
 pub struct SourceChanged;
 
 impl SourceChanged {
-    /// The same as an error of the disk.
+    /// Wraps it in an I/O error.
     pub fn into_io(self) -> io::Error {
         io::Error::other(self)
     }
 
-    /// Finds it in an error of the disk.
+    /// Finds it in an I/O error.
     pub fn within(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
 
-/// The metadata of a regular file that differs after a change of its bytes.
+/// The parts of a regular file's metadata that differ after its bytes have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     length: u64,
@@ -33,7 +33,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a file now. `None` for a pipe or a device: it has no fixed bytes.
+    /// The stamp of a file now. `None` for a pipe or a device, because it has no fixed bytes.
     pub fn of(metadata: &Metadata) -> Option<Self> {
         metadata.is_file().then(|| Self {
             length: metadata.len(),
@@ -87,7 +87,7 @@ impl Inode {
     }
 
     fn has_same_bytes_as(&self, before: &Self) -> bool {
-        // A new link, a removal, or other permissions explain a newer time of change.
+        // A new link, a removed link, or new permissions or owners also set the time of change.
         let explained =
             (self.links, self.mode, self.owner) != (before.links, before.mode, before.owner);
         (self.device, self.number) == (before.device, before.number)
@@ -126,7 +126,7 @@ mod tests {
         Stamp::of(&path.metadata().unwrap()).unwrap()
     }
 
-    /// Makes the file older, so that a change now has another time however coarse the file system's clock is.
+    /// Sets an older modification time. A change now then has another time, even if the file system's clock is coarse.
     fn age(path: &Path) {
         let hour_ago = SystemTime::now() - Duration::from_secs(3600);
         let file = fs::File::options().write(true).open(path).unwrap();

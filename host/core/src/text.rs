@@ -1,14 +1,17 @@
-//! Text that strangers chose, before people see it.
+//! Untrusted text, made safe before it is shown.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character may stand in a name or a message.
+/// Whether a character is allowed in a name or a message.
 ///
-/// These may not: characters that move a cursor or break a line (all controls, with those from U+0080 to U+009F, which a
-/// terminal may obey); those that turn the order of what follows around (Unicode's bidirectional controls, of which "Trojan
-/// Source", CVE-2021-42574, is the known abuse); and those that nobody sees, so that two names look alike (zero-width and
-/// filler characters, tag characters). U+200C and U+200D stay: Persian and emoji need them.
+/// These are not allowed:
+/// - characters that move a cursor or break a line: all controls, including U+0080 to U+009F, which some terminals
+///   obey;
+/// - characters that reverse the order of the text after them: Unicode's bidirectional controls. The known attack with
+///   them is "Trojan Source", CVE-2021-42574;
+/// - invisible characters, with which two names can look alike: zero-width, filler and tag characters. U+200C and
+///   U+200D are allowed, because Persian and emoji need them.
 pub fn is_plain(character: char) -> bool {
     !character.is_control()
         && !matches!(
@@ -30,7 +33,7 @@ pub fn is_plain(character: char) -> bool {
         )
 }
 
-/// One line of at most so many characters, all of them plain.
+/// One line of at most `most` characters. Characters that are not [plain](is_plain) become spaces.
 pub fn tidy(text: &str, most: usize) -> String {
     let line: String = text
         .chars()
@@ -63,7 +66,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     line.into()
 }
 
-/// The text with its line breaks. Each line is as [`one_line`] has it, with spaces for tabs.
+/// The text with its line breaks. Tabs become spaces, and each line is then escaped as by [`one_line`].
 pub fn lines(text: &str) -> String {
     let lines: Vec<String> = text
         .split('\n')
@@ -72,8 +75,8 @@ pub fn lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// JSON as a terminal may show it: characters in its strings that are not [plain](is_plain) become `\uXXXX`. It is the same
-/// value as before.
+/// JSON that is safe to show on a terminal. Characters in its strings that are not [plain](is_plain) become `\uXXXX`.
+/// Its value stays the same.
 pub fn json(json: &str) -> Cow<'_, str> {
     let is_layout = |c: char| matches!(c, '\n' | '\r' | '\t');
     if json.chars().all(|c| is_plain(c) || is_layout(c)) {

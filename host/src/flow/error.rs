@@ -7,6 +7,8 @@
 //! Each part has its own error type, next to the code that creates it. [`Error`] combines them. It is in this layer
 //! because a job reports a list of them.
 
+use std::time::Duration;
+
 use super::pipeline::PipelineError;
 use super::sink::SinkError;
 use crate::sandbox::cause::{StageCause, StageError};
@@ -27,6 +29,7 @@ pub enum Error {
         /// The path or the name that was requested.
         plugin: String,
         /// Why.
+        #[source]
         reason: LoadError,
     },
     /// A pipeline cannot work.
@@ -38,6 +41,7 @@ pub enum Error {
         /// The source's name.
         file: String,
         /// Why.
+        #[source]
         reason: std::io::Error,
     },
     /// A stage failed on a file.
@@ -49,6 +53,7 @@ pub enum Error {
         /// The file's name.
         file: String,
         /// Why.
+        #[source]
         reason: SinkError,
     },
     /// A file did not become complete, and no other error says why.
@@ -63,6 +68,7 @@ pub enum Error {
         /// The source's name, or the workflow's.
         file: String,
         /// Which.
+        #[source]
         limit: Exceeded,
     },
     /// A workflow does not accept a file.
@@ -85,16 +91,33 @@ pub enum Error {
         /// The plugin's own name.
         plugin: String,
         /// Why.
+        #[source]
         cause: StageCause,
     },
     /// The journal could not be written. What was uploaded before is in the report, but the journal may lack it.
     #[cfg(feature = "journal")]
     #[error(transparent)]
     Journal(#[from] super::journal::JournalError),
-    /// The job was [cancelled](crate::Job::cancel_on) before it was done. Nothing partial of it stays.
+    /// No place was free in time. Nothing was read of the source. See [`Job::queue_timeout`](crate::Job::queue_timeout).
+    #[error("{file}: the host is busy: no place was free within {}; try again later", humantime::format_duration(*.waited))]
+    Busy {
+        /// The source's name, or the workflow's.
+        file: String,
+        /// How long the job was allowed to wait.
+        waited: Duration,
+    },
+    /// The host [takes no more jobs](crate::Host::drain).
+    #[error("{file}: the host is shutting down and takes no more jobs")]
+    Draining {
+        /// The source's name, or the workflow's.
+        file: String,
+    },
+    /// The job was cancelled before it was done: by [`JobHandle::cancel`](crate::JobHandle::cancel), by the signal of
+    /// [`Job::cancel_on`](crate::Job::cancel_on), or because the host was [drained](crate::Host::drain). Nothing partial
+    /// of it stays.
     #[error("{file}: cancelled")]
     Cancelled {
-        /// The source's name.
+        /// The source's name, or the workflow's.
         file: String,
     },
     /// The scratch folder could not be used.
@@ -103,6 +126,7 @@ pub enum Error {
         /// The file that was to be written there.
         file: String,
         /// Why.
+        #[source]
         reason: std::io::Error,
     },
 }

@@ -2,7 +2,9 @@
 //!
 //! This layer uses `sandbox` to run plugins and `forebay-assets` to upload.
 
+pub(crate) mod cancel;
 pub(crate) mod error;
+pub(crate) mod error_kind;
 pub(crate) mod event;
 pub(crate) mod job;
 #[cfg(feature = "journal")]
@@ -11,6 +13,7 @@ pub(crate) mod pipeline;
 #[cfg(feature = "toml")]
 pub(crate) mod pipeline_file;
 pub(crate) mod place;
+pub(crate) mod places;
 pub(crate) mod report;
 pub(crate) mod runtime;
 pub(crate) mod sink;

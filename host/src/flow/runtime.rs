@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use forebay_core::scratch::Scratch;
 
+use super::places::Places;
 use crate::sandbox::code::Code;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::plugin::Bounds;
@@ -13,12 +14,7 @@ use crate::sandbox::plugin::Bounds;
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) code: Code,
-    pub(crate) instances: Arc<Semaphore>,
-    pub(crate) max_instances: u32,
-    /// Permits for workflows. A workflow waits for the stages that it runs, so it takes none of their permits.
-    pub(crate) workflows: Semaphore,
-    /// Permits for uploads that workflows request.
-    pub(crate) uploads: Semaphore,
+    pub(crate) places: Places,
     /// How many bytes are read from a source at a time.
     pub(crate) chunk: usize,
     /// The folder in which the jobs' scratch folders are created.
@@ -31,5 +27,10 @@ impl Runtime {
     /// enough that a long pipeline needs little memory.
     pub(crate) fn budget(&self) -> usize {
         self.chunk.saturating_mul(4)
+    }
+
+    /// Scratch for a job, with a folder that may hold `limit` bytes. The host is not drained before the folder is removed.
+    pub(crate) fn scratch(&self, limit: u64) -> Scratch {
+        Scratch::guarded(&self.scratch, limit, Arc::new(self.places.token()))
     }
 }

@@ -6,10 +6,12 @@ use forebay_core::{media, text};
 
 use super::bindings::GuestError;
 use super::limits::Exceeded;
+use super::usage::Usage;
 
 /// What ended a stage's work on a file.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: stage {stage}: {cause}")]
+#[non_exhaustive]
 pub struct StageError {
     /// The stage, by its place and its name: `2 image-resize`.
     pub stage: String,
@@ -18,7 +20,10 @@ pub struct StageError {
     /// The file that the stage was given.
     pub file: String,
     /// Why.
+    #[source]
     pub cause: StageCause,
+    /// What the stage had used. All is zero if it was not started, as for a file of a type that it does not take.
+    pub usage: Usage,
 }
 
 /// A media type in a message.
@@ -101,6 +106,14 @@ pub enum StageCause {
         /// What is wrong with it.
         problem: String,
     },
+    /// A change of a file failed after the plugin had returned, or it did not ask how it went.
+    #[error("what the plugin began to write to {path} may not be whole: {problem}")]
+    Write {
+        /// The path of the file, as the plugin knows it.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A workflow's result cannot be used.
     #[error("its result {0}")]
     Result(String),
@@ -118,6 +131,29 @@ pub enum StageCause {
     /// The host failed the stage: a full disk, an instance that could not be made.
     #[error("{0}")]
     Host(String),
+}
+
+impl StageCause {
+    /// A short name that does not change, for logs and metrics: `crashed`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plugin(error) => error.name(),
+            Self::Trap(_) => "crashed",
+            Self::Limit(_) => "limit",
+            Self::NotAccepted { .. } => "not_accepted",
+            Self::UnknownSize { .. } => "unknown_size",
+            Self::OutputType { .. } => "output_type",
+            Self::OutputName(_) => "output_name",
+            Self::OutputMediaType { .. } => "output_media_type",
+            Self::OutputSize { .. } => "output_size",
+            Self::OutputFile { .. } => "output_file",
+            Self::Write { .. } => "write",
+            Self::Result(_) => "result",
+            Self::ResultInput { .. } => "result_input",
+            Self::Unfinished(_) => "unfinished",
+            Self::Host(_) => "host",
+        }
+    }
 }
 
 /// Why a workflow may not name a file in its result.
@@ -150,6 +186,7 @@ pub enum InputProblem {
 
 /// What a plugin said when it gave up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PluginError {
     /// Not this plugin's kind of file.
     #[error("not this plugin's kind of file: {0}")]
@@ -163,6 +200,18 @@ pub enum PluginError {
     /// Anything else.
     #[error("failed: {0}")]
     Failed(String),
+}
+
+impl PluginError {
+    /// A short name that does not change, for logs and metrics: `invalid_input`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unsupported(_) => "unsupported",
+            Self::InvalidInput(_) => "invalid_input",
+            Self::InvalidConfig(_) => "invalid_config",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// Characters of a plugin's error message; the rest is cut.

@@ -10,7 +10,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::cause::{MAX_ERROR, StageCause, StageEnd};
 use super::engine::Engine;
-use super::limits::{CpuMeter, Exceeded, Limits, STACK};
+use super::limits::{CpuMeter, Exceeded, Limits, STACK, limit_in_words};
 use super::state::StageState;
 use super::usage::{Usage, UsageSlot};
 
@@ -83,6 +83,37 @@ impl Guest {
         }
     }
 
+    /// Drops the store once all changes of files have ended that the plugin began and did not wait for. The plugin has returned
+    /// ok.
+    ///
+    /// # Errors
+    /// If a change failed of which the plugin was not told, or a limit was reached.
+    pub(crate) async fn finish(mut self) -> Result<Usage, StageEnd> {
+        let changes = self.state().written.changes().clone();
+        changes.plugin_returned();
+        if changes.are_under_way() {
+            // Calls of WASI 0.3 go on only while the store runs.
+            let rest = async |store: &mut Store<StageState>| {
+                let ended = store.run_concurrent(async |_| {
+                    changes.ended().await;
+                    // Streams that have ended are taken down before this is polled again.
+                    tokio::task::yield_now().await;
+                });
+                ended.await
+            };
+            self.run(rest).await?;
+        }
+        let (usage, left) = (self.usage(), self.time_left());
+        let most = self.limits.wall_clock;
+        changes.store_closes();
+        drop(self);
+        // Writes of WASI 0.2 go on without the store.
+        let ended = tokio::time::timeout(left, changes.ended()).await;
+        ended.map_err(|_| Exceeded::WallClock(most))?;
+        changes.check()?;
+        Ok(usage)
+    }
+
     /// Finds our own reason in what wasmtime gives back; anything else is a trap.
     fn explain(&self, error: &wasmtime::Error) -> StageEnd {
         if error.is::<Interrupted>() {
@@ -105,15 +136,12 @@ impl Guest {
         } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
             Exceeded::Handles(self.limits.handles).into()
         } else {
+            let message = error.root_cause().to_string();
+            if let Some(exceeded) = limit_in_words(&message, &self.limits) {
+                return exceeded.into();
+            }
             // It may quote names from the component.
-            let trap = text::tidy(&error.root_cause().to_string(), MAX_ERROR);
-            // These have no types that could be named.
-            if trap.contains("fuel allocated for hostcalls") {
-                return Exceeded::CallBytes(self.limits.call_bytes).into();
-            }
-            if trap.contains("handle limit exceeded") {
-                return Exceeded::Handles(self.limits.handles).into();
-            }
+            let trap = text::tidy(&message, MAX_ERROR);
             StageCause::Trap(match self.store.data().log.last_line() {
                 Some(line) => format!("{trap}: {line}"),
                 None => trap,
@@ -154,7 +182,7 @@ impl Guest {
     }
 
     /// Wall-clock time that is left.
-    pub(crate) fn time_left(&self) -> Duration {
+    fn time_left(&self) -> Duration {
         self.limits
             .wall_clock
             .saturating_sub(self.started.elapsed())

@@ -1,15 +1,16 @@
 //! Plugins that consist of many instances, each with a call that waits and holds a stack of the host's.
 
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use forebay::{Event, Host, Limits, Memory, Pipeline, Source, Stage};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Notify;
 
 use crate::by_hand::{CLOCK, EMIT, OUTPUTS, PASS_ON, WAIT_FOR, composed, times, transform};
 use crate::common::alone;
-use crate::{Arena, impatient};
+use crate::{Arena, PATIENCE, impatient};
 
 /// A component whose function waits for an hour. An instance can be entered once only.
 const SLEEPER: &str = r#"
@@ -83,37 +84,68 @@ async fn plugins_of_many_instances() {
     arena.is_well().await;
 }
 
-/// Each of these jobs holds as many stacks as it can while its source has not ended. Together they would hold more than
-/// there are.
+/// Two jobs, each of which holds more than half of the stacks that there are while its source has not ended. The second one
+/// waits for the first, and honest jobs end well.
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_stages_wait_for_stacks() {
+    /// The first job goes on for so long after it has all its stacks.
+    const HELD: Duration = Duration::from_secs(3);
+
     alone!();
     let arena = Arena::new().await;
-    let plugin = arena.load(sleepers(24, 1, PASS_ON)).await;
-    let stages = (0..45).map(|_| Stage::new(&plugin));
+    let plugin = arena.load(sleepers(40, 1, PASS_ON)).await;
+    let stages = (0..42).map(|_| Stage::new(&plugin));
     let pipeline = stages
         .fold(Pipeline::builder("p"), |p, stage| p.stage(stage))
         .build()
         .unwrap();
     let text = "some words\n".repeat(10_000);
-    let job = async || {
+    // Runs a job. Once its sink gets the file, all of its stages are at work: that is told, and its source ends some time later.
+    let large = async |at_work: &Notify, held: Duration| {
         let (mut writer, reader) = tokio::io::duplex(1 << 20);
         writer.write_all(text.as_bytes()).await.unwrap();
-        // The source ends when the sink gets the file: then all stages are at work.
-        let (sink, writer) = (Memory::new(), Mutex::new(Some(writer)));
+        let (sink, delivering) = (Memory::new(), Arc::new(Notify::new()));
         let source = Source::reader("a.txt", reader);
-        let job = arena.host.job(&pipeline, source, sink.clone());
+        let (job, told) = (
+            arena.host.job(&pipeline, source, sink.clone()),
+            delivering.clone(),
+        );
         let job = job.observe(move |event| {
-            if matches!(event, Event::Delivering(..)) {
-                writer.lock().unwrap().take();
+            if matches!(event, Event::Delivering { .. }) {
+                told.notify_one();
             }
         });
-        job.run().await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(sink.take())
+        let end = async {
+            delivering.notified().await;
+            at_work.notify_waiters();
+            tokio::time::sleep(held).await;
+            drop(writer);
+        };
+        let run = async {
+            let ended = tokio::time::timeout(PATIENCE, job.run()).await;
+            ended
+                .map_err(|_| "does not end".to_owned())?
+                .map_err(|error| error.to_string())
+        };
+        // A job that fails delivers nothing.
+        let ended = tokio::select! {
+            ended = run => ended,
+            ended = async { end.await; std::future::pending().await } => ended,
+        };
+        ended.map(|_| sink.take())
     };
-    let done = AtomicBool::new(true);
-    let (one, two, three, honest) = tokio::join!(job(), job(), job(), arena.neighbours(&done));
-    for ended in [one, two, three] {
+    let (first_at_work, second_at_work) = (Notify::new(), Notify::new());
+    let began = first_at_work.notified();
+    let second = async {
+        began.await;
+        let honest = AtomicBool::new(true);
+        tokio::join!(
+            large(&second_at_work, Duration::ZERO),
+            arena.neighbours(&honest)
+        )
+    };
+    let (first, (second, honest)) = tokio::join!(large(&first_at_work, HELD), second);
+    for ended in [first, second] {
         let files = ended.unwrap();
         assert_eq!((files.len(), &files[0].1[..]), (1, text.as_bytes()));
     }

@@ -155,6 +155,12 @@ async fn file_plugins() {
             json!({ "behaviour": "deep-outputs", "levels": 200, "count": 500 }),
             "is deeper than",
         ),
+        // What the host holds until the disk has it: all at once far more than `check-write` allows.
+        (
+            long.clone().output_bytes(2 << 30).expansion(u64::MAX),
+            json!({ "behaviour": "leave-writes", "count": 60, "bytes": 15 << 20, "offset": 0, "close": false }),
+            "`host_memory` of 64.0 MiB",
+        ),
         // Handles.
         (
             tight(),

@@ -222,3 +222,37 @@ async fn what_is_granted_for_writing_has_a_limit_and_gets_no_links() {
         assert_eq!(moved.contains("ross"), !inside, "{from} {to}: {told}");
     }
 }
+
+/// Whoever opens a pipe may wait for the other end for ever, and so would a thread of the host.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_a_folder_that_is_granted_is_not_opened() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    alone!();
+    let arena = Arena::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let file = arena.load(forebay_test_plugins::HOSTILE_FILE).await;
+    let newer = arena.load(forebay_test_plugins::WASI3_FOLDERS).await;
+    let mut told = Vec::new();
+    for (plugin, behaviour) in [(&file, "write"), (&newer, "read")] {
+        let stage = Stage::new(plugin)
+            .config(json!({ "behaviour": behaviour, "path": "/notes/pipe" }))
+            .grants(Grants::none().write("/notes", folder.path()))
+            .limits(Limits::default().wall_clock(Duration::from_secs(20)));
+        told.push(arena.run(stage).await.unwrap_err().to_string());
+    }
+    // Threads that wait all the same would keep the test from its end.
+    let other_end = fs::File::options().read(true).write(true).open(&pipe);
+    for told in told {
+        assert!(
+            told.contains("failed: Operation not permitted")
+                || told.contains("failed: ErrorCode::NotPermitted"),
+            "{told}"
+        );
+    }
+    drop(other_end);
+    arena.is_well().await;
+}

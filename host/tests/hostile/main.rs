@@ -22,8 +22,10 @@ mod jobs;
 mod loading;
 mod outsiders;
 mod overrun;
+mod proposals;
 mod repeated;
 mod streams;
+mod unwaited;
 mod wasi3;
 
 use std::path::Path;
@@ -55,6 +57,7 @@ impl Arena {
         let scratch = tempfile::tempdir().unwrap();
         let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
         let host = Host::builder()
+            .instances(256)
             .cache_dir(cache)
             .scratch_dir(scratch.path())
             .build()

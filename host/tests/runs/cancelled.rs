@@ -43,7 +43,7 @@ async fn a_cancelled_job_tells_its_stages_and_removes_its_scratch() {
         )
         .observe(move |event| {
             // The stage has put out bytes and runs on.
-            if matches!(event, Event::Delivering(..))
+            if matches!(event, Event::Delivering { .. })
                 && let Some(begun) = begun.lock().unwrap().take()
             {
                 begun.send(()).unwrap();

@@ -77,10 +77,10 @@ fn old_file(folder: &TempDir, size: usize) -> PathBuf {
 }
 
 /// Calls `change` when the first bytes of the source were read.
-fn at_first_read(change: impl Fn() + Send + Sync) -> impl Fn(Event<'_>) + Send + Sync {
+fn at_first_read(change: impl Fn() + Send + Sync) -> impl Fn(&Event) + Send + Sync {
     let once = Once::new();
     move |event| {
-        if matches!(event, Event::Read(_)) {
+        if matches!(event, Event::Read { .. }) {
             once.call_once(&change);
         }
     }
@@ -171,7 +171,7 @@ async fn a_second_attempt_sends_the_bytes_of_the_first_or_nothing() {
     let ended = host
         .job(&pipeline([]), Source::path(&path), assets.sink())
         .observe(move |event| {
-            if matches!(event, Event::Retry(..)) {
+            if matches!(event, Event::Retry { .. }) {
                 // A whole new version of the same length, as editors write it.
                 let new = replaced.with_extension("new");
                 fs::copy(&replaced, &new).unwrap();

@@ -68,8 +68,8 @@ impl Setup {
             .job(pipeline, Source::path(self.file(file)), assets.sink())
             .journal(&self.journal)
             .observe(move |event| match event {
-                Event::Known(_) => seen.0.store(true, Ordering::Relaxed),
-                Event::Gone(_) => seen.1.store(true, Ordering::Relaxed),
+                Event::Known { .. } => seen.0.store(true, Ordering::Relaxed),
+                Event::Gone { .. } => seen.1.store(true, Ordering::Relaxed),
                 _ => {}
             })
             .run()

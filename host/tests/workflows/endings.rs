@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use forebay::assets::MULTIPART_MAX;
-use forebay::{Event, Exceeded, Grants, Limits, Source, StageCause};
+use forebay::{Error, Event, Exceeded, Grants, Limits, Source, StageCause};
 use serde_json::{Value, json};
 
 use crate::{Service, bare_drill, cause, drill, large, pdf, small};
@@ -62,7 +62,7 @@ async fn a_workflow_that_is_cancelled_leaves_nothing() {
         let reached = Mutex::new(Some(reached));
         let job = service.job(&workflow, sources).await;
         let job = job.observe(move |event| {
-            if matches!(event, Event::Sent(delivery, _) if delivery == cancel_at)
+            if matches!(event, Event::Sent { delivery, .. } if *delivery == cancel_at)
                 && let Some(reached) = reached.lock().unwrap().take()
             {
                 reached.send(()).unwrap();
@@ -74,6 +74,29 @@ async fn a_workflow_that_is_cancelled_leaves_nothing() {
         }
         service.is_empty().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_that_is_cancelled_by_its_handle_tells_what_it_did_and_leaves_nothing() {
+    let service = Service::start().await;
+    let workflow = drill(then("sleep"), Grants::all()).await;
+    let (job, mut events) = service.job(&workflow, [small()]).await.events();
+    let job = job.spawn();
+    while !matches!(events.next().await.unwrap(), Event::Delivered { .. }) {}
+    let error = job.cancel().await.unwrap_err();
+    assert!(
+        matches!(&error.errors[..], [Error::Cancelled { file }] if file == workflow.name()),
+        "{error:?}"
+    );
+    let report = error.report.unwrap();
+    assert!(report.usage.peak_memory > 0, "{report:?}");
+    assert_eq!(report.inputs.len(), 1);
+    assert_eq!(
+        service.emulator.assets(),
+        [],
+        "deleted before the error is told"
+    );
+    service.is_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

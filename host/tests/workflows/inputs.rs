@@ -60,7 +60,7 @@ async fn an_input_that_changes_while_it_is_read_ends_the_workflow() {
     let growing = path.clone();
     let job = service.job(&workflow, [Source::path(&path)]).await;
     let job = job.observe(move |event| {
-        if matches!(event, Event::Opened(_)) {
+        if matches!(event, Event::Opened { .. }) {
             std::fs::write(&growing, pdf(200)).unwrap();
         }
     });

@@ -205,6 +205,21 @@ async fn using_the_service_over_and_over_ends_by_a_limit() {
         assert_eq!(made.count(), requests, "{step}");
     }
 
+    // Calls that wait for an answer count, too.
+    let service = Service::start().await;
+    let at_once = json!({ "exercise": "reserve-at-once", "times": 50 });
+    let result = service
+        .exercise_within(assets(20), at_once, [small()])
+        .await;
+    assert_eq!(result["reserved"], 20);
+    assert_told(&result["last"], "denied", "at most 20 assets");
+    let made = service.emulator.requests();
+    let made = made
+        .iter()
+        .filter(|request| request.path.ends_with("/direct-uploads"));
+    assert_eq!(made.count(), 20);
+    service.is_empty().await;
+
     // What stays is told to the workflow, and it can go on.
     let service = Service::start().await;
     let workflow = drill(churn("upload"), assets(20)).await;

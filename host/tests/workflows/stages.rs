@@ -71,3 +71,30 @@ async fn what_stages_make_counts_as_the_workflows_output() {
         assert_eq!(cause(error), StageCause::Limit(exceeded));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_wait_are_counted_and_names_are_not_repeated_at_length() {
+    let service = Service::start().await;
+    let at_once =
+        |times: u64| json!({ "exercise": "apply-at-once", "stage": "as it is", "times": times });
+    let workflow = bare_drill(at_once(300))
+        .await
+        .lend("as it is", stage(forebay_bundled::IDENTITY).await)
+        .build()
+        .unwrap();
+    let error = service.run(&workflow, [photo()]).await.unwrap_err();
+    let StageCause::Host(told) = cause(error) else {
+        panic!("another cause");
+    };
+    assert!(told.contains("at most 256 may"), "{told}");
+
+    let name = "n".repeat(100_000);
+    let denied = service
+        .exercise(exercise(&name, json!({})), [photo()])
+        .await;
+    let told = denied["denied"].as_str().unwrap();
+    assert!(
+        told.len() < 1000 && told.starts_with("no stage `nnn"),
+        "{told}"
+    );
+}

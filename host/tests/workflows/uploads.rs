@@ -21,11 +21,11 @@ async fn a_hundred_uploads_at_once_run_side_by_side_and_bounded() {
         .job(&workflow, [Source::bytes("a.pdf", content.clone())])
         .await
         .observe(move |event| match event {
-            Event::Delivering(..) => {
+            Event::Delivering { .. } => {
                 let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
                 seen.fetch_max(now, Ordering::SeqCst);
             }
-            Event::Delivered(..) => {
+            Event::Delivered { .. } => {
                 under_way.fetch_sub(1, Ordering::SeqCst);
             }
             _ => {}

@@ -2,9 +2,9 @@
 //!
 //! Two build scripts include this file: the one of `forebay-bundled` and the one of `forebay-test-plugins`.
 //!
-//! Promise: the source tree is only read. The guests are compiled into `guests/` of the target folder that cargo uses, so
-//! that the next build finds what has not changed. It is a folder of its own because another compiler may build them
-//! than the one in use (see `cargo xtask setup`), and the two must not fight over one folder.
+//! Promise: the source tree is only read. The guests are compiled into `guests/` of the target folder that cargo uses,
+//! so that the next build can reuse what has not changed. It is a separate folder because the guests may be built by
+//! another compiler than the current one (see `cargo xtask setup`), and two compilers must not share one folder.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,13 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// An error is one sentence for whoever builds.
+/// An error is one sentence for the user who builds.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Settings of the outer cargo that hold for the guests too: where crates come from, and how they are fetched.
-/// What else it says of itself (its flags, clippy as a wrapper) is not for the guests.
+/// Settings of the outer cargo that also apply to the guests: where crates come from, and how they are fetched.
+/// Its other settings (its flags, clippy as a wrapper) must not apply to the guests.
 const KEPT: [&str; 7] = [
     "CARGO_HOME",
     "CARGO_HTTP_",
@@ -29,7 +29,7 @@ const KEPT: [&str; 7] = [
     "CARGO_SOURCE_",
 ];
 
-/// The workspace of forebay, if this crate lies in it. A published crate lies elsewhere.
+/// The workspace of forebay, if this crate is in it. A published crate is not.
 pub(crate) fn workspace() -> Result<Option<PathBuf>> {
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest.parent().and_then(Path::parent);
@@ -82,7 +82,7 @@ pub(crate) fn build(workspace: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Copies a component; the error names it.
+/// Copies a component. The error names it.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
     Ok(())
@@ -100,7 +100,7 @@ fn watch(workspace: &Path, names: &[&str]) {
     for path in ["src", "wit", "Cargo.toml"] {
         paths.push(plugins.join("sdk").join(path));
     }
-    // What the plugins share.
+    // The crates that the plugins share.
     for path in ["src", "Cargo.toml"] {
         paths.push(workspace.join("host/config-schema").join(path));
         paths.push(plugins.join("exif").join(path));
@@ -113,14 +113,14 @@ fn watch(workspace: &Path, names: &[&str]) {
     ] {
         paths.push(workspace.join(path));
     }
-    // What is not there would count as changed at every build.
+    // A path that does not exist would count as changed at every build.
     for path in paths.iter().filter(|path| path.exists()) {
         println!("cargo::rerun-if-changed={}", path.display());
     }
 }
 
-/// Where the guests are compiled: beside everything else that cargo compiles. Cargo marks that folder with a
-/// `CACHEDIR.TAG`; where it does not, as for `cargo install`, this build script has only its own `OUT_DIR`.
+/// Where the guests are compiled: in the target folder, which cargo marks with a `CACHEDIR.TAG`. If there is no such
+/// mark, as with `cargo install`, this build script has only its own `OUT_DIR`.
 fn target_dir(out: &Path) -> PathBuf {
     out.ancestors()
         .skip(1)
@@ -129,11 +129,11 @@ fn target_dir(out: &Path) -> PathBuf {
         .join("guests")
 }
 
-/// Takes the paths of this machine out of the messages of panics, so that a component has the same bytes and the same
-/// SHA-256 wherever one compiler builds it. Cargo adds these flags to those of `.cargo/config.toml`.
+/// Removes the paths of this machine from the messages of panics. So a component that is built by the same compiler has
+/// the same bytes and the same SHA-256 on every machine. Cargo adds these flags to those of `.cargo/config.toml`.
 fn rustflags(workspace: &Path) -> String {
     let mut flags = vec![format!("--remap-path-prefix={}=.", workspace.display())];
-    // A build script is not told where the registry's crates lie, but this is where cargo puts them.
+    // Cargo does not pass the folder of the registry's crates to a build script, but this is where it puts them.
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     if let Some(sources) = home.map(|home| home.join("registry/src")) {
@@ -142,11 +142,11 @@ fn rustflags(workspace: &Path) -> String {
             sources.display()
         ));
     }
-    // A TOML string in double quotes is written like one of Rust.
+    // A TOML string in double quotes has the same syntax as a Rust string.
     format!("target.{TARGET}.rustflags={flags:?}")
 }
 
-/// The compiler in use, if it has the target; or else the one that `cargo xtask setup` unpacked.
+/// The current compiler, if it has the target. Otherwise the one that `cargo xtask setup` unpacked.
 fn compiler(workspace: &Path) -> Result<OsString> {
     let own = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let unpacked = workspace

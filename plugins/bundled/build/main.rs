@@ -1,7 +1,7 @@
 //! Puts the components of the standard plugins into `OUT_DIR`.
 //!
-//! In the workspace of forebay they are built from source. The published crate carries them built, in `components/`, so
-//! that whoever depends on it needs no compiler for WebAssembly: `cargo xtask package` puts them there.
+//! In the workspace of forebay they are built from source. The published crate contains the built components in
+//! `components/`, so that its users need no compiler for WebAssembly. `cargo xtask package` puts them there.
 
 use std::env;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The standard plugins, built as components, and handed out as bytes.
+//! The standard plugins, built as components, as bytes.
 //!
 //! ```
 //! let (name, component) = forebay_bundled::PLUGINS[0];
@@ -20,7 +20,7 @@ pub const IMAGE_RESIZE: &[u8] = component!("image-resize");
 pub const MEDIA_KIT: &[u8] = component!("media-kit");
 /// Splits a PDF.
 pub const PDF_SPLIT: &[u8] = component!("pdf-split");
-/// Removes metadata from pictures.
+/// Removes metadata from pictures, films and sound.
 pub const STRIP_METADATA: &[u8] = component!("strip-metadata");
 
 /// The plugins that the `forebay` command knows by name.

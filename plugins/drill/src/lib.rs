@@ -71,6 +71,19 @@ pub enum Exercise {
         /// How often.
         times: usize,
     },
+    /// Reserve so many assets, all at once, and drop them when the last is answered. Tells how many were reserved, and how the
+    /// last one ended.
+    ReserveAtOnce {
+        /// How many.
+        times: usize,
+    },
+    /// Run a stage so often, all at once.
+    ApplyAtOnce {
+        /// The stage.
+        stage: String,
+        /// How often.
+        times: usize,
+    },
     /// Open the input so often, and close none.
     Hoard {
         /// How often.
@@ -218,6 +231,20 @@ impl WorkflowPlugin for Drill {
                     .map_err(|error| Error::InvalidConfig(error.to_string()))?
             }
             Exercise::Churn { step, times } => churn(first()?, step, times).await?,
+            Exercise::ReserveAtOnce { times } => {
+                let info = first()?.info();
+                let size = info.size.unwrap_or_default();
+                let create = (0..times).map(|_| DirectUpload::create(info.clone(), size));
+                let mut ended = join_all(create).await;
+                let reserved = ended.iter().filter(|one| one.is_ok()).count();
+                let last = ended.pop().map(|last| done(last.map(drop)));
+                json!({ "reserved": reserved, "last": last })
+            }
+            Exercise::ApplyAtOnce { stage, times } => {
+                let (none, first) = (json!({}), first()?);
+                let calls = (0..times).map(|_| apply(&stage, &none, first));
+                json!(join_all(calls).await.len())
+            }
             Exercise::Hoard { times } => {
                 let input = first()?;
                 let mut held = Vec::new();

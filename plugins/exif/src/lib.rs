@@ -1,23 +1,28 @@
-//! The orientation that Exif gives a picture: the one field that plugins act on. An ordinary library, no plugin.
+//! The orientation of a picture in Exif, which is the only field that plugins use. This is an ordinary library and not
+//! a plugin.
 //!
-//! Only this field is looked for, in the one directory where it can stand. A general reader would follow pointers from
-//! directory to directory, and a hostile file can make these overlap until 64 KiB stand for gigabytes of fields.
+//! Only this field is searched, in the only directory that can have it. A general reader would follow pointers from
+//! directory to directory. In a hostile file, directories can overlap so that 64 KiB stand for gigabytes of fields.
 
 /// Tag of the field, in the first directory (Exif 2.32, 4.6.4).
 const TAG: u16 = 0x0112;
-/// Field type of a 16-bit number (TIFF 6.0, section 2). Browsers take no other for this field, so neither does this.
+/// Field type of a 16-bit number (TIFF 6.0, section 2). For this field, browsers accept no other type, and neither does
+/// this crate.
 const SHORT: u16 = 3;
 
-/// What may precede the TIFF header (Exif 2.32, 4.7.2). JPEG asks for it; some writers put it into WebP and PNG too.
+/// Bytes that may precede the TIFF header (Exif 2.32, 4.7.2). JPEG requires them. Some programs also write them into
+/// WebP and PNG.
 pub const PREFIX: &[u8] = b"Exif\0\0";
 
-/// How a picture is to be turned or mirrored when shown: 2 to 8. There is none for the 1 that means "as it is".
+/// How a picture must be rotated or mirrored when it is shown: 2 to 8. The value 1, which means "as it is", is not one
+/// of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation(u8);
 
 impl Orientation {
-    /// Finds the orientation in what Exif holds: a TIFF header and its directories, with or without [`PREFIX`]. Gives
-    /// `None` for "as it is", for none, and for a TIFF that cannot be read; it may be cut off after the first directory.
+    /// Finds the orientation in Exif data: a TIFF header and its directories, with or without [`PREFIX`]. Returns
+    /// `None` for "as it is", if there is no orientation, and if the TIFF cannot be read. The TIFF may be cut off after
+    /// the first directory.
     pub fn find(exif: &[u8]) -> Option<Self> {
         let tiff = exif.strip_prefix(PREFIX).unwrap_or(exif);
         let big_endian = match tiff.get(..4)? {
@@ -52,7 +57,7 @@ impl Orientation {
         }
     }
 
-    /// The number that Exif gives it, from 2 to 8.
+    /// Its number in Exif, from 2 to 8.
     pub fn value(self) -> u8 {
         self.0
     }

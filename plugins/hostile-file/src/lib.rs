@@ -13,6 +13,7 @@ mod links;
 mod looking;
 mod naming;
 mod tree;
+mod unwaited;
 
 use std::path::Path;
 
@@ -146,6 +147,19 @@ pub enum Behaviour {
         count: u32,
     },
 
+    // Writes that nobody waits for.
+    /// Begin to write so many bytes to each of so many files, and hand them back before they are written.
+    LeaveWrites {
+        /// How many files.
+        count: u32,
+        /// How many bytes.
+        bytes: usize,
+        /// From where in each file.
+        offset: u64,
+        /// Whether to close the streams.
+        close: bool,
+    },
+
     // Folders.
     /// Make so many folders, each within the one before.
     Deep {
@@ -264,6 +278,13 @@ impl FilePlugin for HostileFile {
             B::Sparse { bytes } => disk::sparse(folder, bytes),
             B::Files { count, named } => disk::files(folder, count, named),
             B::EmptyFiles { count } => disk::empty_files(folder, count),
+
+            B::LeaveWrites {
+                count,
+                bytes,
+                offset,
+                close,
+            } => unwaited::leave(count, bytes, offset, close),
 
             B::Deep { levels, bytes } => tree::deep(levels, bytes),
             B::DeepOutputs { levels, count } => tree::deep_outputs(levels, count),

@@ -1,6 +1,6 @@
-//! Colours: whatever profile a picture carries, it leaves as sRGB.
+//! Colours: the output is sRGB, whatever profile the input has.
 //!
-//! A profile that cannot be read, or that is not for this kind of pixel, is passed over, as browsers do.
+//! A profile that cannot be read, or that is not for this kind of pixel, is ignored, as browsers do.
 
 use forebay_plugin::Error;
 use moxcms::{
@@ -9,7 +9,8 @@ use moxcms::{
 
 use crate::raster::{Layout, Raster};
 
-/// Converts to sRGB: by the profile where there is a fitting one; CMYK without one by the plain formula.
+/// Converts to sRGB, with the profile if there is one for this kind of pixel. CMYK without one is converted by the
+/// simple formula.
 pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Result<Raster, Error> {
     let profile = profile.and_then(|bytes| ColorProfile::new_from_slice(bytes).ok());
     let space = profile.as_ref().map(|profile| profile.color_space);
@@ -35,9 +36,9 @@ fn space_of(layout: Layout) -> DataColorSpace {
     }
 }
 
-/// Rows of pixels through `profile`, with alpha as it is.
+/// Converts pixels with `profile`. Alpha stays as it is.
 fn convert(raster: Raster, profile: &ColorProfile) -> Result<Raster, Error> {
-    // moxcms gives CMYK the layout of any four channels.
+    // moxcms uses the layout of any four channels for CMYK.
     let (from, to, layout, channels) = match raster.layout {
         Layout::Rgba => (Channels::Rgba, Channels::Rgba, Layout::Rgba, 4),
         Layout::Cmyk => (Channels::Rgba, Channels::Rgb, Layout::Rgb, 3),
@@ -67,13 +68,13 @@ fn convert(raster: Raster, profile: &ColorProfile) -> Result<Raster, Error> {
     })
 }
 
-/// Pixels through a transform that leaves their number of channels, by pieces, so that a large picture is not in memory
-/// twice.
+/// Converts pixels with a transform that keeps their number of channels. This is done in chunks, so that a large
+/// picture is not in memory twice.
 fn convert_in_place(
     mut raster: Raster,
     transform: &(impl TransformExecutor<u8> + ?Sized),
 ) -> Result<Raster, Error> {
-    /// Bytes of a piece; whole pixels of three and of four channels.
+    /// Bytes of a chunk: a whole number of pixels, with three or with four channels.
     const PIECE: usize = 48 << 10;
     let mut before = Vec::with_capacity(PIECE);
     for piece in raster.samples.chunks_mut(PIECE) {
@@ -90,7 +91,7 @@ fn failed(error: &dyn std::fmt::Display) -> Error {
     Error::Failed(format!("cannot convert colours: {error}"))
 }
 
-/// Greys through a table of all 256 of them.
+/// Converts greys with a table of all 256 of them.
 fn convert_grey(mut raster: Raster, profile: &ColorProfile) -> Raster {
     let greys: [u8; 256] = std::array::from_fn(|grey| grey as u8);
     let mut colours = [0; 256 * 3];
@@ -105,7 +106,7 @@ fn convert_grey(mut raster: Raster, profile: &ColorProfile) -> Raster {
         .and_then(|transform| transform.transform(&greys, &mut colours));
     if converted.is_ok() {
         let mut table = greys;
-        // The three channels of a grey are equal; green weighs most where rounding made them differ.
+        // The three channels of a grey are equal. If rounding made them differ, green is the most significant one.
         for (entry, [_, green, _]) in table.iter_mut().zip(colours.as_chunks::<3>().0) {
             *entry = *green;
         }
@@ -121,8 +122,8 @@ fn convert_grey(mut raster: Raster, profile: &ColorProfile) -> Raster {
     raster
 }
 
-/// CMYK without a profile: each ink takes its share of the light, black from all three (as browsers and ImageMagick
-/// do).
+/// Converts CMYK without a profile, as browsers and ImageMagick do: each ink reduces the light of its channel, and
+/// black reduces all three.
 fn plain_rgb(raster: Raster) -> Raster {
     let light =
         |ink: u8, black: u8| ((255 - u32::from(ink)) * (255 - u32::from(black)) + 127) / 255;

@@ -1,10 +1,10 @@
-//! The config: what users write, and the checks that its schema cannot express.
+//! The config, and the checks that its schema cannot express.
 
 use forebay_plugin::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The config of `image-resize`. All of it is optional: without any, a picture keeps its size and is encoded afresh.
+/// The config of `image-resize`. All fields are optional. Without any, a picture keeps its size and is encoded again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -27,7 +27,7 @@ pub struct Config {
     pub background: Colour,
     /// Whether a picture that is smaller than `max_width` and `max_height` is enlarged.
     pub enlarge: bool,
-    /// Refuses pictures with more pixels than this (width times height), before or after, without decoding them.
+    /// Refuses pictures with more pixels than this (width times height), as input or as output, without decoding them.
     #[schemars(range(min = 1, max = 500_000_000))]
     pub max_pixels: u64,
     /// Added to the file's name before its extension, such as `-small`.
@@ -52,13 +52,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The most pixels that `max_pixels` may allow: their bytes, four to a pixel, still fit the address space of
-    /// wasm32.
+    /// The most pixels that `max_pixels` may allow. With four bytes per pixel, they still fit into the address space
+    /// of wasm32.
     pub(crate) const MOST_PIXELS: u64 = 500_000_000;
-    /// The longest side that JPEG can express (ITU-T T.81, B.2.2), and so the longest that may be asked for.
+    /// The longest side that JPEG can express (ITU-T T.81, B.2.2), and therefore the longest that a config may have.
     const LONGEST_SIDE: u32 = 65_535;
 
-    /// Finds what a schema cannot express, or what a caller without a schema got wrong.
+    /// Checks the rules that a schema cannot express, and those that a caller without a schema may have broken.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`], which names the field.
@@ -111,14 +111,15 @@ fn invalid(field: &str, reason: impl std::fmt::Display) -> Error {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// As large as fits into the box; proportions are kept, and either side may be left open.
+    /// As large as fits into the box. Proportions are kept, and either side of the box may be omitted.
     #[default]
     Inside,
-    /// Fills the box; proportions are kept, and what juts out is cut off evenly on both sides. A picture too small
-    /// for the box gives the largest one of the box's proportions, unless `enlarge` is set.
+    /// Fills the box. Proportions are kept, and the parts outside of the box are cut off evenly on both sides. If the
+    /// picture is too small for the box, the output is the largest part with the box's proportions, unless `enlarge`
+    /// is set.
     Cover,
-    /// Stretched to exactly the box; proportions are lost. A side that is shorter already stays, unless `enlarge` is
-    /// set.
+    /// Stretched to exactly the box. Proportions are not kept. A side that is already shorter stays as it is, unless
+    /// `enlarge` is set.
     Exact,
 }
 
@@ -126,13 +127,13 @@ pub enum Fit {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// JPEG stays JPEG; PNG stays PNG; GIF, whose flat colours JPEG would smear, becomes PNG; WebP, BMP and TIFF
-    /// become PNG where some pixel is transparent, JPEG otherwise.
+    /// JPEG stays JPEG, and PNG stays PNG. GIF becomes PNG, because JPEG would blur its flat colours. WebP, BMP and
+    /// TIFF become PNG if some pixel is transparent, otherwise JPEG.
     #[default]
     Auto,
-    /// JPEG; transparent parts get the `background`.
+    /// JPEG. Transparent parts get the colour `background`.
     Jpeg,
-    /// PNG, eight bits a channel.
+    /// PNG, eight bits per channel.
     Png,
 }
 

@@ -1,7 +1,7 @@
-//! From bytes to pixels: what kind of file it is, how large, which way up, and, once that was found acceptable, its
-//! pixels.
+//! From bytes to pixels. First reads the format, the size and the orientation of a file. If these are accepted, decodes
+//! its pixels.
 //!
-//! A file that ends early is an error, even where its format would let a decoder fill in the rest.
+//! A file that ends early is an error, even if its format would allow a decoder to fill in the rest.
 
 use std::io::Cursor;
 
@@ -25,7 +25,7 @@ pub(crate) struct Source<'a> {
 enum Decoder<'a> {
     Jpeg(Box<jpeg::Decoder<'a>>),
     Tiff(Box<Tiff<'a>>),
-    /// With its profile.
+    /// A decoder and the picture's profile.
     Other(Box<dyn ImageDecoder + 'a>, Option<Vec<u8>>),
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Decoded {
     pub(crate) raster: Raster,
     /// Width and height before the decoder scaled them.
     pub(crate) full: (f64, f64),
-    /// Pixels of the raster for each pixel of the file, along either axis: 1, 1/2, 1/4 or 1/8.
+    /// Pixels of the raster per pixel of the file, along each axis: 1, 1/2, 1/4 or 1/8.
     pub(crate) scale: f64,
-    /// The ICC profile, as the file has it.
+    /// The ICC profile from the file.
     pub(crate) profile: Option<Vec<u8>>,
 }
 
-/// What a decoder may allocate besides the pixels: metadata, tables, rows.
+/// Bytes that a decoder may allocate besides the pixels: for metadata, tables and rows.
 pub(crate) const OVERHEAD: u64 = 64 << 20;
 
 impl<'a> Source<'a> {
@@ -100,8 +100,8 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Decodes. `needed` is the factor by which what is kept will be resized; a decoder that can do part of that at
-    /// less cost does so.
+    /// Decodes. `needed` is the factor by which the kept part will be resized. If a decoder can do part of the
+    /// resizing at less cost, it does so.
     pub(crate) fn decode(self, needed: f64) -> Result<Decoded, Error> {
         match self.decoder {
             Decoder::Jpeg(decoder) => decoder.decode(needed),
@@ -141,8 +141,8 @@ fn refused(format: ImageFormat, error: ImageError) -> Error {
     }
 }
 
-/// The format that the first bytes tell. BigTIFF is TIFF with longer offsets.
-fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
+/// The format that the first bytes show. BigTIFF is TIFF with longer offsets.
+pub(crate) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
         return Some(ImageFormat::Tiff);
     }

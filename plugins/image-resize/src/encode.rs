@@ -1,4 +1,4 @@
-//! From pixels to a file, with no metadata at all: sRGB is what a picture without a profile is taken for.
+//! From pixels to a file, without any metadata. No profile is needed, because a picture without one counts as sRGB.
 
 use forebay_plugin::Error;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -16,9 +16,11 @@ pub struct Encoded {
     pub extension: &'static str,
     /// The file.
     pub bytes: Vec<u8>,
+    /// What of the input is not in it, in words: all frames but the first, for example.
+    pub left_out: Option<String>,
 }
 
-/// Encodes in the format that `config` and the format of the input ask for.
+/// Encodes in the format that `config` and the format of the input determine.
 pub(crate) fn encode(
     image: DynamicImage,
     from: ImageFormat,
@@ -41,12 +43,14 @@ pub(crate) fn encode(
             media_type: "image/jpeg",
             extension: "jpg",
             bytes,
+            left_out: None,
         })
     } else {
         Ok(Encoded {
             media_type: "image/png",
             extension: "png",
             bytes: encode_png(&image)?,
+            left_out: None,
         })
     }
 }
@@ -59,7 +63,7 @@ fn is_transparent(image: &DynamicImage) -> bool {
     }
 }
 
-/// Without an alpha channel that says nothing.
+/// Removes the alpha channel, which has no effect because all pixels are opaque.
 fn opaque(image: DynamicImage) -> DynamicImage {
     match image {
         DynamicImage::ImageLumaA8(_) => image.into_luma8().into(),
@@ -68,7 +72,7 @@ fn opaque(image: DynamicImage) -> DynamicImage {
     }
 }
 
-/// Laid over a colour, in sRGB as browsers do.
+/// Blends the picture over a colour, in sRGB as browsers do.
 fn flatten(image: DynamicImage, Colour(background): Colour) -> DynamicImage {
     let mut image = image.into_rgba8();
     for pixel in image.pixels_mut() {
@@ -82,9 +86,9 @@ fn flatten(image: DynamicImage, Colour(background): Colour) -> DynamicImage {
     DynamicImage::from(image).into_rgb8().into()
 }
 
-/// Baseline, with Huffman tables of its own: two per cent smaller for a tenth of the time. Below quality 90 the
-/// encoder halves the resolution of colour; by averages, where its default would keep every second sample and drop
-/// the rest.
+/// Baseline JPEG with optimized Huffman tables: two per cent smaller for a tenth of the time. Below quality 90, the
+/// encoder halves the resolution of colour. It is set to average samples. Its default would keep every second sample
+/// and drop the others.
 fn encode_jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Error> {
     let (Ok(width), Ok(height)) = (u16::try_from(image.width()), u16::try_from(image.height()))
     else {
@@ -110,8 +114,8 @@ fn encode_jpeg(image: &DynamicImage, quality: u8) -> Result<Vec<u8>, Error> {
 }
 
 fn encode_png(image: &DynamicImage) -> Result<Vec<u8>, Error> {
-    /// A third of the default level's time for photos, which become three per cent larger (drawings ten); the
-    /// encoder's own `Fast` is faster still but doubles pages of text.
+    /// For photos, this takes a third of the default level's time. They become three per cent larger, and drawings ten
+    /// per cent. The encoder's own `Fast` is even faster, but pages of text become twice as large.
     const LEVEL: CompressionType = CompressionType::Level(2);
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, LEVEL, FilterType::Adaptive)

@@ -1,18 +1,18 @@
-//! Which part of a picture is kept, and the size that it gets.
+//! Which part of a picture is kept, and the size that it is resized to.
 
 use crate::config::{Config, Fit};
 
-/// A part of the upright picture, about its centre, and the size that it is resampled to.
+/// A centred part of the upright picture, and the size that it is resampled to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Geometry {
-    /// Width and height of what is kept, in pixels of the picture; a fraction where proportions ask for one.
+    /// Width and height of the kept part, in pixels of the picture. They may be fractions, to fit the proportions.
     pub(crate) kept: (f64, f64),
     /// Width and height of the output, in pixels.
     pub(crate) size: (u32, u32),
 }
 
 impl Geometry {
-    /// The geometry that `config`, already checked, gives a picture of this size.
+    /// The geometry for a picture of this size and a config that was checked before.
     pub(crate) fn new(width: u32, height: u32, config: &Config) -> Self {
         let whole = (f64::from(width), f64::from(height));
         let (kept, size) = match (config.fit, config.max_width, config.max_height) {
@@ -34,12 +34,12 @@ impl Geometry {
         Self { kept, size }
     }
 
-    /// The factor by which what is kept is resized, along the axis that is shrunk less.
+    /// The factor by which the kept part is resized, along the axis that is shrunk less.
     pub(crate) fn factor(self) -> f64 {
         (f64::from(self.size.0) / self.kept.0).max(f64::from(self.size.1) / self.kept.1)
     }
 
-    /// The same for a picture that is stored lying on its side.
+    /// The same for a picture that is stored rotated by 90 degrees.
     pub(crate) fn turned(self) -> Self {
         let swap = |(width, height)| (height, width);
         Self {
@@ -49,7 +49,7 @@ impl Geometry {
     }
 }
 
-/// The largest size of the same proportions within the box; halves are rounded up, and no side becomes zero.
+/// The largest size with the same proportions within the box. Halves are rounded up, and no side becomes zero.
 fn inside(
     width: u32,
     height: u32,
@@ -57,7 +57,7 @@ fn inside(
     max_height: Option<u32>,
     enlarge: bool,
 ) -> (u32, u32) {
-    // Cross-multiplied: exact, and 32 by 32 bits cannot overflow 64.
+    // The comparison multiplies crosswise. It is exact, and a product of two 32-bit numbers cannot overflow 64 bits.
     let by_width = max_width.map(|max| (max, scaled(height, max, width)));
     let by_height = max_height.map(|max| (scaled(width, max, height), max));
     let size = match (by_width, by_height) {
@@ -83,7 +83,8 @@ fn scaled(side: u32, numerator: u32, denominator: u32) -> u32 {
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }
 
-/// The largest part of the box's proportions, and the box; or that part's own size, where the box is larger.
+/// The largest part with the box's proportions, and the size of the box. If the box is larger than the part, the size
+/// is that of the part.
 fn cover(
     whole: (f64, f64),
     box_width: u32,

@@ -1,7 +1,7 @@
-//! JPEG, by a decoder that follows libjpeg-turbo: the order in which JFIF, Adobe's marker and component ids decide on
-//! the colours, junk between segments, a missing end-of-image marker, Huffman tables that Motion JPEG leaves out, and
-//! pixels equal to those of `djpeg`. It can decode at a smaller scale, which leaves out detail that resizing would
-//! throw away: most of the memory and some of the time that a photo takes.
+//! JPEG, with a decoder that follows libjpeg-turbo: in the order in which JFIF, Adobe's marker and component ids decide
+//! the colours, with junk between segments, with a missing end-of-image marker, and with Huffman tables that Motion
+//! JPEG leaves out. Its pixels are equal to those of `djpeg`. It can decode at a smaller scale, without the detail that
+//! resizing would discard. This saves most of the memory and some of the time for a photo.
 //!
 //! It decodes strictly: a scan that ends before its last block, or that cannot be read, is an error.
 
@@ -20,8 +20,8 @@ pub(crate) struct Decoder<'a> {
     size: (u32, u32),
 }
 
-/// Ends a JPEG as libjpeg does, with an end-of-image marker where it has none at its end: a decoder of several scans
-/// needs it. Files of other types stay as they are.
+/// Adds an end-of-image marker to a JPEG that does not end with one, as libjpeg does. A decoder of several scans needs
+/// it. Files of other types stay as they are.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] for a JPEG that lacks scans.
@@ -40,12 +40,12 @@ pub(crate) fn end(file: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The most scans that are read. Encoders write some ten; each costs a pass over all blocks.
+/// The most scans that are read. Encoders write about ten. Each costs a pass over all blocks.
 const MAX_SCANS: usize = 500;
 
 impl<'a> Decoder<'a> {
     pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
-        // The number of pixels is the caller's to judge.
+        // The caller checks the number of pixels.
         let limits = DecodeLimits {
             max_width: usize::from(u16::MAX),
             max_height: usize::from(u16::MAX),
@@ -78,12 +78,12 @@ impl<'a> Decoder<'a> {
         self.size
     }
 
-    /// The orientation of the first Exif segment, wherever it stands before the first scan.
+    /// The orientation of the first Exif segment, at any place before the first scan.
     pub(crate) fn orientation(&self) -> Orientation {
         orientation::of(self.inner.exif_data())
     }
 
-    /// Decodes at the least scale that leaves the resampler enough to work with.
+    /// Decodes at the smallest scale that still has enough detail for the resampler.
     pub(crate) fn decode(mut self, needed: f64) -> Result<Decoded, Error> {
         let divisor = scale_for(needed);
         let scale = ScalingFactor::try_new(1, divisor)
@@ -95,7 +95,7 @@ impl<'a> Decoder<'a> {
             PixelFormat::Grayscale => Layout::Grey,
             PixelFormat::Rgb => Layout::Rgb,
             PixelFormat::Cmyk => {
-                // Adobe's programs, which wrote nearly all such files, store 255 for no ink; so every reader inverts.
+                // Adobe's programs wrote nearly all such files and store 255 for no ink. So every reader inverts them.
                 samples.iter_mut().for_each(|ink| *ink = !*ink);
                 Layout::Cmyk
             }
@@ -120,10 +120,10 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// What to divide the sides by when decoding a picture that will be resized by the factor `needed`.
+/// The divisor of the sides for decoding a picture that will be resized by the factor `needed`.
 fn scale_for(needed: f64) -> u32 {
-    /// The decoder scales each block of 8x8 by itself, so its result is good only where the resampler still has to
-    /// shrink it by this factor: then the difference is beyond sight (48 dB and more, against resampling all pixels).
+    /// The decoder scales each block of 8x8 separately. The result is good only if the resampler then still shrinks it
+    /// by at least this factor. The difference is then invisible (48 dB and more, compared with resampling all pixels).
     const HEADROOM: f64 = 2.0;
     [8, 4, 2]
         .into_iter()

@@ -1,30 +1,33 @@
-//! Makes pictures smaller, upright and plain: PNG, JPEG, WebP, GIF, BMP or TIFF in, PNG or JPEG out.
+//! Makes pictures smaller, upright and free of metadata. The input is PNG, JPEG, WebP, GIF, BMP or TIFF, the output PNG
+//! or JPEG.
 //!
-//! - **Size**: as [`Config`] asks; never larger than the input unless it asks for that too. The quality is that of
-//!   ImageMagick's Lanczos filter, on non-linear samples, with colour weighted by alpha.
-//! - **Upright**: all eight orientations of Exif are applied, so the output needs no tag. Widths and heights in the
+//! - **Size**: as in [`Config`]. The output is never larger than the input, unless the config allows it. The quality is
+//!   that of ImageMagick's Lanczos filter, on non-linear samples, with colour weighted by alpha.
+//! - **Orientation**: all eight orientations of Exif are applied, so the output needs no tag. Widths and heights in the
 //!   config are those of the upright picture.
-//! - **Colour**: the output is sRGB, eight bits a channel, without a profile: right also where a viewer or a service
-//!   ignores profiles. Display P3, Adobe RGB, CMYK and grey profiles are converted, so colours within sRGB do not
-//!   shift and those beyond become the nearest within. What the `gAMA`, `cHRM` and `cICP` chunks of a PNG
-//!   say is converted like a profile. A profile that cannot be read is passed over. PQ and HLG (high dynamic range) stay as they are.
-//! - **Plain**: always encoded afresh, even when the size stays, so nothing but pixels ever passes: no Exif, XMP,
-//!   comments, thumbnails or bytes after the end.
-//! - **Still**: of an animation the first frame, of a TIFF of several pages the first page. A TIFF whose first picture
-//!   is a preview gives the largest one.
-//! - **Developed**: a camera raw file is refused, also where it looks like a TIFF. Its preview is never taken for the
+//! - **Colour**: the output is sRGB, eight bits per channel, without a profile. So its colours are right even if a
+//!   viewer or a service ignores profiles. Display P3, Adobe RGB, CMYK and grey profiles are converted. Colours within
+//!   sRGB do not shift, and others become the nearest colour within sRGB. The values of the `gAMA`, `cHRM` and `cICP`
+//!   chunks of a PNG are converted like a profile. A profile that cannot be read is ignored. PQ and HLG (high dynamic
+//!   range) stay as they are.
+//! - **Metadata**: a picture is always encoded again, even if its size stays the same. So the output has only pixels:
+//!   no Exif, XMP, comments, thumbnails or bytes after the end.
+//! - **Animations and pages**: the first frame of an animation or the first page of a TIFF is used, and the log says
+//!   so. If the first picture of a TIFF is a preview, its largest picture is used.
+//! - **Camera raw**: a camera raw file is refused, even if it looks like a TIFF. Its preview is never used as the
 //!   photo.
-//! - **Whole**: a JPEG whose last scan ends early is refused, and a PNG without its last chunk, and a file of another
-//!   type that ends before its pixels do; so are damaged pixels of a PNG, whose checksums tell. A JPEG has none: what
-//!   decodes at all, passes. What every other program takes, is taken: a JPEG with junk between its segments or
-//!   without its end-of-image marker, a frame of Motion JPEG, a PNG with a damaged chunk that is not needed.
-//! - **Bounded**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded. The default
-//!   lets the 200 megapixels of a phone pass.
+//! - **Incomplete files**: a JPEG whose last scan ends early, a PNG without its last chunk, and a file of another type
+//!   that ends before its pixels are refused. Damaged pixels of a PNG are refused, because its checksums show the
+//!   damage. A JPEG has no checksums, so it is accepted if it can be decoded. Files that every other program accepts
+//!   are accepted: a JPEG with junk between its segments or without its end-of-image marker, a frame of Motion JPEG, a
+//!   PNG with a damaged chunk that is not needed.
+//! - **Limits**: a picture of more than [`Config::max_pixels`] is refused before its pixels are decoded. The default
+//!   accepts the 200 megapixels of a phone.
 //!
 //! # Memory
-//! The file itself, the output, and for each pixel of the input about as many bytes:
+//! Memory is needed for the file itself, for the output, and about this many bytes for each pixel of the input:
 //!
-//! | input | 8 bits a channel | 16 bits a channel |
+//! | input | 8 bits per channel | 16 bits per channel |
 //! |---|---|---|
 //! | JPEG | 4.5 with colour at half resolution, 6 at full; CMYK 8 | |
 //! | progressive JPEG | 7.5 and 12; CMYK 16 | |
@@ -34,10 +37,11 @@
 //! | TIFF in one strip | 6; with alpha 8 | 9; with alpha 12 |
 //! | GIF | 10 | |
 //!
-//! A JPEG that shrinks to at most 1/4, 1/8 or 1/16 of its width is decoded at 1/2, 1/4 or 1/8 of it, which takes a
-//! quarter, a 16th or a 64th of these bytes; only the coefficients of a progressive one, 3 to 8 of them, are needed
-//! whole.
+//! A JPEG that shrinks to at most 1/4, 1/8 or 1/16 of its width is decoded at 1/2, 1/4 or 1/8 of its width. This takes
+//! a quarter, a 16th or a 64th of these bytes. Only the coefficients of a progressive one, 3 to 8 of these bytes, are
+//! always needed in full.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use forebay_plugin::{About, Error, FileInfo, Input, Output, StreamPlugin};
@@ -46,6 +50,7 @@ mod colour;
 mod config;
 mod decode;
 mod encode;
+mod frames;
 mod geometry;
 mod jpeg;
 mod orientation;
@@ -59,7 +64,8 @@ mod tiff;
 pub use config::{Colour, Config, Fit, Format};
 pub use encode::Encoded;
 
-/// The largest file that is read. One of 100 million pixels has this many bytes only where it is hardly compressed.
+/// The largest file that is read, in bytes. A picture of 100 million pixels has this many only if it is hardly
+/// compressed.
 pub const MAX_FILE: usize = 256 << 20;
 
 /// The plugin.
@@ -86,10 +92,12 @@ impl StreamPlugin for ImageResize {
     async fn transform(mut input: Input, config: Config) -> Result<(), Error> {
         config.check()?;
         let mut encoded = resize(input.read_to_end(MAX_FILE).await?, &config)?;
-        let stem = Path::new(&input.info().name).file_stem();
-        let stem = stem.unwrap_or_default().to_string_lossy();
+        if let Some(left_out) = &encoded.left_out {
+            // The host shows it. A log that cannot be written to is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{left_out}");
+        }
         let info = FileInfo {
-            name: format!("{stem}{}.{}", config.suffix, encoded.extension),
+            name: output_name(&input.info().name, &config.suffix, encoded.extension),
             media_type: encoded.media_type.into(),
             size: Some(encoded.bytes.len() as u64),
         };
@@ -99,7 +107,7 @@ impl StreamPlugin for ImageResize {
     }
 }
 
-/// Makes of one file what `config` asks for.
+/// Converts one file as `config` specifies.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a file of another type or with a rare feature of its type, [`Error::InvalidInput`] for
@@ -109,6 +117,8 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
 
     config.check()?;
     jpeg::end(&mut file)?;
+    // A file that is no picture, or damaged, is refused below.
+    let left_out = decode::format_of(&file).and_then(|format| frames::left_out(format, &file));
     let source = decode::Source::open(&mut file)?;
     let (format, size, orientation) = (source.format, source.size, source.orientation);
     within(config.max_pixels, "the picture has", size)?;
@@ -130,7 +140,21 @@ pub fn resize(mut file: Vec<u8>, config: &Config) -> Result<Encoded, Error> {
     raster.unmultiply();
     let mut image = colour::to_srgb(raster, profile.as_deref())?.into_image()?;
     image.apply_orientation(orientation);
-    encode::encode(image, format, config)
+    let mut encoded = encode::encode(image, format, config)?;
+    encoded.left_out = left_out;
+    Ok(encoded)
+}
+
+/// The name of the input with the suffix, and with the extension of the output's type. An extension of the input that is
+/// right already stays as it is written: `A.JPG` and `a.jpeg` keep theirs.
+fn output_name(input: &str, suffix: &str, extension: &str) -> String {
+    let input = Path::new(input);
+    let stem = input.file_stem().unwrap_or_default().to_string_lossy();
+    let own = input.extension().unwrap_or_default().to_string_lossy();
+    let is_right = own.eq_ignore_ascii_case(extension)
+        || (extension == "jpg" && own.eq_ignore_ascii_case("jpeg"));
+    let extension = if is_right { &own } else { extension };
+    format!("{stem}{suffix}.{extension}")
 }
 
 fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<(), Error> {
@@ -146,3 +170,22 @@ fn within(max_pixels: u64, what: &str, (width, height): (u32, u32)) -> Result<()
 }
 
 forebay_plugin::export_stream!(ImageResize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_is_right_stays() {
+        for (input, extension, expected) in [
+            ("a.png", "jpg", "a-small.jpg"),
+            ("A.JPG", "jpg", "A-small.JPG"),
+            ("a.Jpeg", "jpg", "a-small.Jpeg"),
+            ("a.jpeg", "png", "a-small.png"),
+            ("a", "png", "a-small.png"),
+            ("a.b.PNG", "png", "a.b-small.PNG"),
+        ] {
+            assert_eq!(output_name(input, "-small", extension), expected, "{input}");
+        }
+    }
+}

@@ -1,11 +1,11 @@
-//! Which way up: the orientation that Exif data give (Exif 3.0, 4.6.5.1.6).
+//! The orientation of a picture, from Exif data (Exif 3.0, 4.6.5.1.6).
 
 use image::metadata::Orientation;
 
-/// The orientation of Exif data; upright where there are none or they cannot be read. A damaged orientation is no
-/// reason to refuse a picture.
+/// The orientation from Exif data. Upright if there is no such data or it cannot be read, because a damaged orientation
+/// is no reason to refuse a picture.
 ///
-/// WebP and PNG hold bare TIFF data; many writers put the `Exif\0\0` of JPEG in front. Both are read.
+/// WebP and PNG contain bare TIFF data. Many programs write the `Exif\0\0` of JPEG in front of it. Both forms are read.
 pub(crate) fn of(exif: Option<&[u8]>) -> Orientation {
     exif.and_then(exif::Orientation::find)
         .map_or(Orientation::NoTransforms, |found| {
@@ -13,7 +13,7 @@ pub(crate) fn of(exif: Option<&[u8]>) -> Orientation {
         })
 }
 
-/// The orientation that a value of the tag stands for; upright for values that mean nothing.
+/// The orientation that a value of the tag stands for. Upright for unknown values.
 pub(crate) fn of_value(value: u64) -> Orientation {
     u8::try_from(value)
         .ok()

@@ -1,5 +1,6 @@
-//! What of a PNG the decoder does not look at (PNG specification, third edition, sections 5 and 11.3.2): whether it is whole,
-//! Exif data behind the pixels, and how its colours are meant if it has no profile.
+//! The parts of a PNG that the decoder does not check or read (PNG specification, third edition, sections 5 and
+//! 11.3.2): whether the file is complete, Exif data after the pixels, and the meaning of its colours if it has no
+//! profile.
 
 use forebay_plugin::Error;
 use moxcms::{
@@ -10,13 +11,14 @@ use moxcms::{
 /// The gamma of a picture whose samples are those of sRGB, times 100,000.
 const SRGB_GAMMA: u32 = 45_455;
 
-/// What else the chunks hold.
+/// The contents of the other chunks.
 #[derive(Default)]
 pub(crate) struct Chunks<'a> {
-    /// The Exif data: the first intact `eXIf` chunk; it may stand anywhere.
+    /// The Exif data: the first intact `eXIf` chunk, at any place.
     pub(crate) exif: Option<&'a [u8]>,
     is_grey: bool,
     has_pixels: bool,
+    frames: Option<u32>,
     is_srgb: bool,
     cicp: Option<[u8; 4]>,
     /// Times 100,000.
@@ -25,9 +27,14 @@ pub(crate) struct Chunks<'a> {
     chromaticities: Option<[u32; 8]>,
 }
 
+/// How many frames an animated PNG has, according to its `acTL` chunk; 1 without one.
+pub(crate) fn frames(bytes: &[u8]) -> u32 {
+    Chunks::read(bytes).map_or(1, |chunks| chunks.frames.unwrap_or(1))
+}
+
 impl<'a> Chunks<'a> {
-    /// Reads the chunks as far as the last one, IEND; a decoder that has all rows does not look whether it is there. A chunk
-    /// with a wrong checksum is passed over.
+    /// Reads the chunks up to the last one, IEND. A decoder that has all rows does not check that it exists. A chunk
+    /// with a wrong checksum is skipped.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         const SIGNATURE: usize = 8;
         let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
@@ -45,7 +52,7 @@ impl<'a> Chunks<'a> {
             match &kind {
                 b"IEND" => return Ok(chunks),
                 b"IDAT" => chunks.has_pixels = true,
-                b"IHDR" | b"eXIf" | b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => {
+                b"IHDR" | b"acTL" | b"eXIf" | b"cICP" | b"sRGB" | b"gAMA" | b"cHRM" => {
                     let mut sum = crc32fast::Hasher::new();
                     sum.update(&kind);
                     sum.update(data);
@@ -69,9 +76,10 @@ impl<'a> Chunks<'a> {
             b"eXIf" => {
                 self.exif.get_or_insert(data);
             }
-            // What tells about colours stands before the pixels.
+            // Chunks about colours come before the pixels.
             _ if self.has_pixels => {}
             b"cICP" => self.cicp = data.try_into().ok(),
+            b"acTL" => self.frames = number(data),
             b"sRGB" => self.is_srgb = true,
             b"gAMA" => self.gamma = number(data).filter(|_| data.len() == 4),
             b"cHRM" => {
@@ -88,8 +96,8 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    /// The profile that counts: that of `cICP`, or else that of an `iCCP` chunk, or else what `gAMA` and `cHRM` stand for.
-    /// `None` if they say nothing, what cannot be, or sRGB.
+    /// The profile to use: that of `cICP`, otherwise that of an `iCCP` chunk, otherwise one made from `gAMA` and
+    /// `cHRM`. `None` if they are missing, impossible or stand for sRGB.
     pub(crate) fn profile(&self, icc: Option<Vec<u8>>) -> Option<Vec<u8>> {
         self.cicp_profile().or(icc).or_else(|| self.gamma_profile())
     }
@@ -128,8 +136,8 @@ impl<'a> Chunks<'a> {
         with_curve(profile, ToneReprCurve::Parametric(vec![exponent as f32]))
     }
 
-    /// The profile of a `cICP` chunk (ITU-T H.273) with RGB of full range. Those of high dynamic range (PQ and HLG) are left
-    /// out: they need more than a profile.
+    /// The profile of a `cICP` chunk (ITU-T H.273) with RGB of full range. `None` for high dynamic range (PQ and HLG),
+    /// which needs more than a profile.
     fn cicp_profile(&self) -> Option<Vec<u8>> {
         let [primaries, transfer, 0, 1] = self.cicp? else {
             return None;
@@ -145,7 +153,7 @@ impl<'a> Chunks<'a> {
         }
         let mut profile = ColorProfile::new_srgb();
         profile.cicp = None;
-        // In version 0.9.1 it always answers false; what it sets tells whether it knows the primaries.
+        // In version 0.9.1 this call always returns false. It sets `cicp` only if it knows the primaries.
         profile.update_rgb_colorimetry_from_cicp(CicpProfile {
             color_primaries: primaries,
             transfer_characteristics: transfer,
@@ -159,7 +167,7 @@ impl<'a> Chunks<'a> {
 
 /// The profile with one curve for all channels.
 fn with_curve(mut profile: ColorProfile, curve: ToneReprCurve) -> Option<Vec<u8>> {
-    // It would count before the curve.
+    // Otherwise it would take precedence over the curve.
     profile.cicp = None;
     profile.red_trc = Some(curve.clone());
     profile.green_trc = Some(curve.clone());
@@ -167,7 +175,7 @@ fn with_curve(mut profile: ColorProfile, curve: ToneReprCurve) -> Option<Vec<u8>
     profile.encode().ok()
 }
 
-/// Whether these are the chromaticities of sRGB, to the precision with which programs write them.
+/// Whether these are the chromaticities of sRGB, within the precision with which programs write them.
 fn is_srgb(found: &[u32; 8]) -> bool {
     const SRGB: [u32; 8] = [
         31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000,

@@ -45,7 +45,7 @@ impl Raster {
         }
     }
 
-    /// Divides the colours by alpha, where they were multiplied by it.
+    /// Divides the colours by alpha, if they were multiplied by it.
     pub(crate) fn unmultiply(&mut self) {
         if !std::mem::take(&mut self.premultiplied) {
             return;
@@ -66,7 +66,7 @@ impl Raster {
         }
     }
 
-    /// The same pixels as an image; CMYK has to be converted before.
+    /// The same pixels as an image. CMYK must be converted before.
     pub(crate) fn into_image(self) -> Result<DynamicImage, Error> {
         let Self {
             width,

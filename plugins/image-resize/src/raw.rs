@@ -1,9 +1,10 @@
-//! Camera raw files: what a sensor saw, from which a program has yet to develop a picture. Their previews are often
-//! small, so none of them is taken for the photo.
+//! Camera raw files: sensor data from which a program must still develop a picture. Their previews are often small, so
+//! they are never used as the photo.
 
 use forebay_plugin::Error;
 
-/// The start of a file by which a camera raw is known, where it does not look like a TIFF, or more than that.
+/// Signatures of camera raw files that do not look like a TIFF, or that have more than a TIFF's header. Each has an
+/// offset.
 const SIGNATURES: [(usize, &[u8], &str); 13] = [
     (0, b"FUJIFILMCCD-RAW", "RAF (Fujifilm)"),
     (0, b"IIU\0", "RW2 (Panasonic, Leica)"),
@@ -20,7 +21,7 @@ const SIGNATURES: [(usize, &[u8], &str); 13] = [
     (8, b"MMMM", "IIQ (Phase One)"),
 ];
 
-/// Refuses files that begin as a camera raw does.
+/// Refuses files that begin like a camera raw file.
 pub(crate) fn refuse(bytes: &[u8]) -> Result<(), Error> {
     let tiff = bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*");
     SIGNATURES
@@ -34,7 +35,7 @@ pub(crate) fn refuse(bytes: &[u8]) -> Result<(), Error> {
         .map_or(Ok(()), |(.., kind)| Err(refused(kind)))
 }
 
-/// The error for a camera raw of this kind.
+/// The error for a camera raw file of this kind.
 pub(crate) fn refused(kind: &str) -> Error {
     Error::Unsupported(format!(
         "camera raw file, {kind}: it holds what the sensor saw and no finished picture; export it as JPEG, PNG or \

@@ -1,5 +1,5 @@
-//! Resampling: Lanczos with three lobes, on the stored (non-linear) samples, with colour weighted by alpha; the same
-//! that ImageMagick's `-filter Lanczos -resize` does by default, so results agree to within rounding.
+//! Resampling: Lanczos with three lobes, on the stored (non-linear) samples, with colour weighted by alpha.
+//! ImageMagick's `-filter Lanczos -resize` does the same by default, so results agree except for rounding.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,13 +9,13 @@ use crate::decode::Decoded;
 use crate::geometry::Geometry;
 use crate::raster::{Layout, Raster};
 
-/// Resamples what `geometry` keeps; `geometry` is in pixels of the stored picture at its full size.
+/// Resamples the part that `geometry` keeps. `geometry` is in pixels of the stored picture at its full size.
 pub(crate) fn resize(decoded: Decoded, geometry: Geometry) -> Result<Raster, Error> {
     let Decoded { raster, scale, .. } = decoded;
     let (have_width, have_height) = (f64::from(raster.width), f64::from(raster.height));
     let (width, height) = geometry.size;
-    // What is kept, in pixels of the raster. A decoder that scales rounds the last column and row up; only their part
-    // that belongs to the picture counts.
+    // The kept part, in pixels of the raster. A decoder that scales rounds the last column and row up. Only the part of
+    // them that belongs to the picture is used.
     let kept_width = (geometry.kept.0 * scale).min(have_width);
     let kept_height = (geometry.kept.1 * scale).min(have_height);
     let left = ((decoded.full.0 * scale - kept_width) / 2.0).clamp(0.0, have_width - kept_width);

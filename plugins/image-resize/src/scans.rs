@@ -1,24 +1,25 @@
-//! Whether the scans of a JPEG of several scans are all there.
+//! Whether a JPEG of several scans has all of them.
 //!
-//! A file that was cut between two scans decodes without an error, into a picture that lacks detail or colour. The
-//! end-of-image marker tells; where that is missing, the scans must have brought every bit of every coefficient.
+//! If a file was cut off between two scans, it decodes without an error into a picture without some detail or colour.
+//! The end-of-image marker shows that it is complete. If the marker is missing, the scans must contain every bit of
+//! every coefficient.
 
 /// Frame, scan and segment markers (ITU-T T.81, table B.1).
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 
-/// What the scans brought of each coefficient of each component: the lowest bit, by component id.
+/// What the scans have of each coefficient of each component: its lowest bit so far, by component id.
 struct Seen {
     progressive: bool,
     components: Vec<(u8, [u8; 64])>,
 }
 
-/// Nothing of this coefficient yet.
+/// The scans have nothing of this coefficient yet.
 const NONE: u8 = u8::MAX;
 
-/// Whether the scans brought all there is, or an end-of-image marker stands behind a scan. Whether the last scan is
-/// whole is the decoder's to tell.
+/// Whether the scans have all bits, or an end-of-image marker comes after a scan. The decoder checks whether the last
+/// scan is complete.
 pub(crate) fn are_complete(bytes: &[u8]) -> bool {
     let mut seen: Option<Seen> = None;
     let mut rest = bytes;
@@ -53,7 +54,7 @@ pub(crate) fn are_complete(bytes: &[u8]) -> bool {
     false
 }
 
-/// The next marker and what follows it. In the data of a scan, restart markers and stuffed zeros are passed over.
+/// The next marker and the bytes after it. In the data of a scan, restart markers and stuffed zeros are skipped.
 fn next_marker(mut rest: &[u8], in_scan: bool) -> Option<(u8, &[u8])> {
     loop {
         let at = memchr::memchr(0xff, rest)?;
@@ -67,7 +68,7 @@ fn next_marker(mut rest: &[u8], in_scan: bool) -> Option<(u8, &[u8])> {
     }
 }
 
-/// The payload of a segment, and what follows it.
+/// The payload of a segment, and the bytes after it.
 fn segment(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, _) = bytes.split_first_chunk::<2>()?;
     let length = usize::from(u16::from_be_bytes(*length));
@@ -87,7 +88,7 @@ impl Seen {
         })
     }
 
-    /// Notes a scan header (B.2.3): its components, its band of coefficients and its lowest bit.
+    /// Records a scan header (B.2.3): its components, its band of coefficients and its lowest bit.
     fn scan(&mut self, segment: &[u8]) {
         let Some((&count, rest)) = segment.split_first() else {
             return;

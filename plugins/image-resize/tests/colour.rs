@@ -1,4 +1,4 @@
-//! Profiles and inks: colours come out as the sRGB values that they stand for.
+//! Profiles and inks: colours become the sRGB values that they stand for.
 
 #![allow(
     clippy::unwrap_used,
@@ -82,7 +82,7 @@ fn grey_profiles_are_honoured() {
     );
 }
 
-/// The PNG with a chunk behind its first one, IHDR.
+/// The PNG with a chunk after its first one, IHDR.
 fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let (head, rest) = png.split_at(33);
     let checked = [&kind[..], data].concat();
@@ -138,7 +138,7 @@ fn what_the_chunks_of_a_png_say_about_colours_is_honoured() {
         b"cHRM",
         &numbers(&p3),
     );
-    // Its curve is a power of 2.2, which is not quite the one of sRGB.
+    // Its curve is a power of 2.2, which differs slightly from that of sRGB.
     assert_near(first(&by_primaries), [255, 0, 0], 6, "P3 red by primaries");
     let by_number = with_chunk(&red, b"cICP", &[12, 13, 0, 1]);
     assert_near(first(&by_number), [255, 0, 0], 3, "P3 red by number");
@@ -160,7 +160,7 @@ fn what_the_chunks_of_a_png_say_about_colours_is_honoured() {
     assert!(!converted.color().has_color(), "grey stays grey");
     let pixel = converted.to_luma_alpha8().get_pixel(1, 1).0;
     assert_near(pixel, [188, 77], 1, "linear grey");
-    // A profile counts before gAMA.
+    // A profile takes precedence over gAMA.
     let srgb = ColorProfile::new_srgb().encode().unwrap();
     let both = png(
         &RgbImage::from_pixel(9, 9, Rgb([128; 3])).into(),
@@ -198,7 +198,7 @@ fn inks_become_colours() {
 
 #[test]
 fn ink_profiles_are_honoured() {
-    // What Little CMS makes of these inks with this profile, perceptually.
+    // The results of Little CMS for these inks with this profile and the perceptual intent.
     for (inks, expected) in [
         ([0, 0, 0, 0], [255, 255, 255]),
         ([255, 0, 0, 0], [0, 174, 239]),

@@ -1,4 +1,4 @@
-//! What goes in and what comes out: types, sizes, transparency, config.
+//! Inputs and outputs: types, sizes, transparency, config.
 
 #![allow(
     clippy::unwrap_used,
@@ -125,7 +125,7 @@ fn depths_and_channels() {
 
 #[test]
 fn shrinking_by_any_factor_keeps_the_picture_in_place() {
-    // Odd sides, and factors on both sides of where the JPEG decoder begins to scale by itself.
+    // Odd sides, and factors just above and below those at which the JPEG decoder begins to scale.
     for (width, height) in [(203, 101), (401, 77), (64, 333), (1, 300), (300, 1), (9, 9)] {
         let image = quarters(width, height);
         let file = jpeg(&image, None, None);
@@ -352,4 +352,58 @@ fn forebay_schema() -> serde_json::Value {
         .unwrap()
         .as_json()
         .clone()
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let left_out = |file: Vec<u8>| {
+        let config = common::config(json!({}));
+        image_resize::resize(file, &config).unwrap().left_out
+    };
+    let frame = |value: u8| image::RgbaImage::from_pixel(4, 4, image::Rgba([value, 0, 0, 255]));
+    let gif = |frames: u8| {
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        encoder
+            .encode_frames((0..frames).map(|value| image::Frame::new(frame(value))))
+            .unwrap();
+        drop(encoder);
+        bytes
+    };
+    let tiff = |pages: u8| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).unwrap();
+        for value in 0..pages {
+            encoder
+                .write_image::<tiff::encoder::colortype::RGBA8>(4, 4, &frame(value))
+                .unwrap();
+        }
+        bytes.into_inner()
+    };
+    assert_eq!(left_out(gif(1)), None);
+    assert_eq!(
+        left_out(gif(3)).unwrap(),
+        "the file has 3 frames; only the first frame is in the result"
+    );
+    assert_eq!(left_out(tiff(1)), None);
+    assert_eq!(
+        left_out(tiff(2)).unwrap(),
+        "the file has 2 pages; only the first page is in the result"
+    );
+    assert!(
+        left_out(tiff(230))
+            .unwrap()
+            .starts_with("the file has more than 200 pages;")
+    );
+    // An animated PNG has a chunk that tells how many frames it has.
+    let still = common::png(&frame(1).into(), None, None);
+    assert_eq!(left_out(still.clone()), None);
+    let checked = [&b"acTL"[..], &5_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
+    let sum = crc32fast::hash(&checked).to_be_bytes();
+    let (head, rest) = still.split_at(33);
+    let animated = [head, &8_u32.to_be_bytes(), &checked, &sum, rest].concat();
+    assert_eq!(
+        left_out(animated).unwrap(),
+        "the file has 5 frames; only the first frame is in the result"
+    );
 }

@@ -1,4 +1,5 @@
-//! Files that are cut off, damaged, too large or something else: an error of the right kind, and never a panic.
+//! Files that are cut off, damaged, too large or of another type: they give an error of the right kind and never a
+//! panic.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,7 +52,7 @@ fn a_file_cut_short_is_an_error() {
     ] {
         for asked in [json!({}), json!({ "max_width": 8 })] {
             let config = config(asked);
-            // A JPEG may lack its end-of-image marker, two bytes.
+            // A JPEG may lack its end-of-image marker, which has two bytes.
             let needed = file.len() - if name == "PNG" { 0 } else { 2 };
             for len in (0..needed).filter(|len| len % 29 == 0 || len + 40 > file.len() || *len < 40)
             {
@@ -194,7 +195,7 @@ fn a_header_that_promises_too_much_is_refused_at_once() {
     }
 }
 
-/// CRC-32 as PNG has it (PNG specification, third edition, annex D).
+/// The CRC-32 of PNG (PNG specification, third edition, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -217,7 +218,7 @@ fn a_jpeg_has_no_longer_sides_than_its_format() {
     assert!(resize(long, &Config::default()).is_ok());
 }
 
-/// Bounds what a damaged header may ask for, so that many cases are tried in little time.
+/// Limits the size that a damaged header may specify, so that many cases can be tested in a short time.
 fn small(file: Vec<u8>, max_width: u32) {
     let _ = resize(
         file,

@@ -95,7 +95,7 @@ fn a_progressive_file_that_lacks_scans_is_an_error() {
         .collect();
     assert!(scans.len() > 3);
     for &end in &scans[1..] {
-        // The tables of the next scan may stand before it.
+        // The tables of the next scan may come before it.
         for file in [
             &PROGRESSIVE[..end],
             &[&PROGRESSIVE[..end], b"trailer"].concat(),
@@ -116,11 +116,11 @@ fn markers_decide_on_colours_as_in_libjpeg_turbo() {
             .get_pixel(0, 0)
             .0
     };
-    // Adobe's marker says RGB; component ids that look like YCbCr count for less.
+    // Adobe's marker stands for RGB. It takes precedence over component ids that look like YCbCr.
     assert_near(pixel(RGB_ADOBE_123), [230, 30, 30], 3, "RGB");
-    // An unknown transform is YCbCr.
+    // An unknown transform counts as YCbCr.
     assert_near(pixel(ADOBE_TRANSFORM_3), [230, 30, 30], 3, "unknown");
-    // JFIF counts for more than Adobe's marker.
+    // JFIF takes precedence over Adobe's marker.
     let jfif = segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
     let adobe = segment(0xee, b"Adobe\0\x64\0\0\0\0\0");
     let plain = jpeg(&quarters(48, 32), None, None);

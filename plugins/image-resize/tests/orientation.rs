@@ -1,4 +1,4 @@
-//! All eight orientations, in every format that carries them.
+//! All eight orientations, in every format that supports them.
 
 #![allow(
     clippy::unwrap_used,
@@ -78,7 +78,7 @@ fn nonsense_is_no_orientation() {
     }
 }
 
-/// A WebP of the extended kind with Exif data behind its pixels (RFC 9649, section 2.7).
+/// A WebP of the extended kind with Exif data after its pixels (RFC 9649, section 2.7).
 fn webp(image: &RgbImage, exif: &[u8]) -> Vec<u8> {
     let chunk = |kind: &[u8; 4], data: &[u8]| {
         let mut chunk = [kind, &(data.len() as u32).to_le_bytes()[..], data].concat();

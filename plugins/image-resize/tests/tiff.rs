@@ -1,4 +1,4 @@
-//! Kinds of TIFF that people have: each gives its picture, or a refusal that says why.
+//! Kinds of TIFF that are in use: each gives its picture, or an error with the reason.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn rgba(image: &DynamicImage, x: u32, y: u32) -> [u8; 4] {
     image.to_rgba8().get_pixel(x, y).0
 }
 
-/// A photo in one picture, red where it is whole.
+/// A picture of one colour.
 fn rgb(width: u16, height: u16, colour: [u8; 3]) -> Page {
     let pixels = colour.repeat(usize::from(width) * usize::from(height));
     Page::new(width, height, 2, &[8, 8, 8], pixels)
@@ -61,7 +61,7 @@ fn camera_raw_is_refused_and_its_preview_is_no_photo() {
         page.below.push(below.clone());
         let message = refused(file(&[page]));
         assert!(message.starts_with("camera raw file"), "{name}: {message}");
-        // In the chain instead of below, as Pentax and Canon have it.
+        // The raw picture is in the chain instead of below the preview, as in files of Pentax and Canon.
         let message = refused(file(&[preview(), below]));
         assert!(message.starts_with("camera raw file"), "{name}: {message}");
     }
@@ -122,7 +122,7 @@ fn of_pages_the_first_is_taken_and_of_a_pyramid_the_largest() {
 
 #[test]
 fn associated_alpha_is_undone_after_resampling() {
-    // (40,120,200) at alpha 40, multiplied; and the same colours beside full transparency.
+    // (40,120,200) at alpha 40, multiplied by alpha. And the same colours next to full transparency.
     let pixel = [6, 19, 31, 40];
     let page = Page::new(8, 8, 2, &[8; 4], pixel.repeat(64)).with(338, &[1]);
     let image = run(&file(&[page]), PNG());
@@ -191,7 +191,7 @@ fn palettes_and_greys_of_few_bits() {
             [40, 50, 210, 255]
         ]
     );
-    // 8 bits a value, as some writers have it.
+    // 8 bits per value, as some programs write it.
     let narrow: Vec<u16> = (0..768).map(|at| at % 256).collect();
     let page = Page::new(2, 1, 3, &[8], vec![7, 200]).with(320, &narrow);
     assert_eq!(
@@ -247,7 +247,7 @@ fn tiles_in_planes_are_put_together() {
 
 #[test]
 fn a_jpeg_inside_keeps_its_colours() {
-    // As libtiff writes it: luminance and chrominance at full resolution.
+    // As written by libtiff: luminance and chrominance at full resolution.
     let jpeg = common::jpeg(&quarters(32, 32), None, None);
     let page = Page::new(32, 32, 6, &[8; 3], jpeg)
         .with(259, &[7])
@@ -326,7 +326,7 @@ fn rare_kinds_are_refused_by_name() {
 
 #[test]
 fn samples_that_are_no_colour_are_left_out() {
-    // With a predictor, which runs over all samples.
+    // With a predictor, which applies to all samples.
     let pixels: Vec<u8> = (0..8)
         .flat_map(|_| {
             let mut row = vec![200, 100, 50, 77];

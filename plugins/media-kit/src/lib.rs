@@ -1,13 +1,14 @@
-//! Makes a folder of media ready for a video agent.
+//! Prepares a folder of media for a video agent.
 //!
-//! - A picture becomes a thumbnail and a large version, both upright, sRGB and free of metadata; a PDF becomes its pages;
-//!   what else the service takes goes as it is, and what it does not take is left out.
-//! - Everything is uploaded at once, each file by the flow that its size calls for.
+//! - A picture becomes a thumbnail and a large version, both upright, sRGB and free of metadata. A PDF becomes its
+//!   pages. Other files are uploaded unchanged if the service accepts them, and left out if not.
+//! - All files are uploaded in parallel, each by the flow for its size.
 //! - The result is the body of `POST /v3/video-agents`: `prompt`, and as `files` at most [`MOST_FILES`] of the assets,
 //!   thumbnails last.
-//! - What is left out, and each asset that found no place in the body, is told in a line on standard error.
+//! - For each file that is left out, and for each asset that does not fit into the body, a line is written to standard
+//!   error.
 //!
-//! Needs the stages `image-resize` and `pdf-split`, and the grants `upload`, `direct_upload` (for what is over 32 MB) and
+//! Needs the stages `image-resize` and `pdf-split`, and the grants `upload`, `direct_upload` (for files over 32 MB) and
 //! `file_inputs`.
 
 use forebay_plugin::workflow::{Asset, File, apply, file_input, upload};
@@ -16,14 +17,14 @@ use futures::future::{join_all, try_join_all};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-/// Files that one request takes.
+/// Most files that one request accepts.
 pub const MOST_FILES: usize = 20;
 
 /// The config of `media-kit`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What the video agent is asked to do.
+    /// The instructions for the video agent.
     #[schemars(length(min = 1, max = 10_000))]
     pub prompt: String,
     /// Largest width and height of a thumbnail, in pixels.
@@ -34,8 +35,8 @@ pub struct Config {
     #[serde(default = "large")]
     #[schemars(range(min = 1, max = 65_535))]
     pub large: u32,
-    /// Whether a file that is broken is left out, as one of a type that the service does not take is. Otherwise it ends
-    /// the workflow, and nothing is uploaded.
+    /// Whether a broken file is left out, like a file of a type that the service does not accept. Otherwise a broken
+    /// file ends the workflow, and nothing is uploaded.
     #[serde(default)]
     pub skip_broken: bool,
 }
@@ -72,20 +73,20 @@ impl WorkflowPlugin for MediaKit {
             Ok::<_, Error>((*place, file.as_ref().info().name, asset))
         });
         let mut assets = try_join_all(uploads).await?;
-        // The order of the inputs stays, within each kind.
+        // The sort is stable, so the order of the inputs is kept within each kind.
         assets.sort_by_key(|(place, ..)| *place);
         body(&config.prompt, &assets)
     }
 }
 
-/// Where an asset stands in the request.
+/// Where an asset is in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     First,
     Last,
 }
 
-/// A file that is to be uploaded.
+/// A file to upload.
 struct Ready<'a> {
     file: Which<'a>,
     place: Place,
@@ -105,7 +106,7 @@ impl AsRef<File> for Which<'_> {
     }
 }
 
-/// What an input becomes. An error names the file.
+/// Makes the files to upload from an input. An error names the file.
 async fn prepare<'a>(input: &'a File, config: &Config) -> Result<Vec<Ready<'a>>, Error> {
     let info = input.info();
     let made = match info.media_type.as_str() {
@@ -163,7 +164,7 @@ fn made(files: Vec<File>, place: Place) -> Vec<Ready<'static>> {
     files.into_iter().map(ready).collect()
 }
 
-/// The request, with as many of the assets as it takes.
+/// The request, with as many of the assets as it accepts.
 fn body(prompt: &str, assets: &[(Place, String, Asset)]) -> Result<Value, Error> {
     for (_, name, asset) in assets.iter().skip(MOST_FILES) {
         eprintln!(

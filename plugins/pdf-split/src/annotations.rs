@@ -1,7 +1,7 @@
 //! Links, widgets, comments and the like on the pages of a part (ISO 32000-2, 12.5 and 12.6).
 //!
-//! An annotation whose target is not in the part stays where it is, since it may show a border or an appearance, but
-//! leads nowhere.
+//! If the target of an annotation is not in the part, the annotation is kept without the target, because it may show a
+//! border or an appearance.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,8 @@ use crate::document::{Source, as_dictionary};
 use crate::form;
 use crate::pages::Page;
 
-/// What a stamp keeps of the widget that it replaces (tables 166 and 172): its place and its look.
+/// The keys that a stamp keeps of the widget that it replaces (tables 166 and 172): those of its place and its
+/// appearance.
 const STAMP_KEYS: [&[u8]; 12] = [
     b"AP",
     b"AS",
@@ -33,12 +34,12 @@ const STAMP_KEYS: [&[u8]; 12] = [
 /// The most annotations that a part has on more than one page. Documents repeat a link or a button on every page.
 const MAX_REPEATED: usize = 100_000;
 
-/// What becomes of an annotation in a part.
+/// How an annotation is copied into a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The widget of a form field.
     Widget,
-    /// A widget that shows a signature. The signature does not hold for a part; its look stays, as a stamp.
+    /// A widget that shows a signature. The signature is not valid for a part. Its appearance is kept as a stamp.
     Signature,
     Other,
 }
@@ -46,13 +47,13 @@ pub(crate) enum Kind {
 /// An annotation of the part.
 pub(crate) struct Annotation<'a> {
     pub(crate) id: ObjectId,
-    /// Its number in the document, unless it stands right in the list of its page.
+    /// Its object number in the document. `None` if it is written inline in the list of its page.
     pub(crate) source: Option<ObjectId>,
     pub(crate) dictionary: &'a Dictionary,
     pub(crate) kind: Kind,
 }
 
-/// The annotations of a page with their numbers, each once.
+/// The annotations of a page with their object numbers, each once.
 pub(crate) fn list<'a>(
     source: &Source<'a>,
     page: &Page<'a>,
@@ -70,8 +71,8 @@ pub(crate) fn list<'a>(
     Ok(annotations)
 }
 
-/// Takes the annotations of the pages of a part, before any is copied: they refer to each other. An annotation that
-/// several pages list is on each of them.
+/// Assigns new object numbers to the annotations of a part's pages. This happens before any annotation is copied,
+/// because they refer to each other. An annotation that several pages list is on each of these pages.
 pub(crate) fn assign<'a>(
     copier: &mut Copier<'a, '_>,
     pages: &[Page<'a>],
@@ -121,7 +122,7 @@ fn kind<'a>(
     })
 }
 
-/// Whether an annotation has an appearance to show.
+/// Whether an annotation has a normal appearance.
 fn has_look<'a>(source: &Source<'a>, annotation: &'a Dictionary) -> Result<bool, Error> {
     let Some(appearances) = source.dictionary(annotation, b"AP")? else {
         return Ok(false);
@@ -129,7 +130,7 @@ fn has_look<'a>(source: &Source<'a>, annotation: &'a Dictionary) -> Result<bool,
     Ok(!source.get(appearances, b"N")?.is_null())
 }
 
-/// Copies the annotations of a page of the part. References between them stay on the page.
+/// Copies the annotations of one page of the part. References between them lead to copies on the same page.
 pub(crate) fn copy<'a>(
     copier: &mut Copier<'a, '_>,
     annotations: &[Annotation<'a>],
@@ -174,7 +175,7 @@ fn copy_one<'a>(
         match key.as_slice() {
             // Set by the caller, or by the form.
             b"P" | b"Kids" => {}
-            // Actions that a reader starts by itself, or on other events than a click.
+            // Actions that a reader starts without a click: by itself, or on other events.
             b"AA" | b"PA" => {}
             // Its place in the structure tree, and files that belong to it.
             b"StructParent" | b"AF" => {}
@@ -205,8 +206,8 @@ fn copy_one<'a>(
     Ok(copy)
 }
 
-/// Copies an action that is safe and makes sense in a part: to a web address, a page of the part, another file, or the
-/// next page and the like.
+/// Copies an action if it is safe and useful in a part: one that leads to a web address, a page of the part, another
+/// file, or a relative page such as the next one.
 fn copy_action<'a>(
     copier: &mut Copier<'a, '_>,
     action: &'a Dictionary,

@@ -1,8 +1,8 @@
-//! Checks a part before it leaves.
+//! Checks a part before it is returned.
 //!
-//! What the pruner and the copier did is not believed: the pages of the part are walked next to those of the document.
-//! Content must be the same bytes with the same filters, so every operator is there; and each name in it must lead to a
-//! resource of the part wherever it leads to one in the document.
+//! The check does not rely on the pruner and the copier. It compares the pages of the part with those of the document.
+//! Content must have the same bytes and the same filters, so no operator is missing. Each name in it that leads to a
+//! resource in the document must also lead to one in the part.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,10 @@ use crate::pages::Page;
 use crate::usage::{CATEGORIES, Drawn, MAX_LOOKUPS, Usage, page_resources};
 use crate::{PageRange, annotations, content};
 
-/// The deepest value that is compared. Filters and their parameters have two levels.
+/// Greatest depth to which values are compared. Filters and their parameters have two levels.
 const MAX_DEPTH: usize = 8;
 
-/// What a part lacks.
+/// Something that is missing in a part.
 #[derive(Debug)]
 pub(crate) struct Missing {
     /// The number of the page in the document, from 1.
@@ -27,7 +27,7 @@ pub(crate) struct Missing {
 
 type Checked = Result<(), String>;
 
-/// Compares the pages of a part, which was cut down to what they use, with those of its document.
+/// Compares the pages of a part, which has only the resources that they use, with those of its document.
 pub(crate) fn check(
     source: &Source<'_>,
     range: PageRange,
@@ -58,7 +58,7 @@ pub(crate) fn check(
     Ok(Ok(()))
 }
 
-/// Every reference in the part leads to an object of the part.
+/// Checks that every reference in the part leads to an object of the part.
 fn references(part: &Document) -> Checked {
     let mut open: Vec<&Object> = part.trailer.iter().map(|(_, value)| value).collect();
     open.extend(part.objects.values());
@@ -70,7 +70,7 @@ fn references(part: &Document) -> Checked {
                     id.0
                 ));
             }
-            // Not a number that the format can write.
+            // The format cannot write this number.
             Object::Real(number) if !number.is_finite() => {
                 return Err("a number is beyond what a PDF can hold".into());
             }
@@ -89,11 +89,12 @@ fn references(part: &Document) -> Checked {
 struct Scope<'a, 'p> {
     resources: &'a Dictionary,
     copy: Option<&'p Dictionary>,
-    /// Where content looks that does not find a name here: the place of another scope.
+    /// Index of the scope in which a name is looked up next if it is not found here.
     above: Option<usize>,
 }
 
-/// Content in both, where it begins to look for names, and how many of the scopes are its own.
+/// Content in the document and in the part, the scope in which its names are looked up first, and how many of the
+/// scopes are its own.
 struct Drawing<'a, 'p> {
     stream: &'a Stream,
     copy: &'p Stream,
@@ -176,7 +177,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         Ok(Ok(()))
     }
 
-    /// Takes up what a resource or an annotation draws.
+    /// Adds the content that a resource or an annotation draws to the walk.
     fn enter(
         &mut self,
         drawn: Vec<Drawn<'a>>,
@@ -222,7 +223,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         };
         for name in &names.names {
             if self.lookups > MAX_LOOKUPS {
-                // All resources are there anyway when nothing was left out.
+                // If nothing was left out, all resources are in the part.
                 return Ok(match self.usage {
                     Usage::Sure(_) => Err("its resources are too many to be checked".into()),
                     Usage::Unsure => Ok(()),
@@ -245,7 +246,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         Ok(Ok(()))
     }
 
-    /// Compares all resources of content whose names cannot be told.
+    /// Compares all resources of content whose names cannot be determined.
     fn all(&mut self, drawing: &Drawing<'a, 'p>) -> Result<Checked, Error> {
         let mut place = drawing.scope;
         while let Some(scope) = place {
@@ -286,7 +287,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         self.scopes.len() - 1
     }
 
-    /// Whether a name leads to a resource of the document; if so, it must lead to the same in the part.
+    /// Whether a name leads to a resource of the document. If so, it must lead to the same resource in the part.
     fn resource(
         &mut self,
         drawing: &Drawing<'a, 'p>,
@@ -331,7 +332,7 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
         Ok(self.enter(drawn, copies, drawing.scope).map(|()| true))
     }
 
-    /// Whether a stream has the bytes and the filters that it had.
+    /// Whether a copied stream has the same bytes and filters as the original.
     fn same_stream(&self, stream: &'a Stream, copy: &'p Stream) -> Result<bool, Error> {
         if self.source.content(stream)? != self.part.content(copy)? {
             return Ok(false);
@@ -376,14 +377,14 @@ impl<'a, 'p, 's> Pair<'a, 'p, 's> {
                 }
                 Ok(true)
             }
-            // A table that a filter reads, which is no content.
+            // A stream that a filter uses as a table. It is not content.
             (Object::Stream(_), Object::Stream(_)) => Ok(true),
             (value, copy) => Ok(value == copy),
         }
     }
 }
 
-/// The resource of a name; none when it is null or missing.
+/// The resource of a name. `None` if it is null or missing.
 fn find<'a>(
     source: &Source<'a>,
     resources: &'a Dictionary,
@@ -409,7 +410,7 @@ mod tests {
 
     use super::*;
 
-    /// A page with one picture; the document is its own part.
+    /// A page with one picture. The document is used as its own part.
     fn document() -> Document {
         let mut document = Document::new();
         let picture = Stream::new(dictionary! { "Subtype" => "Image" }, b"PICTURE".to_vec());

@@ -1,8 +1,8 @@
 //! The names in content streams (ISO 32000-2, 7.8.2).
 //!
-//! Content is not parsed: whatever looks like a name anywhere in the decoded bytes counts, in text, in the data of inline
-//! images, behind operators that nobody knows. So the names that are found are all that any reader can find, and some
-//! more. Only where the bytes themselves are in doubt there is no answer, but [`Unsure`].
+//! Content is not parsed. Everything in the decoded bytes that looks like a name counts as one: also in text, in the
+//! data of inline images and after unknown operators. So the names that are found include all that any reader can find,
+//! and some more. If the bytes themselves are uncertain, the result is [`Unsure`].
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +17,7 @@ use crate::document::Source;
 /// The most names of one stream. Real pages use some hundreds.
 const MAX_NAMES: usize = 100_000;
 
-/// The most names that are kept of the streams read last, some 100 bytes each.
+/// The most names in the cache of recently read streams. Each takes about 100 bytes.
 const MAX_CACHED: usize = 200_000;
 
 /// The names in one content stream.
@@ -25,13 +25,13 @@ pub(crate) struct Names {
     pub(crate) names: BTreeSet<Vec<u8>>,
     /// Whether the stream has no bytes at all.
     is_empty: bool,
-    /// Whether it begins with what could be the rest of a name.
+    /// Whether it begins with bytes that could be the rest of a name.
     begins_open: bool,
     /// Whether it ends within a name.
     ends_open: bool,
 }
 
-/// The names in the streams that were read last. Forms and glyphs are drawn on many pages.
+/// Cache of the names in recently read streams, because forms and glyphs are drawn on many pages.
 #[derive(Default)]
 pub(crate) struct Cache {
     streams: RefCell<HashMap<*const Stream, Rc<Sure<Names>>>>,
@@ -40,7 +40,7 @@ pub(crate) struct Cache {
 
 /// The names in a content stream.
 pub(crate) fn names<'a>(source: &Source<'a>, stream: &'a Stream) -> Result<Rc<Sure<Names>>, Error> {
-    // A stream of the document stays where it is as long as the document does.
+    // The address of a stream does not change while the document exists.
     let address = std::ptr::from_ref(stream);
     if let Some(known) = source.names.streams.borrow().get(&address) {
         return Ok(Rc::clone(known));
@@ -80,7 +80,8 @@ pub(crate) fn streams<'a>(
     }
 }
 
-/// Whether no name can begin in one content stream of a page and end in the next: some readers put nothing in between.
+/// Whether no name can begin in one content stream of a page and end in the next. Some readers join the streams without
+/// a separator.
 pub(crate) fn names_are_whole<'a>(
     source: &Source<'a>,
     streams: &[&'a Stream],
@@ -102,7 +103,7 @@ pub(crate) fn names_are_whole<'a>(
 fn scan(content: &[u8]) -> Sure<Names> {
     let mut names = BTreeSet::new();
     for (raw, name) in names_in(content) {
-        // Before PDF 1.2 there were no escapes, and some readers keep to that.
+        // Before PDF 1.2 there were no escapes, and some readers still do not decode them.
         for name in [raw, &name] {
             if !names.contains(name) {
                 names.insert(name.to_vec());
@@ -143,7 +144,7 @@ fn is_regular(byte: u8) -> bool {
     )
 }
 
-/// Whatever looks like a name (7.3.5): as it stands, and with escapes decoded.
+/// Everything that looks like a name (7.3.5): its raw bytes, and the name with escapes decoded.
 fn names_in(content: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
     content.split(|byte| *byte == b'/').skip(1).map(|rest| {
         let end = rest
@@ -170,7 +171,7 @@ fn names_in(content: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
     })
 }
 
-/// The names in a short text that is content too, such as the default appearance of a field.
+/// The names in a short text that is also content, such as the default appearance of a field.
 pub(crate) fn names_in_text(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     names_in(text).map(|(_, name)| name)
 }

@@ -1,7 +1,7 @@
 //! Copies objects, and what they refer to, into a part.
 //!
-//! What leads to other pages is stopped here, whatever key it hides under: a reference to a page, an annotation, a form
-//! field, the catalog or the structure tree becomes null unless the part has taken that very object by
+//! References that lead to other pages are not copied, whatever their key is. A reference to a page, an annotation, a
+//! form field, the catalog or the structure tree becomes null, unless the part has taken that object with
 //! [`assign`](Copier::assign).
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,15 +12,16 @@ use lopdf::{Dictionary, Object, ObjectId, Stream};
 use crate::document::{Source, as_dictionary};
 use crate::usage::{CATEGORIES, Kept, Usage};
 
-/// Keys of streams that are not copied: places in the structure tree, private data of programs, embedded files. In other
-/// dictionaries these may be names that the document chose, of a font or of the state of a button.
+/// Keys of streams that are not copied: places in the structure tree, private data of programs, embedded files. In
+/// other dictionaries these keys may be names that the document chose, for example of a font or of a button's state.
 const DROPPED: [&[u8]; 4] = [b"StructParent", b"StructParents", b"PieceInfo", b"AF"];
 
-/// Resources that stay whole for the fields of a form, which name fonts in their text.
+/// Resources that are copied in full for the fields of a form, because fields name fonts in their text.
 const FIELD_RESOURCES: [&[u8]; 4] = [b"ColorSpace", b"Encoding", b"Font", b"ProcSet"];
 
-/// Types of dictionaries that belong to the document, not to what a page shows, each with keys of which such a dictionary
-/// has one. Marked content may have properties of type `Page` (table 363), which are no page.
+/// Types of dictionaries that belong to the document and not to what a page shows. Such a dictionary also has at least
+/// one of the listed keys. The keys are needed because marked content may have properties of type `Page` (table 363),
+/// which are not a page.
 const DOCUMENT_TYPES: [(&[u8], &[&[u8]]); 13] = [
     (b"Bead", &[b"N", b"P", b"T", b"V"]),
     (b"Catalog", &[b"Pages"]),
@@ -50,15 +51,15 @@ fn is_of_document(dictionary: &Dictionary) -> bool {
         .any(|(known, keys)| *known == name && keys.iter().any(|key| dictionary.has(key)))
 }
 
-/// A part in the making.
+/// A part that is being built.
 pub(crate) struct Copier<'a, 's> {
     pub(crate) source: &'s Source<'a>,
     objects: BTreeMap<ObjectId, Object>,
-    /// The new number of each object that was taken or met; none for those that are not copied.
+    /// The new number of each object that was taken or referred to. `None` for those that are not copied.
     numbers: HashMap<ObjectId, Option<ObjectId>>,
-    /// Objects that have a number and wait to be copied.
+    /// Objects that have a new number and are not copied yet.
     waiting: Vec<(ObjectId, ObjectId)>,
-    /// The number of each list of resources that pages share although it has none in the document.
+    /// The number of each list of resources that was copied for a page, so that pages share the copy.
     shared: HashMap<*const Dictionary, ObjectId>,
     last: u32,
     /// What the pages of the part use.
@@ -84,7 +85,7 @@ impl<'a, 's> Copier<'a, 's> {
         (self.last, 0)
     }
 
-    /// Takes an object, which the caller copies itself: references to it lead to the number that this gives.
+    /// Takes an object, which the caller copies itself. References to it lead to the returned number.
     pub(crate) fn assign(&mut self, id: ObjectId) -> ObjectId {
         let new = self.reserve();
         self.numbers.insert(id, Some(new));
@@ -96,25 +97,25 @@ impl<'a, 's> Copier<'a, 's> {
         self.numbers.get(&id).copied().flatten()
     }
 
-    /// Makes references to an object that was taken lead to another number from here on.
+    /// Makes later references to an object that was taken lead to another number.
     pub(crate) fn redirect(&mut self, id: ObjectId, new: ObjectId) {
         self.numbers.insert(id, Some(new));
     }
 
-    /// Sets the object of a number.
+    /// Stores the object of a number.
     pub(crate) fn put(&mut self, id: ObjectId, object: Object) {
         self.objects.insert(id, object);
     }
 
-    /// A dictionary that was put before.
+    /// A dictionary that was stored with [`put`](Self::put).
     pub(crate) fn written(&mut self, id: ObjectId) -> Option<&mut Dictionary> {
         self.objects
             .get_mut(&id)
             .and_then(|object| object.as_dict_mut().ok())
     }
 
-    /// Copies a value. What it refers to follows with [`finish`](Self::finish). Recursion ends with the nesting of the
-    /// value itself, which the parser holds to 100 levels.
+    /// Copies a value. The objects that it refers to are copied by [`finish`](Self::finish). The recursion is only as
+    /// deep as the value itself, which the parser limits to 100 levels.
     pub(crate) fn copy(&mut self, object: &'a Object) -> Result<Object, Error> {
         Ok(match object {
             Object::Reference(id) => self.refer(*id)?.map_or(Object::Null, Object::Reference),
@@ -130,7 +131,7 @@ impl<'a, 's> Copier<'a, 's> {
         })
     }
 
-    /// Copies the values of some keys, where there are such.
+    /// Copies the values of these keys, as far as they exist.
     pub(crate) fn copy_keys(
         &mut self,
         from: &'a Dictionary,
@@ -145,7 +146,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(())
     }
 
-    /// Copies one value into a dictionary; a null value is none.
+    /// Copies one value into a dictionary. A null value is not stored.
     pub(crate) fn copy_value(
         &mut self,
         key: &[u8],
@@ -172,7 +173,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(copy)
     }
 
-    /// Copies a list of resources, cut down to what is used.
+    /// Copies only the used resources of a list.
     fn copy_used(
         &mut self,
         resources: &'a Dictionary,
@@ -186,7 +187,8 @@ impl<'a, 's> Copier<'a, 's> {
                 self.copy_value(key, value, copy)?;
                 continue;
             };
-            // A long list that is shared by many pages is not walked for each of them.
+            // This goes through the used names. Many pages may share a long list, so it must not be read for each of
+            // them.
             let mut used = Dictionary::new();
             for name in names {
                 self.copy_keys(list, &[name.as_slice()], &mut used)?;
@@ -198,7 +200,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(())
     }
 
-    /// The resources of a page: one copy for all pages that share them.
+    /// Copies the resources of a page. Pages that share them also share the copy.
     pub(crate) fn copy_page_resources(
         &mut self,
         resources: &'a Dictionary,
@@ -214,7 +216,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(id)
     }
 
-    /// The resources of the fields of a form.
+    /// Copies the default resources of a form's fields.
     pub(crate) fn copy_default_resources(
         &mut self,
         resources: &'a Dictionary,
@@ -234,7 +236,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(Stream::new(copy, self.source.content(stream)?.to_vec()))
     }
 
-    /// The number in the part of an object that something refers to; none when it must not come along.
+    /// The number in the part for an object that is referred to. `None` if it must not be copied.
     fn refer(&mut self, id: ObjectId) -> Result<Option<ObjectId>, Error> {
         if let Some(known) = self.numbers.get(&id) {
             return Ok(*known);
@@ -256,7 +258,7 @@ impl<'a, 's> Copier<'a, 's> {
         Ok(Some(new))
     }
 
-    /// Copies everything that what was copied so far refers to.
+    /// Copies all objects that the objects copied so far refer to, directly or indirectly.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         while let Some((id, new)) = self.waiting.pop() {
             let copy = self.copy(self.source.object(id)?)?;

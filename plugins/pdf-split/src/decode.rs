@@ -1,7 +1,8 @@
 //! Decodes content streams strictly (ISO 32000-2, 7.4).
 //!
-//! A reader shows what it can of a damaged stream, and each reader something else. Here such a stream is not decoded at
-//! all: names that stand behind the damage would be missed. What cannot be decoded in full is [`Unsure`].
+//! A reader shows as much as it can of a damaged stream, and readers differ in how much that is. This module does not
+//! decode such a stream at all, because it would miss names after the damage. A stream that cannot be decoded in full
+//! is [`Unsure`].
 
 use std::borrow::Cow;
 
@@ -18,25 +19,25 @@ const MAX_CONTENT: usize = 64 << 20;
 /// The most filters of one stream. Files use one or two.
 const MAX_FILTERS: usize = 8;
 
-/// How much room is made at a time for decoded bytes.
+/// Bytes that are reserved at a time for decoded data.
 const STEP: usize = 64 << 10;
 
-/// Why it cannot be told what some content uses.
+/// Why it cannot be determined what some content uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unsure {
-    /// A filter, or a parameter of one, that is not decoded here.
+    /// A filter, or a parameter of a filter, that is not supported here.
     Filter,
-    /// The data breaks the rules of its filter: a wrong checksum, an end that is missing.
+    /// The data is not valid for its filter, for example because of a wrong checksum or a missing end.
     Damaged,
-    /// The list of content streams of a page holds something else.
+    /// The list of content streams of a page contains something else.
     Contents,
-    /// A name stands at the end of a content stream and may go on in the next one.
+    /// A name at the end of a content stream may continue in the next one.
     SplitName,
-    /// Content, or the resources of a page, beyond the limits.
+    /// The content or the resources of a page exceed the limits.
     TooMuch,
 }
 
-/// A value, or the reason why there is none to rely on.
+/// A value, or the reason why there is no reliable value.
 pub(crate) type Sure<T> = Result<T, Unsure>;
 
 /// Filters in the order of decoding, with their parameters.
@@ -53,7 +54,7 @@ pub(crate) fn decode<'a>(
     };
     let mut content = Cow::Borrowed(source.content(stream)?);
     for (name, parameters) in filters {
-        // A stream without data is shown as empty, although no filter writes nothing.
+        // A stream without data counts as empty, although no filter produces empty data.
         if content.is_empty() {
             break;
         }
@@ -71,7 +72,7 @@ pub(crate) fn decode<'a>(
 
 /// The filters of a stream. Each name, each dictionary of parameters and each parameter may be a reference.
 fn filters<'a>(source: &Source<'a>, stream: &'a Dictionary) -> Result<Sure<Filters<'a>>, Error> {
-    // Data in another file, or keys that only some readers know.
+    // The data is in another file, or the stream has keys that only some readers know.
     if stream.has(b"F") || stream.has(b"DP") {
         return Ok(Err(Unsure::Filter));
     }
@@ -98,7 +99,7 @@ fn filters<'a>(source: &Source<'a>, stream: &'a Dictionary) -> Result<Sure<Filte
     Ok(Ok(filters))
 }
 
-/// One value or an array of such, with references followed.
+/// One value, or the values of an array, with references followed.
 fn list<'a>(source: &Source<'a>, value: &'a Object) -> Result<Vec<&'a Object>, Error> {
     match value {
         Object::Null => Ok(Vec::new()),
@@ -147,7 +148,7 @@ impl Parameters {
         Ok(Ok(read))
     }
 
-    /// The same without references, for lopdf, which follows none.
+    /// The same without references, because lopdf does not follow them.
     fn dictionary(&self) -> Dictionary {
         let mut dictionary = Dictionary::new();
         dictionary.set("Predictor", self.predictor);
@@ -158,7 +159,7 @@ impl Parameters {
         dictionary
     }
 
-    /// Whether data is whole rows of what the predictor works on.
+    /// Whether data of this length consists of complete rows for the predictor.
     fn whole_rows(&self, length: usize) -> bool {
         let row = self
             .columns
@@ -170,7 +171,7 @@ impl Parameters {
     }
 }
 
-/// Undoes one filter.
+/// Decodes one filter.
 fn step(name: &[u8], input: &[u8], parameters: &Parameters) -> Sure<Vec<u8>> {
     let decoded = match name {
         b"FlateDecode" => inflate(input)?,
@@ -182,13 +183,13 @@ fn step(name: &[u8], input: &[u8], parameters: &Parameters) -> Sure<Vec<u8>> {
     match parameters.predictor {
         1 => Ok(decoded),
         _ if !parameters.whole_rows(decoded.len()) => Err(Unsure::Damaged),
-        // The data is known to be sound, so lopdf decodes all of it.
+        // The data is known to be valid, so lopdf decodes all of it.
         _ => lopdf(name, input, Some(parameters)),
     }
 }
 
-/// Has lopdf undo one filter. It decodes damaged data as far as it can and does not tell, except for what is checked
-/// before.
+/// Decodes one filter with lopdf. It decodes damaged data as far as possible and returns no error, so the data must be
+/// checked before.
 fn lopdf(name: &[u8], input: &[u8], parameters: Option<&Parameters>) -> Sure<Vec<u8>> {
     let mut dictionary = Dictionary::new();
     dictionary.set("Filter", Object::Name(name.to_vec()));
@@ -200,7 +201,7 @@ fn lopdf(name: &[u8], input: &[u8], parameters: Option<&Parameters>) -> Sure<Vec
         .map_err(|_| Unsure::Damaged)
 }
 
-/// Decodes zlib data (RFC 1950) that has its end and the right checksum. Bytes behind the end do not count.
+/// Decodes zlib data (RFC 1950) that has an end and a valid checksum. Bytes after the end are ignored.
 fn inflate(input: &[u8]) -> Sure<Vec<u8>> {
     let mut decoder = Decompress::new(true);
     let mut output = Vec::new();
@@ -249,7 +250,7 @@ fn unpack_lzw(mut input: &[u8], early_change: bool) -> Sure<Vec<u8>> {
     }
 }
 
-/// ASCII 85 data up to its end-of-data marker, if all of it is such.
+/// ASCII 85 data up to and including its end-of-data marker, if all of it is valid.
 fn ascii_85(input: &[u8]) -> Sure<&[u8]> {
     let end = input
         .windows(2)

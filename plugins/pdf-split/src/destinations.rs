@@ -1,6 +1,6 @@
 //! Where links and outline entries lead (ISO 32000-2, 12.3.2).
 //!
-//! Named destinations are looked up here once and for all: parts carry explicit ones, so they need no tree of names.
+//! Named destinations are resolved here. Parts have only explicit destinations, so they need no name tree.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::trees;
 #[derive(Debug)]
 pub(crate) struct Destination {
     pub(crate) page: ObjectId,
-    /// What follows the page in the array: `/XYZ` and its numbers, `/Fit`, ...
+    /// The values after the page in the array: `/XYZ` and its numbers, `/Fit`, ...
     view: Vec<Object>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Destinations<'a> {
     }
 }
 
-/// Reads a destination: an array, a name or a string that stands for one, or the dictionary that a name may stand for.
+/// Reads a destination: an array, a name or string of a named destination, or the dictionary of a named destination.
 pub(crate) fn resolve<'a>(
     source: &Source<'a>,
     destination: &'a Object,
@@ -76,7 +76,7 @@ pub(crate) fn resolve<'a>(
     };
     let page = match page {
         Object::Reference(id) => Some(*id),
-        // The standard has page indexes for other documents only; some producers use them for their own.
+        // The standard allows page indexes only for other documents. Some producers use them for the same document.
         Object::Integer(index) => usize::try_from(*index)
             .ok()
             .and_then(|index| source.pages.get(index))

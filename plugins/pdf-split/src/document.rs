@@ -1,7 +1,7 @@
-//! The document to split: loaded once, indexed once, then only read.
+//! The document to split. It is loaded once, indexed once, and then only read.
 //!
-//! A reference to an object that the document does not have is null, as ISO 32000-2, 7.3.10, has it. What a page needs is
-//! there: [`open`](crate::open::open) refuses documents that lack it.
+//! A reference to an object that the document does not have is null (ISO 32000-2, 7.3.10). All objects that a page
+//! needs exist, because [`open`](crate::open::open) refuses documents without them.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,10 @@ use crate::outline::Outline;
 use crate::pages::{self, Page};
 use crate::trees::{self, Fields};
 
-/// The longest chain of references to references that is followed; one link is usual.
+/// The longest chain of references that is followed. Usually there is one.
 const MAX_REFERENCES: usize = 32;
 
-/// What a missing object stands for.
+/// The value of a missing object.
 pub(crate) static NULL: Object = Object::Null;
 
 /// The error of a file that breaks its own format.
@@ -26,12 +26,12 @@ pub(crate) fn damaged(what: String) -> Error {
     Error::InvalidInput(format!("the PDF is damaged: {what}"))
 }
 
-/// A document with what the parts look up in it.
+/// A document, with the indexes that the parts need.
 pub(crate) struct Source<'a> {
     pub(crate) document: &'a Document,
     pub(crate) catalog: &'a Dictionary,
     pub(crate) pages: Vec<Page<'a>>,
-    /// How many entries of the page tree name a page again and were passed over.
+    /// How many entries of the page tree name a page again and were skipped.
     pub(crate) repeated_pages: usize,
     pub(crate) destinations: Destinations<'a>,
     pub(crate) outline: Outline<'a>,
@@ -40,7 +40,7 @@ pub(crate) struct Source<'a> {
     pub(crate) fields: Fields<'a>,
     /// Pages, nodes of the page tree and annotations.
     structure: HashSet<ObjectId>,
-    /// The names in content streams that were read last.
+    /// Cache of the names in recently read content streams.
     pub(crate) names: content::Cache,
 }
 
@@ -81,18 +81,18 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
-    /// Whether an object leads to other pages: a node of the page tree, an annotation or a form field. A part takes those
-    /// by number or not at all.
+    /// Whether an object leads to other pages: a node of the page tree, an annotation or a form field. A part takes
+    /// such an object only explicitly, by its number.
     pub(crate) fn is_structure(&self, id: ObjectId) -> bool {
         self.structure.contains(&id) || self.fields.contains_key(&id)
     }
 
-    /// The object of that number; null when the file has none.
+    /// The object with this number. Null if the file has none.
     pub(crate) fn object(&self, id: ObjectId) -> Result<&'a Object, Error> {
         Ok(self.document.objects.get(&id).unwrap_or(&NULL))
     }
 
-    /// Follows references to the object behind them.
+    /// Follows references to an object.
     pub(crate) fn resolve(&self, mut object: &'a Object) -> Result<&'a Object, Error> {
         for _ in 0..MAX_REFERENCES {
             match object {
@@ -103,14 +103,14 @@ impl<'a> Source<'a> {
         Err(damaged("references lead in a circle".into()))
     }
 
-    /// The value of a key with references followed; null when there is none.
+    /// The value of a key with references followed. Null if there is none.
     pub(crate) fn get(&self, dictionary: &'a Dictionary, key: &[u8]) -> Result<&'a Object, Error> {
         dictionary
             .get(key)
             .map_or(Ok(&NULL), |value| self.resolve(value))
     }
 
-    /// The dictionary under a key, or of the stream under it.
+    /// The dictionary under a key. Of a stream, it is the stream's dictionary.
     pub(crate) fn dictionary(
         &self,
         parent: &'a Dictionary,
@@ -124,8 +124,9 @@ impl<'a> Source<'a> {
         Ok(self.get(parent, key)?.as_array().map_or(&[], Vec::as_slice))
     }
 
-    /// The same, but an array that has a number is given once and empty from then on: what many dictionaries share would
-    /// make walks over them quadratic, and no sound document has them share a list of nodes.
+    /// The same, but an array that is an object of its own is returned only once, and is empty from then on. If many
+    /// dictionaries shared one array, walks over them would be quadratic. In a valid document they never share a list
+    /// of nodes.
     pub(crate) fn array_once(
         &self,
         parent: &'a Dictionary,
@@ -138,13 +139,13 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The bytes of a stream as the file holds them.
+    /// The encoded bytes of a stream, as in the file.
     pub(crate) fn content(&self, stream: &'a Stream) -> Result<&'a [u8], Error> {
         Ok(&stream.content)
     }
 }
 
-/// An object as a dictionary; a stream counts as its dictionary.
+/// An object as a dictionary. Of a stream, it is the stream's dictionary.
 pub(crate) fn as_dictionary(object: &Object) -> Option<&Dictionary> {
     match object {
         Object::Dictionary(dictionary) => Some(dictionary),
@@ -153,7 +154,7 @@ pub(crate) fn as_dictionary(object: &Object) -> Option<&Dictionary> {
     }
 }
 
-/// Every annotation that a page lists, with its number.
+/// Every annotation that a page lists by reference, with its object number.
 fn annotations<'a>(source: &Source<'a>) -> Result<Vec<(ObjectId, &'a Dictionary)>, Error> {
     let mut found = Vec::new();
     let mut lists = HashSet::new();

@@ -1,6 +1,7 @@
 //! The form of a part: the fields that have a widget on one of its pages (ISO 32000-2, 12.7).
 //!
-//! Fields are found from their widgets up, so a part costs what it holds, however large the form is.
+//! Fields are found from their widgets upwards, so the cost of a part depends on its own fields and not on the size of
+//! the form.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ use crate::annotations::Annotation;
 use crate::copy::Copier;
 use crate::document::{NULL, Source};
 
-/// What is not copied of a field: its place, which the part sets, its actions, its place in the structure tree, and files
-/// that belong to it.
+/// Keys of a field that are not copied: its position in the form, which is set anew, its actions, its place in the
+/// structure tree, and files that belong to it.
 const DROPPED: [&[u8]; 7] = [
     b"A",
     b"AA",
@@ -23,16 +24,17 @@ const DROPPED: [&[u8]; 7] = [
     b"StructParent",
 ];
 
-/// What a widget that stands in no form takes from the fields above it: name, type, flags, value and look.
+/// Keys that a widget outside of a form takes from the fields above it: name, type, flags, value and appearance.
 const INHERITED: [&[u8]; 19] = [
     b"DA", b"DR", b"DS", b"DV", b"FT", b"Ff", b"I", b"Lock", b"MK", b"MaxLen", b"Opt", b"Q", b"RV",
     b"SV", b"T", b"TI", b"TM", b"TU", b"V",
 ];
 
-/// The most levels of fields that are climbed to find an inherited type.
+/// The most levels of parent fields that are searched for an inherited value.
 const MAX_LEVELS: usize = 64;
 
-/// Copies the fields of the part's widgets, which have been copied; gives the form dictionary, if there is a form.
+/// Copies the fields of the part's widgets. The widgets must have been copied before. Returns the form dictionary, if
+/// the part has a form.
 pub(crate) fn copy<'a>(
     copier: &mut Copier<'a, '_>,
     widgets: &[&Annotation<'a>],
@@ -47,7 +49,7 @@ pub(crate) fn copy<'a>(
     let mut places: HashMap<ObjectId, usize> = HashMap::new();
     let mut roots = Vec::new();
     for widget in widgets {
-        // A widget that the form does not list is a mere annotation.
+        // A widget that the form does not list is only an annotation.
         let Some(mut above) = widget.source.and_then(|id| copier.source.fields.get(&id)) else {
             continue;
         };
@@ -102,8 +104,8 @@ pub(crate) fn copy<'a>(
         copier.put(field.id, Object::Dictionary(written));
     }
     for field in &fields {
-        // A widget that does not name its field gets no name: readers that know the field draw the widget anew, and not
-        // always as its appearance has it.
+        // A widget that does not name its parent gets none here either. Readers that know the field draw the widget
+        // anew, and the result may differ from its appearance.
         for kid in field.kids.iter().filter(|kid| kid.names_parent) {
             if let Some(kid) = copier.written(kid.id) {
                 kid.set("Parent", field.id);
@@ -120,7 +122,7 @@ pub(crate) fn copy<'a>(
     Ok(Some(written))
 }
 
-/// A field of the part that has others, or widgets, below it.
+/// A field of the part that has other fields or widgets below it.
 struct Field<'a> {
     id: ObjectId,
     source: ObjectId,
@@ -128,13 +130,14 @@ struct Field<'a> {
     kids: Vec<Kid>,
 }
 
-/// What stands below a field.
+/// A field or widget below a field.
 struct Kid {
     id: ObjectId,
     names_parent: bool,
 }
 
-/// Sets on a widget that no form lists what it inherits from the fields above it, which stay behind.
+/// For a widget that no form lists: sets on it the values that it inherits from the fields above it, because these
+/// fields are not copied.
 pub(crate) fn inherit<'a>(
     copier: &mut Copier<'a, '_>,
     widget: &'a Dictionary,
@@ -165,8 +168,8 @@ pub(crate) fn inherit<'a>(
     Ok(())
 }
 
-/// Whether a field, or a widget, is for a signature. A signature covers the bytes of the whole document, so its value
-/// means nothing in a part.
+/// Whether a field or a widget is for a signature. A signature covers the bytes of the whole document, so its value is
+/// not valid in a part.
 pub(crate) fn is_signature<'a>(
     source: &Source<'a>,
     id: Option<ObjectId>,
@@ -176,7 +179,7 @@ pub(crate) fn is_signature<'a>(
     Ok(kind.as_name().is_ok_and(|kind| kind == b"Sig"))
 }
 
-/// Whether it is for a signature, and there is one.
+/// Whether it is for a signature and has one.
 pub(crate) fn is_signed<'a>(
     source: &Source<'a>,
     id: Option<ObjectId>,
@@ -185,7 +188,7 @@ pub(crate) fn is_signed<'a>(
     Ok(is_signature(source, id, field)? && !inherited(source, id, field, b"V")?.is_null())
 }
 
-/// The value of a key that a field has or inherits; null when there is none.
+/// The value of a key that a field has or inherits. Null if there is none.
 fn inherited<'a>(
     source: &Source<'a>,
     mut id: Option<ObjectId>,
@@ -197,7 +200,7 @@ fn inherited<'a>(
         if !value.is_null() {
             return Ok(value);
         }
-        // The form knows what is above its fields; others tell themselves.
+        // The parent of a field of the form is in the index. Other fields name it themselves.
         let above = match id.and_then(|id| source.fields.get(&id)) {
             Some(Some((above, parent))) => Some((Some(*above), *parent)),
             Some(None) => None,

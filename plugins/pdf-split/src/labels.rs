@@ -7,7 +7,7 @@ use crate::PageRange;
 use crate::document::{Source, as_dictionary};
 use crate::trees;
 
-/// Where each way of numbering begins: the index of its first page, from 0, in ascending order.
+/// The numberings, each with the index of its first page, from 0, in ascending order.
 #[derive(Debug, Default)]
 pub(crate) struct Labels<'a>(Vec<(usize, Numbering<'a>)>);
 
@@ -42,13 +42,13 @@ impl<'a> Labels<'a> {
         Ok(Self(labels))
     }
 
-    /// The number tree of a part, whose pages keep their labels; none when the document has none.
+    /// The number tree of a part, whose pages keep their labels. `None` if the document has no labels.
     pub(crate) fn of_part(&self, range: PageRange) -> Option<Object> {
         if self.0.is_empty() {
             return None;
         }
         let first = range.first - 1;
-        // The numbering that the first page is in, then those that begin within the part.
+        // First the numbering that contains the first page, then those that begin within the part.
         let begun = self.0.partition_point(|(index, _)| *index <= first);
         let running = begun.checked_sub(1).and_then(|at| self.0.get(at));
         let within = self
@@ -58,7 +58,7 @@ impl<'a> Labels<'a> {
             .take_while(|(index, _)| *index < range.last);
 
         let mut tree = Vec::new();
-        // The standard wants an entry for index 0.
+        // The standard requires an entry for index 0.
         if running.is_none() {
             tree.extend([0.into(), Object::Dictionary(Dictionary::new())]);
         }

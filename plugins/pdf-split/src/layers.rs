@@ -1,5 +1,5 @@
-//! Layers, which the standard calls optional content (ISO 32000-2, 8.11): a part has those that it uses, shown or hidden
-//! as in the document.
+//! Layers, which the standard calls optional content (ISO 32000-2, 8.11). A part has only the layers that it uses. They
+//! are shown or hidden as in the document.
 
 use std::collections::HashSet;
 
@@ -9,10 +9,11 @@ use lopdf::{Dictionary, Object, ObjectId};
 use crate::copy::Copier;
 use crate::document::as_dictionary;
 
-/// The most levels of the list that readers show.
+/// The most levels that are read of the list of layers that readers show.
 const MAX_LEVELS: usize = 16;
 
-/// The optional content properties of a part whose other objects have all been copied; none when it uses no layer.
+/// The optional content properties of a part. All its other objects must have been copied before. `None` if it uses no
+/// layer.
 pub(crate) fn copy(copier: &mut Copier<'_, '_>) -> Result<Option<Dictionary>, Error> {
     let source = copier.source;
     let Some(properties) = source.dictionary(source.catalog, b"OCProperties")? else {
@@ -74,8 +75,8 @@ fn kept(copier: &Copier<'_, '_>, list: &[Object]) -> Vec<Object> {
     kept.map(Object::Reference).collect()
 }
 
-/// The same for a list of layers, texts and lists. A text heads the list that it is in, and goes with it. A list that the
-/// document refers to from several places is taken once.
+/// The same for a list of layers, texts and lists. A text is the title of the list that it is in, and is left out with
+/// that list. A list that the document refers to from several places is copied once.
 fn kept_below<'a>(
     copier: &Copier<'a, '_>,
     list: &'a [Object],

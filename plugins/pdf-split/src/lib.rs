@@ -1,35 +1,36 @@
 //! Splits a PDF into one file for each page, or for each range of pages.
 //!
-//! A part holds its own pages and nothing of the others. It is built by copying what its pages reach into a fresh
-//! document, never by deleting from the old one, so what is not copied is not there: not as an object that nothing refers
-//! to, and not in a later revision either. Content, fonts and pictures are copied byte for byte and never encoded again;
-//! fractions outside of them, such as the corners of a page, keep the 24 bits of precision that lopdf reads.
+//! A part contains its own pages and nothing of the other pages. It is built by copying the objects that its pages
+//! reach into a new document, never by deleting objects from the old one. So other data cannot remain in it, neither as
+//! an object without references nor in another revision. Content, fonts and pictures are copied byte for byte and
+//! never encoded again. Fractions outside of them, such as the corners of a page, keep the 24 bits of precision that
+//! lopdf reads.
 //!
-//! What a part keeps of the document around its pages:
+//! What a part keeps of the document, besides its pages:
 //!
 //! | | |
 //! |---|---|
 //! | inherited page attributes | set on the page itself |
-//! | resources | those that the page's content may use. A shared list of pictures is cut down to the page's own; where that is not sure, as with content that cannot be decoded, all stay |
-//! | links and other annotations | kept, on each page that lists them. A link within the part leads there; a link to a page elsewhere stays visible and leads nowhere; web links and links to other files stay |
+//! | resources | those that the page's content may use. A shared list of pictures is reduced to those of the page. If it is not certain which these are, for example because content cannot be decoded, all are kept |
+//! | links and other annotations | kept, on each page that lists them. A link to a page of the part leads to that page. A link to another page stays visible but has no target. Web links and links to other files are kept |
 //! | scripts, form submission, media actions | dropped |
 //! | form fields | those with a widget on a page of the part; XFA is dropped |
-//! | signatures | dropped, as they hold for the whole document only; what a page shows of them stays, as a stamp |
+//! | signatures | dropped, because they are valid for the whole document only. Their appearance on a page is kept as a stamp |
 //! | outline | entries that lead to a page of the part |
 //! | page labels | as in the document |
 //! | layers (optional content) | those that the part uses |
 //! | output intents, language, viewer preferences | kept |
 //! | document information | the standard entries: title, author, subject, keywords, creator, producer, dates |
-//! | XMP metadata | dropped: it tells of the whole document, down to a thumbnail and claims of conformance |
+//! | XMP metadata | dropped, because it describes the whole document, including a thumbnail and claims of conformance |
 //! | structure (tags), article threads | dropped |
-//! | embedded files, document scripts, open actions | dropped; a file attached to a page by an annotation stays |
+//! | embedded files, document scripts, open actions | dropped; a file attached to a page by an annotation is kept |
 //!
-//! Each part is checked before it leaves: its content is that of its pages, byte for byte, and each name in the content
-//! leads to a resource wherever it does so in the document. A page that cannot be had so is an error.
+//! Each part is checked before it is returned. Its content must be that of its pages, byte for byte. Each name in the
+//! content that leads to a resource in the document must also do so in the part. A page that does not pass is an error.
 //!
-//! An encrypted document is opened with the option `password`, or without where other programs do not ask for one either;
-//! its parts are not encrypted. A damaged one is repaired as other readers do, and refused when it is not sure that all of
-//! it is there: a part that lacks something would be worse than an error.
+//! An encrypted document is opened with the option `password`. If other programs open it without a password, none is
+//! needed here either. Its parts are not encrypted. A damaged document is repaired as in other readers. It is refused
+//! if it is not certain that all of it was found, because an incomplete part would be worse than an error.
 
 mod annotations;
 mod check;
@@ -64,12 +65,12 @@ pub use ranges::PageRange;
 #[derive(Default, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How many pages each file holds; the last one may hold fewer. 1 unless set. Not together with `ranges`.
+    /// How many pages each file has. The last file may have fewer. The default is 1. Not together with `ranges`.
     pub pages_per_file: Option<NonZeroU32>,
-    /// Pages to take, one file per item, such as `1-3,5,9-`: pages count from 1, and a range may leave out its first or
-    /// its last page. Not together with `pages_per_file`.
+    /// Pages to take, one file per item, such as `1-3,5,9-`. Pages count from 1. A range may omit its first or its last
+    /// page. Not together with `pages_per_file`.
     pub ranges: Option<String>,
-    /// The password of an encrypted document. Only what asks for one when it is opened needs it.
+    /// The password of an encrypted document. Needed only if other programs ask for one to open the document.
     pub password: Option<String>,
 }
 
@@ -114,7 +115,7 @@ impl FilePlugin for PdfSplit {
     }
 }
 
-/// Splits a document, and hands each part to `save` with its name and with what writes it.
+/// Splits a document, and calls `save` for each part with its name and a function that writes it.
 ///
 /// # Errors
 /// [`Error::InvalidConfig`] when the config does not fit the document, [`Error::InvalidInput`] when the document is
@@ -157,7 +158,7 @@ pub fn split(
     Ok(outputs)
 }
 
-/// Says in the log what was repaired.
+/// Writes to the log what was repaired.
 fn report(opened: &open::Opened) {
     // A log that cannot be written to is no reason to fail.
     let mut log = std::io::stderr();

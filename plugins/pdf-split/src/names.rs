@@ -1,8 +1,8 @@
-//! What the parts are called.
+//! The names of the parts.
 
 use crate::PageRange;
 
-/// The longest name, in bytes, that common file systems take; the host takes no longer one either.
+/// The longest name, in bytes, that common file systems accept. The host accepts no longer one either.
 const MAX_NAME: usize = 255;
 
 /// `report-007.pdf` for a single page, `report-007-012.pdf` for several. Numbers are padded, so names sort by page.

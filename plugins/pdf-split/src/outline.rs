@@ -1,7 +1,7 @@
 //! The outline, which readers show as bookmarks (ISO 32000-2, 12.3.3).
 //!
-//! A part has the entries that lead to its own pages. An entry above them that leads elsewhere is left out, as its title
-//! is text of another page, and those below it move up.
+//! A part has the entries that lead to its own pages. A parent entry that leads to another page is left out, because
+//! its title is text of that page. The entries below it then move up.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +12,10 @@ use crate::copy::Copier;
 use crate::destinations::{self, Destination};
 use crate::document::{Source, as_dictionary};
 
-/// The most levels that are read; what is deeper is left out. Readers show a handful.
+/// The most levels that are read. Deeper entries are left out. Readers show only a few levels.
 const MAX_DEPTH: usize = 64;
 
-/// The entries of a document that lead to one of its pages, and those above them.
+/// The entries of a document that lead to one of its pages, and their parents.
 #[derive(Debug, Default)]
 pub(crate) struct Outline<'a> {
     /// In the order in which a reader shows them.
@@ -67,14 +67,15 @@ impl<'a> Outline<'a> {
                 destination,
                 open: shown_open,
             });
-            // Last in, first out: what is below an entry comes before what is next to it.
+            // Last in, first out: the children of an entry come before its next sibling.
             open.push((dictionary.get(b"Next").ok(), parent, depth));
             open.push((dictionary.get(b"First").ok(), Some(index), depth + 1));
         }
         Ok(outline)
     }
 
-    /// Writes the outline of a part, whose pages have been assigned; gives its root, or none when no entry is left.
+    /// Writes the outline of a part, whose pages must have been assigned before. Returns its root, or `None` if no
+    /// entry is left.
     pub(crate) fn of_part(
         &self,
         copier: &mut Copier<'a, '_>,
@@ -92,7 +93,7 @@ impl<'a> Outline<'a> {
             return Ok(None);
         }
 
-        // Position in `kept` of each entry that is kept; the root of the part's outline stands behind the last.
+        // Position in `kept` of each entry that is kept. The root of the part's outline comes after the last one.
         let places: HashMap<usize, usize> = kept
             .iter()
             .enumerate()
@@ -109,7 +110,7 @@ impl<'a> Outline<'a> {
                 node.parent = parent;
             }
         }
-        // Entries stand before what is below them, so in reverse all children are counted before their parent.
+        // Entries come before their children, so in reverse order all children are counted before their parent.
         for place in (0..root).rev() {
             let open = kept
                 .get(place)
@@ -175,7 +176,7 @@ impl<'a> Outline<'a> {
         Ok(nodes.get(root).map(|node| node.id))
     }
 
-    /// The nearest entry above that is kept.
+    /// The nearest ancestor that is kept.
     fn kept_above(&self, index: usize, places: &HashMap<usize, usize>) -> Option<usize> {
         let parents = std::iter::successors(self.entries.get(index)?.parent, |index| {
             self.entries.get(*index)?.parent
@@ -191,7 +192,7 @@ struct Node {
     id: ObjectId,
     parent: usize,
     children: Vec<usize>,
-    /// How many entries a reader shows below this one when it is open.
+    /// How many entries a reader shows below this one if it is open.
     below: i64,
 }
 

@@ -7,37 +7,37 @@ use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::document::{Source, as_dictionary, damaged};
 
-/// The most pages that a document may have. A page tree can name one page over and over at a few bytes each, and a
-/// document costs some hundred bytes of memory per page before its first part is written.
+/// The most pages that a document may have. A page tree can name one page many times, at a few bytes each. A document
+/// costs some hundred bytes of memory per page before its first part is written.
 const MAX_PAGES: usize = 100_000;
 
-/// The attributes that a page takes from the nodes above it unless it has its own (table 31).
+/// The attributes that a page inherits from the nodes above it, unless it has its own (table 31).
 pub(crate) const INHERITABLE: [&[u8]; 4] = [b"Resources", b"MediaBox", b"CropBox", b"Rotate"];
 
 /// A page of the document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page<'a> {
-    /// Its number, unless it stands right in the page tree.
+    /// Its object number. `None` if it is written inline in the page tree.
     pub(crate) id: Option<ObjectId>,
     pub(crate) dictionary: &'a Dictionary,
     /// The values of [`INHERITABLE`], its own or those it inherits.
     pub(crate) attributes: [Option<&'a Object>; INHERITABLE.len()],
 }
 
-/// What the page tree holds.
+/// The contents of the page tree.
 pub(crate) struct Pages<'a> {
     pub(crate) pages: Vec<Page<'a>>,
-    /// The numbers of every node of the page tree, pages among them.
+    /// The object numbers of all nodes of the page tree, including pages.
     pub(crate) nodes: HashSet<ObjectId>,
-    /// How many entries of the tree name a page that stands before, and were passed over.
+    /// How many entries of the tree name an earlier page again, and were skipped.
     pub(crate) repeated: usize,
 }
 
 /// Reads the page tree.
 ///
-/// `/Count` is not believed, except where the tree is wrong without doubt. A hole is a kid that is null, or a node that
-/// stands in itself or elsewhere before: it is passed over when the pages without it are as many as `/Count` says. A page
-/// that the tree names again is shown again, unless `/Count` says that each page counts once.
+/// `/Count` is ignored unless the tree is certainly wrong. A hole is a kid that is null, or a node that is in itself or
+/// was in the tree before. It is skipped if the number of the other pages equals `/Count`. A page that the tree names
+/// again appears again, unless `/Count` shows that each page counts once.
 pub(crate) fn read<'a>(source: &Source<'a>) -> Result<Pages<'a>, Error> {
     let root = source
         .catalog
@@ -47,7 +47,7 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<Pages<'a>, Error> {
     let mut nodes = HashSet::new();
     let mut inner = HashSet::new();
     let mut hole = None;
-    // The children still to visit on each level, and what they inherit.
+    // The children that are still to be visited on each level, and the attributes that they inherit.
     let mut levels = vec![(std::slice::from_ref(root).iter(), [None; INHERITABLE.len()])];
     while let Some((kids, inherited)) = levels.last_mut() {
         let Some(kid) = kids.next() else {
@@ -70,7 +70,7 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<Pages<'a>, Error> {
         let id = kid.as_reference().ok();
         nodes.extend(id);
         let kids = source.get(dictionary, b"Kids")?.as_array();
-        // Producers confuse the types; what has kids is no page.
+        // Producers confuse the types. A node with kids is not a page.
         if let Ok(kids) = kids {
             if id.is_some_and(|id| !inner.insert(id)) {
                 hole.get_or_insert_with(|| "its page tree has a node twice, or in itself".into());
@@ -119,13 +119,13 @@ pub(crate) fn read<'a>(source: &Source<'a>) -> Result<Pages<'a>, Error> {
     })
 }
 
-/// How many pages there are if each that has a number counts once.
+/// How many pages there are if each page with an object number counts once.
 fn number_of_different(pages: &[Page]) -> usize {
     let numbers: HashSet<_> = pages.iter().filter_map(|page| page.id).collect();
     numbers.len() + pages.iter().filter(|page| page.id.is_none()).count()
 }
 
-/// Whether what has no kids is a node of the tree all the same, and not a page whose type is wrong.
+/// Whether a dictionary without kids is still an inner node of the tree, and not a page with a wrong type.
 fn is_node(dictionary: &Dictionary) -> bool {
     dictionary.has_type(b"Pages")
         && !dictionary.has(b"Contents")

@@ -1,4 +1,4 @@
-//! One part: its pages, and what a document has around its pages.
+//! One part: its pages, and the data of the document besides its pages.
 
 use std::io::Write;
 
@@ -13,8 +13,8 @@ use crate::pages::{INHERITABLE, Page};
 use crate::usage::Usage;
 use crate::{PageRange, check, form, layers};
 
-/// What is copied of a page as it is (ISO 32000-2, table 31). The rest leads to other pages, to the structure or to
-/// embedded files, runs by itself, or is not known to this version of the standard.
+/// Keys of a page that are copied unchanged (ISO 32000-2, table 31). The other keys lead to other pages, to the
+/// structure or to embedded files, start actions by themselves, or are unknown to this version of the standard.
 const PAGE_KEYS: [&[u8]; 17] = [
     b"ArtBox",
     b"BleedBox",
@@ -35,7 +35,7 @@ const PAGE_KEYS: [&[u8]; 17] = [
     b"VP",
 ];
 
-/// What is copied of the catalog as it is (table 29).
+/// Keys of the catalog that are copied unchanged (table 29).
 const CATALOG_KEYS: [&[u8]; 5] = [
     b"Extensions",
     b"Lang",
@@ -44,7 +44,7 @@ const CATALOG_KEYS: [&[u8]; 5] = [
     b"URI",
 ];
 
-/// Preferences that hold for a part as they do for the document (table 147); the others name pages.
+/// Preferences that are valid for a part as well (table 147). The others name pages.
 const VIEWER_KEYS: [&[u8]; 10] = [
     b"CenterWindow",
     b"Direction",
@@ -71,8 +71,8 @@ const INFO_KEYS: [&[u8]; 9] = [
     b"Trapped",
 ];
 
-/// Builds the part that holds some pages of a document, and checks it. When something of the pages is missing, it is
-/// built again with all resources; when that does not help, there is no part.
+/// Builds the part with some pages of a document, and checks it. If something of the pages is missing, it is built
+/// again with all resources. If something is still missing, the result is an error.
 pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, Error> {
     let pages = source
         .pages
@@ -99,7 +99,7 @@ pub(crate) fn build(source: &Source<'_>, range: PageRange) -> Result<Document, E
     )))
 }
 
-/// Puts a part together.
+/// Assembles a part.
 fn assemble<'a>(
     source: &Source<'a>,
     range: PageRange,
@@ -110,11 +110,12 @@ fn assemble<'a>(
     let catalog_id = copier.reserve();
     let tree_id = copier.reserve();
 
-    // Everything that leads to a page must know which are in the part, so their numbers come first.
+    // The pages get their numbers first, because everything that leads to a page depends on which pages are in the
+    // part.
     let page_ids: Vec<_> = pages
         .iter()
         .map(|page| match page.id {
-            // A page that the document shows twice becomes two pages; links lead to the first.
+            // A page that the document shows twice becomes two pages. Links lead to the first one.
             Some(id) if copier.assigned(id).is_none() => copier.assign(id),
             _ => copier.reserve(),
         })
@@ -193,7 +194,7 @@ fn assemble<'a>(
     Ok(document(copier, catalog_id, info, range))
 }
 
-/// Writes a part in the way its document was written: with streams of objects, or with each for itself.
+/// Writes a part in the same way as its document: with object streams, or with each object on its own.
 pub(crate) fn write(part: &mut Document, out: &mut impl Write) -> std::io::Result<()> {
     match part.reference_table.cross_reference_type {
         XrefType::CrossReferenceStream => part.save_modern(out),
@@ -214,7 +215,7 @@ fn copy_page<'a>(copier: &mut Copier<'a, '_>, page: &Page<'a>) -> Result<Diction
             _ => copier.copy_value(key, value, &mut copy)?,
         }
     }
-    // Required, even where there are none.
+    // The key is required, even if there are no resources.
     if !copy.has(b"Resources") {
         copy.set("Resources", Dictionary::new());
     }
@@ -241,7 +242,7 @@ fn copy_info(copier: &mut Copier<'_, '_>) -> Result<Option<ObjectId>, Error> {
     Ok(Some(id))
 }
 
-/// Puts the file together.
+/// Assembles the file.
 fn document(
     copier: Copier<'_, '_>,
     catalog: ObjectId,
@@ -287,8 +288,8 @@ fn version(source: &Source<'_>) -> String {
         .into()
 }
 
-/// A file identifier (14.4): the document's, with the pages behind it, so parts differ and the same part is always the
-/// same. None when the document has none.
+/// A file identifier (14.4): that of the document, followed by the pages. So parts differ, and the same part always has
+/// the same identifier. `None` if the document has none.
 fn identifier(source: &Source<'_>, range: PageRange) -> Option<Object> {
     let [Object::String(id, _), ..] = source
         .document

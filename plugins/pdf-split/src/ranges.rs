@@ -4,8 +4,8 @@ use forebay_plugin::Error;
 
 use crate::Config;
 
-/// The most files that one document is split into. Far above any real use; it keeps a slip of the pen, such as one file
-/// per page of an archive, from filling a service with files.
+/// The most files that one document is split into. This is far above any real use. It prevents a mistake, such as one
+/// file per page of an archive, from filling a service with files.
 const MAX_PARTS: usize = 10_000;
 
 /// Pages `first` to `last`, counted from 1, both included.
@@ -17,14 +17,14 @@ pub struct PageRange {
     pub last: usize,
 }
 
-/// What a config asks for, before the number of pages is known.
+/// What a config requests, before the number of pages is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     Every(usize),
     Ranges(Vec<Item>),
 }
 
-/// One item of `ranges`; an open end is `None`.
+/// One item of `ranges`. An open end is `None`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     text: String,
@@ -77,7 +77,7 @@ impl Plan {
                     .iter()
                     .map(|item| {
                         let range = item.resolve(count)?;
-                        // Two files would have the same name.
+                        // Without this check, two files would have the same name.
                         if seen.insert(range) {
                             Ok(range)
                         } else {

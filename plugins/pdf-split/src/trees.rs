@@ -1,6 +1,6 @@
-//! Walks over the trees that a document keeps: name trees, number trees (ISO 32000-2, 7.9.6 and 7.9.7) and form fields.
+//! Walks over the trees in a document: name trees, number trees (ISO 32000-2, 7.9.6 and 7.9.7) and form fields.
 //!
-//! No walk recurses, and none enters a node or reads a list twice, so cycles and depth cost nothing.
+//! No walk recurses, and none enters a node or reads a list twice. So cycles and deep trees do no harm.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -38,11 +38,12 @@ pub(crate) fn pairs<'a>(
 /// The nodes of the tree of form fields, each with the node above it.
 pub(crate) type Fields<'a> = HashMap<ObjectId, Option<(ObjectId, &'a Dictionary)>>;
 
-/// The most fields above a widget that does not stand in the tree of fields. Forms have a handful of levels.
+/// The most fields above a widget that is not in the tree of fields. Forms have only a few levels.
 const MAX_LEVELS: usize = 64;
 
-/// Reads the tree of form fields: from its roots down, and then from the widgets up that it does not reach, as some
-/// producers list no fields or do not tell what is below them. Each node gets one place, so no way up is a circle.
+/// Reads the tree of form fields from its roots downwards. Then reads upwards from the widgets that were not reached,
+/// because some producers list no fields, or do not list the children of a field. Each node gets one place, so no path
+/// upwards is a cycle.
 pub(crate) fn fields<'a>(
     source: &Source<'a>,
     roots: &'a [Object],
@@ -76,7 +77,8 @@ pub(crate) fn fields<'a>(
     Ok(places)
 }
 
-/// Gives a node that has no field above it those that it names itself, as far as they have no place or none above them.
+/// Finds the parents of a node that has none so far. A parent that the node names itself is used if it has no place
+/// yet, or no parent.
 fn climb<'a>(
     source: &Source<'a>,
     node: (ObjectId, &'a Dictionary),
@@ -89,7 +91,7 @@ fn climb<'a>(
         && let Object::Dictionary(parent) = source.object(*above)?
         && !parent.has_type(b"Page")
     {
-        // A field of the way that names one below it has none above it.
+        // A field on the path that names a field below it as its parent is treated as one without a parent.
         if way.len() == MAX_LEVELS || way.iter().any(|(id, _)| id == above) {
             break;
         }
@@ -99,7 +101,7 @@ fn climb<'a>(
     if !way.iter().any(is_field) {
         return Ok(());
     }
-    // What stands above the last one must be none of the others.
+    // No ancestor of the last field may be on the path.
     let mut known = way.last().map(|(id, _)| *id);
     let mut levels = 0;
     while let Some((above, _)) = known.and_then(|id| places.get(&id)).copied().flatten() {

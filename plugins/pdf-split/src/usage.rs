@@ -1,14 +1,15 @@
 //! Which resources the content of some pages uses (ISO 32000-2, 7.8.3).
 //!
-//! Many producers let all pages share one list of resources, with every picture of the document in it. A part gets only
-//! what its content names. The walk begins with the content of a page and with the appearances of its annotations, and
-//! goes on with the forms, patterns, glyphs and soft masks that they draw.
+//! In files of many producers, all pages share one list of resources, with every picture of the document in it. A part
+//! gets only the resources that its content names. The walk begins with the content of a page and the appearances of
+//! its annotations. It continues with the forms, patterns, glyphs and soft masks that they draw.
 //!
-//! A form looks a name up in its own resources. Where it has none, or they lack the name, readers differ: some look in
-//! those of the form that draws it, some in those of the page, some in the default resources of the document's fields.
-//! So such a name counts in every list of resources that the walk meets on the page.
+//! A name in a form is looked up in the form's own resources. If it has no resources, or they do not have the name,
+//! readers differ: some look in the resources of the form that draws it, some in those of the page, some in the default
+//! resources of the document's fields. So such a name counts as used in every list of resources that the walk finds on
+//! the page.
 //!
-//! Where the walk is not sure, nothing is left out.
+//! If the walk is not certain, nothing is left out.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -21,11 +22,11 @@ use crate::decode::{Sure, Unsure};
 use crate::document::{Source, as_dictionary};
 use crate::pages::{INHERITABLE, Page};
 
-/// The most look-ups for one page. Real pages need some thousands; charts that are made of forms, some 100,000.
+/// The most look-ups for one page. Real pages need some thousands. Charts that are made of forms need some 100,000.
 pub(crate) const MAX_LOOKUPS: usize = 5_000_000;
 
-/// Resources that content draws with by name. `ColorSpace` and `ProcSet` hold nothing that a page shows, and a colour
-/// space can apply without being named (8.6.5.6), so they stay whole.
+/// Categories of resources that content uses by name. `ColorSpace` and `ProcSet` are not among them and are copied in
+/// full: they contain nothing that a page shows, and a colour space can apply without being named (8.6.5.6).
 pub(crate) const CATEGORIES: [&[u8]; 6] = [
     b"ExtGState",
     b"Font",
@@ -35,14 +36,14 @@ pub(crate) const CATEGORIES: [&[u8]; 6] = [
     b"XObject",
 ];
 
-/// The names that are used of one list of resources, for each of [`CATEGORIES`].
+/// The used names of one list of resources, for each of [`CATEGORIES`].
 pub(crate) type Kept = [BTreeSet<Vec<u8>>; CATEGORIES.len()];
 
 /// What the pages of a part use.
 pub(crate) enum Usage {
-    /// What is used of each list of resources that was met. A list that was not met stays whole.
+    /// The used names of each list of resources that was found. A list that was not found is copied in full.
     Sure(HashMap<*const Dictionary, Kept>),
-    /// It cannot be told, so all lists stay whole.
+    /// It cannot be determined, so all lists are copied in full.
     Unsure,
 }
 
@@ -59,7 +60,7 @@ impl Usage {
         Ok(Self::Sure(used))
     }
 
-    /// What is used of a list of resources; none when all of it is to stay.
+    /// The used names of a list of resources. `None` if all of it must be kept.
     pub(crate) fn of(&self, resources: &Dictionary) -> Option<&Kept> {
         match self {
             Self::Sure(used) => used.get(&std::ptr::from_ref(resources)),
@@ -68,7 +69,7 @@ impl Usage {
     }
 }
 
-/// Content that is drawn, and the resources that it brings itself, innermost first.
+/// Content that is drawn, and its own resources, innermost first.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn<'a> {
     pub(crate) stream: &'a Stream,
@@ -155,7 +156,7 @@ impl<'a> Drawn<'a> {
         Self::under(source, annotation, b"MK", [b"I", b"RI", b"IX"])
     }
 
-    /// Forms under some keys of a dictionary, or in dictionaries there.
+    /// The forms under these keys of a dictionary, or in dictionaries under these keys.
     fn under(
         source: &Source<'a>,
         parent: &'a Dictionary,
@@ -211,7 +212,7 @@ struct Walk<'a, 's> {
     places: HashMap<*const Dictionary, usize>,
     /// Names that content did not find in its own resources, for each category.
     elsewhere: Kept,
-    /// Content that was walked over, with its outermost own resources.
+    /// Content that was visited, with its outermost own resources.
     seen: HashSet<(*const Stream, Option<*const Dictionary>)>,
     /// Resources that were found.
     found: HashSet<*const Object>,
@@ -255,7 +256,7 @@ impl<'a, 's> Walk<'a, 's> {
             };
             for name in &names.names {
                 for category in 0..CATEGORIES.len() {
-                    // Names that the page's resources lack are found nowhere else.
+                    // A name that the page's resources do not have is not looked up in other lists.
                     if let Some(place) = own {
                         self.look_up(place, category, name)?;
                     }
@@ -273,7 +274,7 @@ impl<'a, 's> Walk<'a, 's> {
         for (_, annotation) in annotations {
             self.open.extend(Drawn::appearances(source, annotation)?);
             self.open.extend(Drawn::icons(source, annotation)?);
-            // The text of a field, or of a comment, is drawn with what its default appearance names.
+            // The text of a field or of a comment is drawn with the resources that its default appearance names.
             if let Ok(text) = source.get(annotation, b"DA")?.as_str() {
                 for name in content::names_in_text(text) {
                     self.look_elsewhere(&name)?;
@@ -324,7 +325,7 @@ impl<'a, 's> Walk<'a, 's> {
         Ok(Ok(()))
     }
 
-    /// Takes a list of resources up, and looks in it for the names that were not found so far.
+    /// Adds a list of resources, and looks up in it the names that were not found in their own resources so far.
     fn list(&mut self, resources: &'a Dictionary) -> Result<usize, Error> {
         let address = std::ptr::from_ref(resources);
         if let Some(place) = self.places.get(&address) {
@@ -353,14 +354,14 @@ impl<'a, 's> Walk<'a, 's> {
                 self.look_up(place, category, name)?;
             }
             if let (Some(names), Some(empty)) = (names, self.elsewhere.get_mut(category)) {
-                // A look-up does not add to these.
+                // The look-ups above add no names here, so nothing is overwritten.
                 *empty = names;
             }
         }
         Ok(place)
     }
 
-    /// Looks up a name in one list. When it is there, it stays, and what it draws is walked over as well.
+    /// Looks up a name in one list. If the list has it, it is kept, and the content that it draws is visited as well.
     fn look_up(&mut self, place: usize, category: usize, name: &[u8]) -> Result<bool, Error> {
         let Some(list) = self.lists.get(place) else {
             return Ok(false);
@@ -391,7 +392,7 @@ impl<'a, 's> Walk<'a, 's> {
         Ok(true)
     }
 
-    /// Looks up a name in every list that the page has, now and later.
+    /// Looks up a name in every list of the page: those that are known now, and those that are found later.
     fn look_in_all(&mut self, category: usize, name: &[u8]) -> Result<(), Error> {
         let Some(known) = self.elsewhere.get_mut(category) else {
             return Ok(());

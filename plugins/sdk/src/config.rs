@@ -1,13 +1,13 @@
 //! The schema of a config type, in the subset of JSON Schema that hosts accept.
 //!
-//! schemars writes more of JSON Schema than [`forebay_config_schema`] supports. What only says the same in another way
-//! is converted here:
-//! - types are written where they are used, instead of referenced;
+//! schemars writes more of JSON Schema than [`forebay_config_schema`] supports. Parts that the subset can express in
+//! another way are converted here:
+//! - types are written inline where they are used, not as references;
 //! - an enum of unit variants becomes a string with choices, and the docs of the variants go into the description;
 //! - an enum of structs with a tag (`#[serde(tag = "…")]`) becomes one object: the tag is a string with choices, and a
 //!   field that not every variant has is optional. The host then accepts some configs that fit no variant. serde
 //!   refuses those when the plugin reads its config.
-//! - an `Option` accepts `null`, in whatever way it was written;
+//! - an `Option` accepts `null`, whichever form schemars uses for it;
 //! - examples, `deprecated`, and the `format` of texts are removed, because no host checks them.
 
 use forebay_config_schema::{ConfigSchema, SchemaError};
@@ -63,7 +63,7 @@ fn derive<C: JsonSchema>() -> (Value, Result<(), SchemaError>) {
 }
 
 /// Converts a schema to the subset, the innermost parts first. The error says why the first field does not fit. The
-/// rest is converted all the same.
+/// other fields are converted even if there is an error.
 fn simplify(schema: &mut Value) -> Result<(), SchemaError> {
     let Value::Object(schema) = schema else {
         return Ok(());
@@ -566,7 +566,7 @@ mod tests {
     #[test]
     fn a_type_that_cannot_be_described_is_told_with_its_field() {
         fn refused<C: JsonSchema>() -> String {
-            // A host that reads this schema refuses it, too.
+            // A host also refuses this schema.
             assert!(ConfigSchema::parse(&schema_text::<C>()).is_err());
             config_schema::<C>().unwrap_err().to_string()
         }

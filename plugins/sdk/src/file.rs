@@ -31,9 +31,9 @@ pub trait FilePlugin {
 /// The file that a plugin was given.
 #[derive(Debug, Clone)]
 pub struct InputFile {
-    /// Path of the file. The folder that contains it is read-only.
+    /// The file's name, its media type and, if known in advance, its size.
     pub info: FileInfo,
-    /// Where to read it; the folder that holds it is read-only.
+    /// Path of the file. The folder that contains it is read-only.
     pub path: PathBuf,
 }
 

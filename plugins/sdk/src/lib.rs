@@ -86,7 +86,7 @@ pub use workflow::WorkflowPlugin;
 
 pub use bindings::stream::forebay::plugin::types::{Descriptor, Error, FileInfo};
 
-/// What the macros expand to. Not for use by hand.
+/// Items that the macros expand to. Do not use them directly.
 #[doc(hidden)]
 pub mod export {
     pub use crate::bindings::file::export_file_plugin;

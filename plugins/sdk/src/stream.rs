@@ -23,8 +23,8 @@ pub trait StreamPlugin {
 
     /// Transforms one file into any number of outputs. Each is an [`Output`].
     ///
-    /// Nothing that was written counts until this returns `Ok`. The plugin may stop reading early. The host still waits
-    /// until it knows that the rest of the input is complete.
+    /// Outputs are used only if this returns `Ok`. The plugin may stop reading early. The host still waits until the
+    /// rest of the input is complete.
     ///
     /// # Errors
     /// Any problem that the plugin finds with the file or its config. The error becomes the host's report of this file.
@@ -100,7 +100,7 @@ impl Input {
 
 /// A file that a plugin returns. Several may be open at once.
 pub struct Output {
-    /// The host's call that takes the bytes. It returns when all bytes were taken, or early with the reason why not.
+    /// The host's call that takes the bytes. It returns when all bytes were taken, or early with an error.
     emit: Pin<Box<dyn Future<Output = Result<(), EmitError>>>>,
     content: StreamWriter<u8>,
 }

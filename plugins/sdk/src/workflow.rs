@@ -119,7 +119,7 @@ pub fn open(file: &File) -> Input {
     Input::new(file.info(), file.read())
 }
 
-/// A stream to write to, and its other end for [`DirectUpload::put`].
+/// A stream to write to, and its reading end for [`DirectUpload::put`].
 pub fn stream() -> (StreamWriter<u8>, StreamReader<u8>) {
     wit_stream::new()
 }

@@ -34,6 +34,7 @@ use self::profile::Profile;
 use self::scan::{Decoder, End, History, Tables};
 use crate::Error;
 use crate::piece::Piece;
+use crate::stripper::Parser;
 
 /// The second byte of a marker (T.81, table B.1).
 mod marker {
@@ -127,17 +128,6 @@ impl Jpeg {
             history: History::default(),
             scanned: false,
         }
-    }
-
-    /// Whether the picture has ended.
-    pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.state, State::End)
-    }
-
-    /// Parses on; consumes something of `piece`, or changes to a state that will.
-    pub(crate) fn step(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<(), Error> {
-        self.state = self.next(piece, output)?;
-        Ok(())
     }
 
     fn next(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<State, Error> {
@@ -391,6 +381,20 @@ impl Jpeg {
     /// An error at the current marker.
     fn invalid(&self, what: impl Into<String>) -> Error {
         Error::invalid(self.marker_at, what)
+    }
+}
+
+impl Parser for Jpeg {
+    fn step(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<(), Error> {
+        self.state = self.next(piece, output)?;
+        Ok(())
+    }
+
+    fn finish(&mut self, size: u64, _output: &mut Vec<u8>) -> Result<(), Error> {
+        match self.state {
+            State::End => Ok(()),
+            _ => Err(Error::early(size, "picture")),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 use self::stream::Stream;
 use crate::icc::{self, MAX_PROFILE};
 use crate::piece::Piece;
+use crate::stripper::Parser;
 use crate::{Error, MAX_HELD};
 
 /// The first bytes of every PNG (5.2).
@@ -156,17 +157,6 @@ impl Png {
             seen: 0,
             data: Data::Ahead,
         }
-    }
-
-    /// Whether the picture has ended.
-    pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.state, State::End)
-    }
-
-    /// Parses on; consumes something of `piece`, or changes to a state that will.
-    pub(crate) fn step(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<(), Error> {
-        self.state = self.next(piece, output)?;
-        Ok(())
     }
 
     fn next(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<State, Error> {
@@ -451,6 +441,20 @@ impl Png {
             self.chunk_at,
             format!("chunk {} {what}", self.kind.escape_ascii()),
         )
+    }
+}
+
+impl Parser for Png {
+    fn step(&mut self, piece: &mut Piece, output: &mut Vec<u8>) -> Result<(), Error> {
+        self.state = self.next(piece, output)?;
+        Ok(())
+    }
+
+    fn finish(&mut self, size: u64, _output: &mut Vec<u8>) -> Result<(), Error> {
+        match self.state {
+            State::End => Ok(()),
+            _ => Err(Error::early(size, "picture")),
+        }
     }
 }
 

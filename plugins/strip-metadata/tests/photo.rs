@@ -88,7 +88,7 @@ fn it_is_refused_wherever_it_ends_early() {
         let mut stripper = strip_metadata::Stripper::new(KEEP);
         let refused = stripper
             .push(&PHOTO[..length], &mut Vec::new())
-            .and_then(|()| stripper.finish());
+            .and_then(|()| stripper.finish(&mut Vec::new()));
         assert!(refused.is_err(), "{length} bytes");
     }
 }

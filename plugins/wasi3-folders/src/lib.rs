@@ -1,5 +1,8 @@
 //! Works on files in folders through WASI 0.3, for tests.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use forebay_plugin::{About, Error, Input, Output, StreamPlugin};
 use schemars::JsonSchema;
 
@@ -36,6 +39,15 @@ pub enum Behaviour {
         /// The text.
         text: String,
     },
+    /// Make a file, begin this change of it, and wait for nothing.
+    Leave {
+        /// Its path.
+        path: String,
+        /// What to begin.
+        change: Change,
+        /// Where to write, or how large to make it.
+        at: u64,
+    },
     /// Begin so many lists of a folder, and give out the last of them.
     List {
         /// The path of the folder.
@@ -69,6 +81,24 @@ pub enum Behaviour {
     },
 }
 
+/// A change that is begun and left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Write some bytes in a stream that ends.
+    Write,
+    /// Write some bytes, and hold on to how that went without asking.
+    WriteAndHold,
+    /// Write until a write waits for the one before, and do not end the stream.
+    WriteUntilItWaits,
+    /// Write some bytes in a stream that does not end.
+    WriteOpen,
+    /// Set its size.
+    SetSize,
+    /// Set its size, and take the call back.
+    SetSizeAndTakeBack,
+}
+
 /// The plugin.
 #[derive(Debug)]
 pub struct Wasi3Folders;
@@ -83,7 +113,7 @@ impl StreamPlugin for Wasi3Folders {
         produces: &[],
     };
 
-    async fn transform(mut input: Input, behaviour: Behaviour) -> Result<(), Error> {
+    async fn transform(input: Input, behaviour: Behaviour) -> Result<(), Error> {
         use Behaviour as B;
         let mut seen = match behaviour {
             B::Read { path } => read(&path).await?,
@@ -102,6 +132,12 @@ impl StreamPlugin for Wasi3Folders {
                 drop(writer);
                 ended.await.map_err(told)?;
                 read(&path).await?
+            }
+            B::Leave { path, change, at } => {
+                let output = Output::open(input.info().clone()).await;
+                pass_on(input, output).await?;
+                // The last thing that it does.
+                return leave(&path, change, at).await;
             }
             B::List { path, count } => {
                 let folder = open(&path, OpenFlags::DIRECTORY, DescriptorFlags::READ).await?;
@@ -155,13 +191,9 @@ impl StreamPlugin for Wasi3Folders {
         }
         let mut output = Output::open(info).await;
         if seen.is_empty() {
-            let mut chunk = Vec::new();
-            while input.fill(&mut chunk).await {
-                output.write(&mut chunk).await?;
-            }
-        } else {
-            output.write(&mut seen).await?;
+            return pass_on(input, output).await;
         }
+        output.write(&mut seen).await?;
         output.finish().await
     }
 }
@@ -184,6 +216,57 @@ async fn open(path: &str, open: OpenFlags, flags: DescriptorFlags) -> Result<Des
     let (folder, path) = granted(path)?;
     let opened = folder.open_at(PathFlags::empty(), path, open, flags);
     opened.await.map_err(told)
+}
+
+async fn pass_on(mut input: Input, mut output: Output) -> Result<(), Error> {
+    let mut chunk = Vec::new();
+    while input.fill(&mut chunk).await {
+        output.write(&mut chunk).await?;
+    }
+    output.finish().await
+}
+
+async fn leave(path: &str, change: Change, at: u64) -> Result<(), Error> {
+    let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
+    let file = open(path, OpenFlags::CREATE | OpenFlags::EXCLUSIVE, flags).await?;
+    if matches!(change, Change::SetSize | Change::SetSizeAndTakeBack) {
+        let mut call = Box::pin(file.set_size(at));
+        // The first poll makes the call.
+        let _ = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+        if change == Change::SetSize {
+            std::mem::forget(call);
+            std::mem::forget(file);
+        }
+        return Ok(());
+    }
+    let (mut writer, reader) = wit_stream::new();
+    let ended = file.write_via_stream(reader, at);
+    let mut rest = vec![
+        b'x';
+        if change == Change::WriteUntilItWaits {
+            32 << 20
+        } else {
+            100_000
+        }
+    ];
+    while !rest.is_empty() {
+        let mut write = Box::pin(writer.write(rest));
+        let Poll::Ready((_, left)) = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await
+        else {
+            std::mem::forget(write);
+            break;
+        };
+        rest = left.into_vec();
+    }
+    if change == Change::Write {
+        return Ok(());
+    }
+    std::mem::forget(ended);
+    if change == Change::WriteAndHold {
+        return Ok(());
+    }
+    std::mem::forget(writer);
+    Ok(())
 }
 
 async fn read(path: &str) -> Result<Vec<u8>, Error> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Trial;
+use super::media;
 use super::table::Outcome;
 use super::tool::{Ended, tool};
 
@@ -34,6 +35,9 @@ macro_rules! take {
 
 /// Whether the tools that a result would be compared with read the file. `None` where they are not installed.
 pub(super) fn is_read_by_others(trial: Trial, file: &Path) -> Result<Option<bool>> {
+    if let (Trial::Strip, Some(kind)) = (trial, media::Kind::of_file(file)) {
+        return media::is_read(kind, file);
+    }
     let file = text(file);
     let ended = match trial {
         Trial::Strip | Trial::Resize => {

@@ -1,10 +1,11 @@
 //! `cargo xtask corpus`: the standard plugins over anyone's files.
 //!
-//! Each picture is stripped and resized, each PDF is split, by the command as a user runs it. What comes out is compared with
+//! Each picture, film and sound is stripped, each picture resized, each PDF split, by the command as a user runs it. What comes out is compared with
 //! what tools that others wrote make of the same file. The table says what was done and checked, what was refused and why,
 //! and what is wrong.
 
 mod check;
+mod media;
 mod table;
 mod tool;
 
@@ -90,6 +91,7 @@ impl Trial {
     /// Whether files with this extension are tried.
     fn takes(self, extension: &str) -> bool {
         let extensions: &[&str] = match self {
+            Self::Strip if media::Kind::of(extension).is_some() => return true,
             Self::Strip => &["jpg", "jpeg", "png"],
             Self::Resize => &["jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff"],
             Self::Split => &["pdf"],
@@ -114,7 +116,7 @@ pub(crate) fn run(workspace: &Path, options: &Options) -> Result<()> {
     print!("{table}");
     ensure!(
         table.tried() > 0,
-        "there are no pictures and no PDFs in these folders"
+        "there are no files in these folders that a plugin takes"
     );
     ensure!(table.wrong() == 0, "{} are wrong", table.wrong());
     Ok(())
@@ -209,7 +211,10 @@ fn try_one(command: &Path, work: &Path, trial: Trial, file: &Path) -> Result<Out
     }
     made.sort();
     match trial {
-        Trial::Strip => check::stripped(file, &made),
+        Trial::Strip => match media::Kind::of_file(file) {
+            Some(kind) => media::stripped(kind, file, &made),
+            None => check::stripped(file, &made),
+        },
         Trial::Resize => check::resized(work, file, &made),
         Trial::Split => check::split(work, file, &made),
     }
@@ -240,7 +245,8 @@ mod tests {
 
     #[test]
     fn each_plugin_gets_the_files_that_it_is_for() {
-        assert!(Trial::Strip.takes("JPG") && !Trial::Strip.takes("gif"));
+        assert!(Trial::Strip.takes("JPG") && Trial::Strip.takes("MOV"));
+        assert!(!Trial::Strip.takes("pdf"));
         assert!(Trial::Resize.takes("tiff") && !Trial::Resize.takes("pdf"));
         assert!(Trial::Split.takes("pdf") && !Trial::Split.takes(""));
     }

@@ -1,11 +1,12 @@
-//! How many bytes a channel may hold: its own number, or its share of what several hold together.
+//! How many bytes a channel may hold: a limit of its own, or its share of a budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What several channels may hold together. Clones share it.
+/// The number of bytes that several channels may hold together. Clones share it.
 ///
-/// Each open channel gets an equal share, at least [`SharedBudget::LEAST`] and at most as many bytes as one alone may hold.
+/// Each open channel gets an equal share. A share is at least [`SharedBudget::LEAST`], and at most what one channel
+/// alone may hold.
 #[derive(Debug, Clone)]
 pub struct SharedBudget(Arc<Total>);
 
@@ -17,7 +18,7 @@ struct Total {
 }
 
 impl SharedBudget {
-    /// The least share of a channel, in bytes.
+    /// The smallest share of a channel, in bytes.
     pub const LEAST: usize = 4 << 10;
 
     /// A budget of `bytes`, of which one channel gets `most_each` at most.
@@ -47,7 +48,7 @@ impl SharedBudget {
     }
 }
 
-/// A place among the open channels of a [`SharedBudget`].
+/// One open channel's share of a [`SharedBudget`]. Dropping it returns the share.
 #[derive(Debug)]
 pub struct Share(SharedBudget);
 

@@ -1,4 +1,4 @@
-//! The bytes of a file, from wherever they come.
+//! The bytes of a file, from any source.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::mutex::lock;
 
 /// The bytes of a file, as they arrive.
 ///
-/// As a [`Stream`] it gives pieces until the file is whole; should something upstream fail, it gives one error, and what
-/// came before must not be used. Dropping it tells upstream that nobody wants the rest.
+/// As a [`Stream`] it returns chunks until the file is complete. If something upstream fails, it returns one error. The
+/// chunks before that error must not be used. Dropping it signals upstream that the rest will not be read.
 #[derive(Debug)]
 pub struct Content {
     supply: Supply,
     /// Chunks that were peeked at and not yet returned.
     head: VecDeque<Bytes>,
     ended: bool,
-    /// Hashes what is read, if somebody asked for that.
+    /// Hashes what is read, once the method `hash` was called.
     hash: Option<(Sha256, Fingerprint)>,
 }
 
-/// SHA-256 of a content in hex, once all of it was read.
+/// SHA-256 of a content in hex. Set once all of it was read.
 pub type Fingerprint = Arc<OnceLock<String>>;
 
 impl Content {
@@ -36,7 +36,7 @@ impl Content {
         Self::new(Supply::Channel(receiver))
     }
 
-    /// A content that is read when it is asked for, and what tells why it was interrupted.
+    /// A content whose bytes are read only when they are polled for. The [`Fault`] has the reason if it is interrupted.
     pub fn pulled(reader: impl Pull + 'static) -> (Self, Fault) {
         let outcome = Arc::new(Mutex::new(Outcome {
             end: End::Open,
@@ -57,7 +57,7 @@ impl Content {
         }
     }
 
-    /// The next piece; `None` once the file is whole.
+    /// The next chunk. `None` once the file is complete.
     ///
     /// # Errors
     /// [`Interrupted`] when something upstream failed.
@@ -65,7 +65,7 @@ impl Content {
         std::future::poll_fn(|cx| self.poll_piece(cx)).await
     }
 
-    /// Polls for the next piece; `None` once the file is whole.
+    /// Polls for the next chunk. `None` once the file is complete.
     ///
     /// # Errors
     /// [`Interrupted`] when something upstream failed.
@@ -93,7 +93,7 @@ impl Content {
         fingerprint
     }
 
-    /// Returns the first bytes: at least `least` of them, or all that there are. They are still to be read afterwards.
+    /// Returns the first bytes: at least `least`, or all if there are fewer. Later reads return them again.
     ///
     /// # Errors
     /// [`Interrupted`] when something upstream failed.
@@ -114,8 +114,8 @@ impl Content {
         Ok(joined.freeze())
     }
 
-    /// Reads until there are at least `least` bytes that are still to be read, or all that there are. Returns whether there
-    /// are fewer: then nothing comes after them. Nothing is lost when this is dropped before it is done.
+    /// Buffers bytes until at least `least` are buffered, or the content ends. Later reads return them. Returns true if
+    /// the content ended first: there are then no more bytes. No bytes are lost if this future is dropped early.
     ///
     /// # Errors
     /// [`Interrupted`] when something upstream failed.
@@ -133,7 +133,7 @@ impl Content {
         Ok(false)
     }
 
-    /// A handle that tells how the content ended, also after the content was moved away.
+    /// A handle that reports how the content ended, even after the content was moved.
     pub fn ending(&self) -> Ending {
         Ending(match &self.supply {
             Supply::Channel(receiver) => Supplier::Channel(receiver.shared()),
@@ -141,7 +141,7 @@ impl Content {
         })
     }
 
-    /// Reads and discards what is left. When it returns ok, everything upstream has succeeded.
+    /// Reads and discards the rest. If it returns ok, everything upstream has succeeded.
     ///
     /// # Errors
     /// [`Interrupted`] when something upstream failed.
@@ -188,21 +188,22 @@ impl Supply {
     }
 }
 
-/// Bytes that are read when somebody asks for them, by the task that asks.
+/// A source whose bytes are read when they are polled for, in the task that polls.
 pub trait Pull: Send {
-    /// Reads the next piece.
+    /// Reads the next chunk.
     ///
     /// # Errors
-    /// When they cannot be read, or are not what they should be. It is not called again after that, nor after the last piece.
+    /// When the bytes cannot be read, or are not the expected ones. It is not called again after an error or after the
+    /// last chunk.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>>;
 }
 
-/// A piece that was read.
+/// A chunk that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pulled {
-    /// The bytes. Only the last piece may be empty.
+    /// The bytes. Only the last chunk may be empty.
     pub piece: Bytes,
-    /// Whether nothing comes after it, and all bytes are what they should be.
+    /// Whether this is the last chunk, and all bytes are the expected ones.
     pub last: bool,
 }
 
@@ -224,7 +225,7 @@ impl Reading {
             let whole = lock(&self.outcome).end == End::Finished;
             return Poll::Ready(if whole { Ok(None) } else { Err(Interrupted) });
         };
-        // Bytes that are always at hand must not keep the task from everything else.
+        // If bytes are always ready, this lets the task yield to others.
         let proceed = std::task::ready!(tokio::task::coop::poll_proceed(cx));
         let pulled = std::task::ready!(reader.poll_next(cx));
         proceed.made_progress();
@@ -250,12 +251,12 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Knows why a content that was pulled was interrupted.
+/// The reason why a content from [`Content::pulled`] was interrupted.
 #[derive(Debug)]
 pub struct Fault(Arc<Mutex<Outcome>>);
 
 impl Fault {
-    /// The error of the reader, if it had one. It is told once.
+    /// The error of the reader, if it had one. Only the first call returns it.
     pub fn take(&self) -> Option<io::Error> {
         lock(&self.0).fault.take()
     }
@@ -272,12 +273,12 @@ enum Supplier {
 }
 
 impl Ending {
-    /// Whether there may still be more to come.
+    /// Whether more bytes may still arrive.
     pub fn is_open(&self) -> bool {
         self.end() == End::Open
     }
 
-    /// Whether all has come, and everything upstream has succeeded.
+    /// Whether all bytes have arrived, and everything upstream has succeeded.
     pub fn is_whole(&self) -> bool {
         self.end() == End::Finished
     }

@@ -1,8 +1,9 @@
 //! Bytes between two tasks, bounded in bytes.
 //!
-//! Promise: a channel holds no more bytes than its budget, plus one chunk that may be larger. Each chunk counts as 512 bytes
-//! at least, and short ones that wait are joined. Several channels may share a budget. The reader sees the end only after the writer has called [`Sender::finish`]. If the writer is dropped without
-//! that, the reader gets [`Interrupted`]. Chunks are handed on by reference and never copied.
+//! Promise: a channel holds no more bytes than its budget, plus one chunk that may be larger. Each chunk counts as at
+//! least 512 bytes, and short chunks that wait are joined. Several channels may share a budget. The reader gets the end
+//! only after the writer has called [`Sender::finish`]. If the writer is dropped without that, the reader gets
+//! [`Interrupted`]. Chunks are passed on by reference and never copied.
 
 mod budget;
 mod content;
@@ -25,7 +26,7 @@ fn cost(piece: &Bytes) -> usize {
     piece.len().max(512)
 }
 
-/// Length up to which a chunk is joined with the ones that wait, and length that they have together at most.
+/// Longest chunk that is joined with others that wait, and their greatest length together. In bytes.
 const SHORT: usize = 16 << 10;
 
 /// Makes a channel that holds up to `budget` bytes.
@@ -33,7 +34,7 @@ pub fn channel(budget: usize) -> (Sender, Content) {
     channel_with(Budget::Own(budget))
 }
 
-/// Makes a channel that holds up to its share of a budget.
+/// Makes a channel that holds up to its share of a shared budget.
 pub fn channel_within(budget: &SharedBudget) -> (Sender, Content) {
     channel_with(Budget::Shared(budget.clone()))
 }
@@ -83,7 +84,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Open,
-    /// All came, and everything upstream succeeded.
+    /// All bytes have arrived, and everything upstream has succeeded.
     Finished,
     /// The writer was dropped without finishing.
     Interrupted,
@@ -99,7 +100,7 @@ impl State {
         }
     }
 
-    /// Drops what nobody will read.
+    /// Drops the bytes that will not be read.
     fn clear(&mut self) {
         self.queue.clear();
         self.joined = BytesMut::new();
@@ -114,10 +115,11 @@ impl Shared {
 }
 
 /// The reader was dropped, so nothing reads these bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("closed: the reader was dropped, so nothing reads these bytes")]
 pub struct Closed;
 
-/// Something upstream failed; these bytes will never be whole.
+/// Something upstream failed, so these bytes stay incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted: an earlier stage failed, so the file never became whole")]
 pub struct Interrupted;
@@ -160,8 +162,8 @@ impl Sender {
         wake(reader);
     }
 
-    /// Adds a copy of a chunk. Short ones are joined while they wait. `blocks` has room for the long ones, in buffers of
-    /// `size` bytes. Call it after [`poll_ready`](Self::poll_ready) has returned ok.
+    /// Adds a copy of a chunk. Short chunks are joined while they wait. Long ones are copied into `blocks`, in buffers
+    /// of `size` bytes. Call it after [`poll_ready`](Self::poll_ready) has returned ok.
     pub fn push_copy(&mut self, piece: &[u8], blocks: &mut Blocks, size: usize) {
         if piece.len() > SHORT {
             return self.push(blocks.copy(piece, size));
@@ -189,7 +191,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Ends the content: promises that its bytes are whole.
+    /// Ends the content, and promises that its bytes are complete.
     pub fn finish(mut self) {
         self.finished = true;
     }
@@ -210,7 +212,7 @@ impl Drop for Sender {
     }
 }
 
-/// The reading end, which is a [`Content`] to others. Dropping it tells the writer that nobody wants the rest.
+/// The reading end, inside a [`Content`]. Dropping it closes the channel, and the writer gets [`Closed`].
 #[derive(Debug)]
 struct Receiver(Arc<Shared>);
 
@@ -226,7 +228,8 @@ impl Receiver {
         }
         if let Some(piece) = state.queue.pop_front() {
             state.queued -= cost(&piece);
-            // A waiting writer is woken once half of the budget is free, so that the two do not alternate chunk by chunk.
+            // A waiting writer is woken once half of the budget is free, so that the two do not alternate chunk by
+            // chunk.
             let writer = if state.queued + state.joined.len() <= self.0.budget.bytes() / 2 {
                 state.writer.take()
             } else {

@@ -1,5 +1,5 @@
-//! Reads and writes files, a chunk at a time and without a copy in between. What has to wait for a disk does it on a blocking
-//! thread.
+//! Reads and writes files, one chunk at a time and without an extra copy. Work that may wait for a disk runs on a
+//! blocking thread.
 
 mod reader;
 
@@ -15,15 +15,15 @@ use crate::channel::{Content, Interrupted, Pull as _, Pulled, Sender};
 
 pub use reader::FileReader;
 
-/// Opens a file for reading and never waits: not for the writer of a pipe, nor for the carrier of a line. Reading a pipe or
-/// a device that has no bytes yet fails with [`io::ErrorKind::WouldBlock`].
+/// Opens a file for reading and never waits: not for the writer of a pipe, and not for the carrier of a serial line.
+/// Reading a pipe or a device that has no bytes yet fails with [`io::ErrorKind::WouldBlock`].
 ///
 /// # Errors
 /// When the file cannot be opened.
 #[cfg(unix)]
 pub fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
-    // `NOCTTY`: a terminal does not become the one that controls this process.
+    // `NOCTTY`: a terminal does not become the controlling terminal of this process.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
@@ -40,9 +40,9 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Why a content could not be written to disk.
 #[derive(Debug)]
 pub enum WriteError {
-    /// Something upstream failed, so the content never became whole.
+    /// Something upstream failed, so the content stayed incomplete.
     Interrupted,
-    /// The disk did not take it.
+    /// Writing to disk failed.
     Io(io::Error),
 }
 
@@ -58,13 +58,14 @@ impl From<io::Error> for WriteError {
     }
 }
 
-/// Bytes that are written at a time, where as many are ready: 1 MiB.
+/// Bytes that are written at a time, if that many are ready: 1 MiB.
 pub const BATCH: usize = 1 << 20;
 
-/// Writes all of `content` to `file` and returns the number of bytes. `each` is called with every chunk, while it is written.
+/// Writes all of `content` to `file` and returns the file and the number of bytes. `each` is called with every chunk
+/// while the chunk is written.
 ///
 /// # Errors
-/// When the content is interrupted, or the disk does not take it.
+/// When the content is interrupted, or writing to disk fails.
 pub async fn write(
     content: &mut Content,
     file: File,
@@ -85,7 +86,7 @@ pub async fn write(
     }
 }
 
-/// A file, and what is written to it on a blocking thread.
+/// A file, and the write to it that runs on a blocking thread.
 enum Writing {
     Idle(File),
     Busy(JoinHandle<io::Result<File>>),
@@ -110,7 +111,7 @@ impl Writing {
 /// Writes chunks to a file. Blocks.
 ///
 /// # Errors
-/// When the disk does not take them.
+/// When writing to disk fails.
 pub fn write_all(mut file: &File, pieces: &[Bytes]) -> io::Result<()> {
     pieces.iter().try_for_each(|piece| file.write_all(piece))
 }
@@ -124,7 +125,7 @@ pub async fn batch(content: &mut Content) -> Result<Vec<Bytes>, Interrupted> {
         return Ok(Vec::new());
     };
     let (mut length, mut pieces) = (first.len(), vec![first]);
-    // An end that is ready by now is met again by the next call.
+    // If the end is ready already, the next call returns it again.
     while length < BATCH
         && let Some(Ok(Some(piece))) = content.next().now_or_never()
     {
@@ -137,7 +138,7 @@ pub async fn batch(content: &mut Content) -> Result<Vec<Bytes>, Interrupted> {
 /// Writes chunks to the file that `open` returns, and returns the file.
 ///
 /// # Errors
-/// When the disk does not take them.
+/// When opening the file or writing to disk fails.
 pub async fn append(
     open: impl FnOnce() -> io::Result<File> + Send + 'static,
     pieces: Vec<Bytes>,
@@ -150,8 +151,8 @@ pub async fn append(
     .await
 }
 
-/// Sends all that a reader gives, and finishes the channel only if that is whole. Returns early and without an error when the
-/// receiver was dropped. `each` is called with every chunk.
+/// Sends all bytes that a reader returns, and finishes the channel only if they are complete. If the receiver was
+/// dropped, it returns early and without an error. `each` is called with every chunk.
 ///
 /// # Errors
 /// Those of the reader. Then the channel is not finished.
@@ -179,7 +180,7 @@ pub async fn pump(
     }
 }
 
-/// The least room, in bytes, that is worth a read. Short reads share one buffer while it has this much room.
+/// The smallest free space, in bytes, that justifies a read. Short reads share one buffer while it has this much space.
 pub const LEAST_READ: usize = 16 * 1024;
 
 /// Checks that a source has the length that was announced for it.
@@ -189,7 +190,7 @@ pub struct Length {
 }
 
 impl Length {
-    /// Expects this many bytes, or any number.
+    /// Expects this many bytes, or any number if it is `None`.
     pub fn new(announced: Option<u64>) -> Self {
         Self {
             announced,
@@ -197,7 +198,7 @@ impl Length {
         }
     }
 
-    /// Counts bytes that are about to be passed on; none is that goes beyond what was announced.
+    /// Counts bytes before they are passed on. Fails if there are more than were announced.
     pub fn add(&mut self, bytes: usize) -> io::Result<()> {
         self.count += bytes as u64;
         match self.announced {
@@ -208,12 +209,12 @@ impl Length {
         }
     }
 
-    /// Whether all that was announced has come. False if nothing was announced.
+    /// Whether all announced bytes have arrived. False if no length was announced.
     pub fn is_reached(&self) -> bool {
         self.announced == Some(self.count)
     }
 
-    /// How many bytes to read next: `most`, or fewer if fewer are left, but one at least.
+    /// How many bytes to read next: `most`, or fewer if fewer are left, but at least one.
     pub fn next(&self, most: usize) -> usize {
         let left = self
             .announced
@@ -232,7 +233,7 @@ impl Length {
         .end()
     }
 
-    /// Checks that all has come.
+    /// Checks that all announced bytes have arrived.
     pub fn end(&self) -> io::Result<()> {
         match self.announced {
             Some(announced) if self.count != announced => Err(io::Error::other(format!(
@@ -247,7 +248,7 @@ impl Length {
 /// Runs work that may wait for a disk on a thread where it blocks no other task.
 ///
 /// # Errors
-/// Those of the work; and when it panics.
+/// Those of the work. A panic of the work becomes an error as well.
 pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,6 +1,7 @@
-//! A file that is read piece by piece, by the task that wants the bytes.
+//! A file that is read chunk by chunk, by the task that needs the bytes.
 //!
-//! What the system has in memory is read at once. Only what it has to fetch from a disk is read on a blocking thread.
+//! Bytes that the system has in memory are read at once. Only bytes that must come from a disk are read on a blocking
+//! thread.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -15,23 +16,23 @@ use crate::buffers::Pool;
 use crate::channel::{Pull, Pulled};
 use crate::stamp::{SourceChanged, Stamp};
 
-/// Reads a file from where it stands to its end.
+/// Reads a file from its current position to its end.
 ///
-/// The last piece comes only if the file has as many bytes as expected, and was not changed.
+/// The last chunk is returned only if the file has as many bytes as expected, and was not changed.
 pub struct FileReader(State);
 
 enum State {
     Idle(Cursor),
-    /// On a blocking thread, which gives the cursor back.
+    /// On a blocking thread, which returns the cursor.
     Reading(JoinHandle<(Cursor, io::Result<Pulled>)>),
     Ended,
 }
 
 impl FileReader {
-    /// Reads at most `chunk` bytes at a time. With `expected`, the file must have this many.
+    /// Reads at most `chunk` bytes at a time. With `expected`, the file must have this many bytes.
     ///
-    /// `since` is the file's stamp from an earlier moment, if its bytes must be those of that moment. Without it they must be
-    /// those of the first read.
+    /// `since` is an earlier stamp of the file. The bytes must not have changed since then. Without it, they must not
+    /// change after the first read has begun.
     pub fn new(file: File, since: Option<Stamp>, expected: Option<u64>, chunk: usize) -> Self {
         Self(State::Idle(Cursor {
             file,
@@ -83,20 +84,20 @@ impl Pull for FileReader {
     }
 }
 
-/// An open file, and what is known of it.
+/// An open file, and what is known about it.
 struct Cursor {
     file: File,
-    /// None until it was asked for.
+    /// `None` until the first read.
     since: Option<Option<Stamp>>,
     length: Length,
     chunk: usize,
     pool: Pool,
-    /// Whether the system can be asked for what it has in memory.
+    /// Whether the system supports reads that return only what is in memory.
     may_ask: bool,
 }
 
 impl Cursor {
-    /// The next piece, if the system has it in memory.
+    /// The next chunk, if the system has it in memory.
     fn read_if_at_hand(&mut self) -> Option<io::Result<Pulled>> {
         if !self.may_ask {
             return None;
@@ -111,7 +112,7 @@ impl Cursor {
         }
     }
 
-    /// The next piece. Waits for the disk.
+    /// The next chunk. Waits for the disk.
     fn read(&mut self) -> io::Result<Pulled> {
         self.read_by(|mut file, buffer| file.read(buffer))
     }
@@ -126,12 +127,12 @@ impl Cursor {
         let mut buffer = self.pool.take(self.length.next(self.chunk));
         let count = uninterrupted(|| read(&self.file, &mut buffer))?;
         self.length.add(count)?;
-        // The last piece tells that it is the last, so that nobody has to ask again.
+        // The last chunk is marked as the last, which saves another read.
         let last = count == 0 || self.length.is_reached() && self.is_at_end(&read)?;
         if last {
             self.length.end()?;
             if let Some(Some(since)) = &self.since {
-                // A pipe or a device in the place of the file has no stamp.
+                // A pipe or a device that replaced the file has no stamp.
                 let now = Stamp::of(&self.file.metadata()?);
                 now.ok_or_else(|| SourceChanged.into_io())?
                     .check_since(since)?;
@@ -143,7 +144,7 @@ impl Cursor {
         })
     }
 
-    /// Whether the file ends here. False also if only the disk knows: the next read tells then.
+    /// Whether the file ends here. Also false if this needs the disk. The next read then finds the end.
     fn is_at_end(
         &mut self,
         read: &impl Fn(&File, &mut [u8]) -> io::Result<usize>,
@@ -151,7 +152,7 @@ impl Cursor {
         match uninterrupted(|| read(&self.file, &mut [0])) {
             Ok(0) => Ok(true),
             Ok(more) => self.length.add(more).map(|()| false),
-            // The bytes before it are read, so neither of these may have them read once more.
+            // The chunk before this was already read. Returning these errors would read a chunk once more.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -174,7 +175,7 @@ fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
     }
 }
 
-/// Linux reads what it has in memory, and says so if it would have to wait.
+/// Linux can read what it has in memory, and returns an error if it would have to wait.
 #[cfg(all(target_os = "linux", not(target_env = "ohos")))]
 mod at_hand {
     use std::fs::File;
@@ -183,13 +184,13 @@ mod at_hand {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
     /// # Errors
-    /// `WouldBlock` if it would have to wait; `Unsupported` if it does not know for this file.
+    /// `WouldBlock` if it would have to wait. `Unsupported` if it cannot be known for this file.
     pub(super) fn read(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-        // From where the file stands.
+        // Stands for the current position of the file.
         let place = u64::MAX;
         let mut buffers = [IoSliceMut::new(buffer)];
         preadv2(file, &mut buffers, place, ReadWriteFlags::NOWAIT).map_err(|error| match error {
-            // Old kernels, file systems without it, and sandboxes that forbid the call.
+            // Old kernels, file systems without support, and sandboxes that forbid the call.
             Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::SPIPE => {
                 io::ErrorKind::Unsupported.into()
             }
@@ -198,7 +199,7 @@ mod at_hand {
     }
 }
 
-/// Other systems do not say what they have in memory.
+/// Other systems do not report what they have in memory.
 #[cfg(not(all(target_os = "linux", not(target_env = "ohos"))))]
 mod at_hand {
     use std::fs::File;

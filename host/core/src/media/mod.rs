@@ -1,10 +1,10 @@
-//! What a file is: its media type, from its bytes, and the name that goes with it.
+//! The media type of a file, from its bytes, and a name that fits it.
 //!
-//! Promise: a type is read off the leading bytes alone. Text is never taken for a binary format. A name that leaves this
-//! module is a plain base name whose extension fits the type.
+//! Promise: a type is detected from the leading bytes alone. Text is never detected as a binary format. A name that
+//! this module returns is a plain base name whose extension fits the type.
 //!
 //! `table` has one row for each type: its name, its extensions and its signature. To add a type, add a row. `text`
-//! decides what is text, `structure` has the checks of binary formats, and `names` fits names.
+//! decides what is text, `structure` has the checks of binary formats, and `names` adjusts names to types.
 
 mod names;
 mod output_name;

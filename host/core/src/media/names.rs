@@ -5,7 +5,7 @@ use std::fmt;
 use super::table::{Family, by_extension, by_type};
 use crate::text::is_plain;
 
-/// Longest name, in bytes: what the common file systems take.
+/// Longest name, in bytes: the limit of the common file systems.
 const MAX_NAME: usize = 255;
 
 /// Why a name cannot be used.
@@ -15,9 +15,10 @@ pub enum NameProblem {
     Empty,
     /// It has more than 255 bytes.
     TooLong,
-    /// It holds a directory separator.
+    /// It contains a directory separator.
     Separator,
-    /// It holds a control character, or one that changes the direction of the text.
+    /// It contains a character that is not [plain](is_plain), such as a control character, or one that changes the
+    /// direction of the text.
     Control,
     /// The system reserves it.
     Reserved,
@@ -51,8 +52,8 @@ pub fn check_name(name: &str) -> Result<(), NameProblem> {
     }
 }
 
-/// Whether Windows takes this for a device, or for another name: whatever follows the first dot, and without the dots and
-/// spaces at its end.
+/// Whether Windows reads this name as a device or as another name. Only the part before the first dot decides whether
+/// it is a device. Dots and spaces at the end of a name are removed, which makes it another name.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let numbered = |kind: &str| {
@@ -71,7 +72,7 @@ fn is_device(name: &str) -> bool {
         || name.contains(':')
 }
 
-/// A plain base name, made of whatever stands at the end of this: not a path, not reserved, of at most 255 bytes, without
+/// A plain base name, made from the last part of a path. It is not a path, not reserved, has at most 255 bytes and no
 /// control characters.
 ///
 /// ```
@@ -98,9 +99,10 @@ pub fn plain_name(name: &str) -> String {
 
 /// Gives a name an extension that fits its media type.
 ///
-/// A usual extension of the type stays, in any case. An extension of another type is replaced. Everything else is part of
-/// the name: the right extension is appended. Where the bytes show only a container, such as text or ZIP, a name may be
-/// of any format in it, so that `notes.md` and `README` stay. Types that are not known change no name.
+/// A usual extension of the type stays, in upper or lower case. An extension of another type is replaced. Any other
+/// extension is treated as part of the name, and the right extension is appended. If the bytes show only a container,
+/// such as text or ZIP, the name may have the extension of any format in that container, so `notes.md` and `README`
+/// stay. With an unknown type, the name stays as it is.
 ///
 /// ```
 /// use forebay_core::media::fit_name;
@@ -181,7 +183,7 @@ mod tests {
             ("PHOTO.PNG", "image/jpeg", "PHOTO.jpg"),
             ("Dr. No", "video/mp4", "Dr. No.mp4"),
             ("report.2024", "application/pdf", "report.2024.pdf"),
-            // What another program named so, but is not.
+            // Files whose extension is of another type than their bytes.
             ("photo.jpg", "text/html", "photo.html"),
             ("photo.jpg", "text/plain", "photo.txt"),
             ("photo.JPG", "application/json", "photo.json"),

@@ -1,7 +1,7 @@
 //! Names that a plugin may give its outputs.
 //!
-//! A name that is fine as such may still be a trap where it lands: in a home folder, in a folder that a shell expands, on a
-//! desktop. The name of the user's own input is never refused.
+//! A valid name may still be dangerous in the folder where the output is stored: in a home folder, in a folder that a
+//! shell expands, or on a desktop. The name of the user's own input is never refused.
 
 use std::fmt;
 
@@ -16,9 +16,10 @@ const READ_BY_DESKTOPS: [&str; 4] = ["autorun.inf", "desktop.ini", "ehthumbs.db"
 pub enum OutputNameProblem {
     /// No file may have it.
     Name(NameProblem),
-    /// It begins with a character that means something else: a dot hides the file, a dash is an option, `~` is a folder.
+    /// It begins with a character that has a special meaning: a dot hides the file, a dash starts an option, `~` is a
+    /// folder.
     Start(char),
-    /// Nothing of it can be seen.
+    /// It has no visible character.
     Invisible,
     /// A desktop reads files of this name.
     Desktop,
@@ -35,7 +36,8 @@ impl fmt::Display for OutputNameProblem {
     }
 }
 
-/// Checks a name that a plugin gives an output. What `input`, the name of its input, has may stay.
+/// Checks a name that a plugin gives an output. A special start or a desktop's name is accepted if `input`, the name of
+/// its input, has the same.
 ///
 /// # Errors
 /// What is wrong with it.

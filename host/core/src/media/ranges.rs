@@ -1,6 +1,6 @@
 //! Ranges of media types, such as `image/*`.
 
-/// Whether a media type lies in a range such as `image/*`, `*/*` or `image/png`.
+/// Whether a media type is in a range such as `image/*`, `*/*` or `image/png`.
 pub fn in_range(media_type: &str, range: &str) -> bool {
     match range.strip_suffix("/*") {
         Some("*") => true,
@@ -11,7 +11,7 @@ pub fn in_range(media_type: &str, range: &str) -> bool {
     }
 }
 
-/// Whether some media type lies in both ranges.
+/// Whether some media type is in both ranges.
 pub fn ranges_meet(a: &str, b: &str) -> bool {
     in_range(a, b) || in_range(b, a)
 }

@@ -4,20 +4,20 @@ use super::ranges::is_range;
 use super::table::{Family, Row, Signature, TABLE, by_type};
 use super::text;
 
-/// Leading bytes that [`sniff`] wants to see; it makes do with less when a file has less. Office documents need a few
-/// thousand, and a text is judged by its first page.
+/// Number of leading bytes that [`sniff`] needs, unless the file is shorter. Office documents need a few thousand, and
+/// a text is classified by its first page.
 pub const SNIFF_LEN: usize = 4096;
 
 /// Longest media type that a plugin may claim, in bytes.
 pub const MAX_TYPE: usize = 128;
 
-/// Returned for bytes that show no known signature and are no text.
+/// Returned for bytes that have no known signature and are not text.
 pub const UNKNOWN: &str = "application/octet-stream";
 
 /// The media type of a file that starts with these bytes.
 ///
-/// Text is never taken for a binary format, whatever letters it starts with. A file that is valid in two formats has the
-/// type of the one that starts first.
+/// Text is never detected as a binary format, whatever letters it starts with. If a file is valid in two formats, it
+/// has the type of the format that starts first.
 ///
 /// ```
 /// use forebay_core::media::sniff;
@@ -60,20 +60,19 @@ fn first(matches: impl Fn(&Signature) -> bool) -> Option<&'static str> {
     Some(row.media_type)
 }
 
-/// The usual name of a media type, for one of its other names such as `image/jpg`. Types that are not known stay as they
-/// are.
+/// The usual name of a media type, given one of its other names such as `image/jpg`. Unknown types stay as they are.
 pub fn canonical(media_type: &str) -> &str {
     by_type(media_type).map_or(media_type, |row| row.media_type)
 }
 
-/// The type of an output: what its bytes show. Formats without a signature (plain text of some kind, raw data) are the
-/// only case in which the plugin's own word counts.
+/// The type of an output, from its bytes. The type that the plugin claims is used only for formats without a signature
+/// (kinds of plain text, raw data).
 pub fn settle<'a>(sniffed: &'a str, claimed: &'a str) -> &'a str {
     let is_type = claimed.len() <= MAX_TYPE && is_range(claimed) && !claimed.contains('*');
     let text = sniffed != UNKNOWN && by_type(sniffed).is_some_and(is_general_text);
     let possible = match by_type(claimed).map(|row| row.signature) {
         None | Some(Signature::None) => true,
-        // A fragment of HTML is HTML, though it does not start as a document.
+        // A fragment of HTML is HTML, although it does not start like a document.
         Some(Signature::Text(_)) => text,
         Some(_) => false,
     };
@@ -84,7 +83,7 @@ pub fn settle<'a>(sniffed: &'a str, claimed: &'a str) -> &'a str {
     }
 }
 
-/// Whether a type says of a text no more than how it is written.
+/// Whether a type describes only the syntax of a text, so that a more specific type may replace it.
 fn is_general_text(row: &Row) -> bool {
     row.family == Family::Text && !matches!(row.media_type, "image/svg+xml" | "text/html")
 }
@@ -188,7 +187,7 @@ mod tests {
             ] {
                 assert_eq!(sniff(head.as_bytes()), "text/plain", "{head}");
             }
-            // Nor is any part of it that comes first.
+            // Every prefix of it is plain text, too.
             for cut in 1..text.len() {
                 assert_eq!(
                     sniff(&text.as_bytes()[..cut]),

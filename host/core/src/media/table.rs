@@ -1,8 +1,8 @@
-//! The media types that are known: one row has the name of a type, its extensions and its signature.
+//! The known media types. Each row has the name of a type, its extensions and its signature.
 //!
-//! The order counts: the first row whose signature matches is the type. A text is compared only with the signatures of
-//! text, whatever letters it starts with. Signatures come from the formats' specifications; those behind
-//! [`Signature::Infer`] are the crate `infer`'s, where these are long or have structure.
+//! The order matters: the first row whose signature matches decides the type. A text is compared only with the
+//! signatures of text, whatever letters it starts with. Signatures come from the formats' specifications. Those of
+//! [`Signature::Infer`] come from the crate `infer`. It is used where its signatures are long or have structure.
 
 use super::structure::iso_bmff::{self, Kind as Iso};
 use super::structure::ogg::{self, Kind as Ogg};
@@ -11,28 +11,28 @@ use super::structure::zip::{self, Kind as Zip};
 use super::structure::{at, audio, matroska, pdf, picture, program};
 use super::text::{self, Text};
 
-/// How a file shows its type.
+/// How the type of a file is detected.
 #[derive(Clone, Copy)]
 pub(super) enum Signature {
-    /// It starts with these bytes, and is no text in any encoding.
+    /// The file starts with these bytes, and is not text in any encoding.
     Starts(&'static [u8]),
-    /// A check of a binary format's header. The file is no text in any encoding.
+    /// A check of a binary format's header. The file is not text in any encoding.
     Binary(fn(&[u8]) -> bool),
-    /// A check of a format that may be text as well.
+    /// A check of a format that may be text or binary.
     Either(fn(&[u8]) -> bool),
     /// A check of a kind of text.
     Text(fn(&Text<'_>) -> bool),
     /// The signature that `infer` has for this extension.
     Infer(&'static str),
-    /// It does not: only a name or a plugin tells.
+    /// It cannot be detected. Only the file's name or a plugin shows it.
     None,
 }
 
-/// Formats that share a container. Where the container is all that is known of a file, its name may be that of any of
-/// them, or of one that is not in the table.
+/// Formats that share a container. If only the container of a file is known, its name may have the extension of any of
+/// these formats, or of one that is not in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
-    /// None: a name has one of the type's own extensions.
+    /// No family: a name must have one of the type's own extensions.
     Own,
     Text,
     Zip,
@@ -46,7 +46,8 @@ pub(super) enum Family {
 
 pub(super) struct Row {
     pub(super) media_type: &'static str,
-    /// The usual one first. One that a text may have as well, such as `.crt`, is in no row: names with it stay.
+    /// The usual one first. An extension that text files may also have, such as `.crt`, is in no row, so that names
+    /// with it stay.
     pub(super) extensions: &'static [&'static str],
     pub(super) signature: Signature,
     pub(super) family: Family,
@@ -83,7 +84,7 @@ const fn row(
 use Family::{Compound, Compressed, Data, Program};
 use Signature::{Binary, Either, Infer, Starts};
 
-/// The row of a type, by its name or one of its other names.
+/// The row of a type, found by its name or one of its aliases.
 pub(super) fn by_type(media_type: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| {
         let mut names = row.aliases.iter().chain([&row.media_type]);
@@ -97,7 +98,7 @@ pub(super) fn by_extension(extension: &str) -> impl Iterator<Item = &'static Row
 }
 
 impl Row {
-    /// Whether files of this type are files of a family. Subtitles are text, though their own names are strict.
+    /// Whether files of this type belong to a family. Subtitles are text, although they need their own extensions.
     pub(super) fn is_in(&self, family: Family) -> bool {
         self.family == family
             || (family == Family::Text && matches!(self.signature, Signature::Text(_)))
@@ -192,7 +193,7 @@ pub(super) static TABLE: &[Row] = &[
     // Archives.
     row("application/java-archive", &["jar", "war", "ear"], Binary(|head| zip::kind(head) == Some(Zip::Java))).family(Family::Zip),
     row("application/vnd.android.package-archive", &["apk"], Binary(|head| zip::kind(head) == Some(Zip::Android))).family(Family::Zip),
-    // The first members may not tell what it is: any name of a format that is a ZIP may be right.
+    // The first members may not show the format, so an extension of any format that is a ZIP is accepted.
     row("application/zip", &["zip", "docx", "xlsx", "pptx", "docm", "xlsm", "pptm", "dotx", "xltx", "potx", "ppsx", "odt", "ods", "odp", "odg", "epub", "ora", "apk", "cbz", "kmz"], Binary(|head| zip::kind(head) == Some(Zip::Other))).family(Family::Zip).also(&["application/x-zip-compressed"]),
     row("application/gzip", &["gz", "tgz", "svgz"], Binary(program::is_gzip)).family(Compressed).also(&["application/x-gzip"]),
     row("application/x-bzip2", &["bz2", "tbz2", "tbz"], Binary(program::is_bzip2)).family(Compressed),
@@ -234,7 +235,7 @@ pub(super) static TABLE: &[Row] = &[
     row("font/otf", &["otf"], Infer("otf")).also(&["application/font-sfnt"]),
     row("font/collection", &["ttc", "otc"], Starts(b"ttcf\0")),
 
-    // A header that stands behind something else counts only where the file starts as nothing else.
+    // A header after other bytes counts only if the start of the file matches no other format.
     row("application/pdf", &["pdf"], Either(pdf::is_inside)),
 
     // Texts.

@@ -1,4 +1,4 @@
-//! What is text, and which kinds of text show what they are.
+//! Decides what is text, and detects the kinds of text that have a signature.
 
 use std::borrow::Cow;
 
@@ -12,8 +12,8 @@ pub(super) struct Text<'a> {
     pub(super) whole: bool,
 }
 
-/// The first [`SNIFF_LEN`] bytes of a file as UTF-8, or as UTF-16 with a byte order mark. A character that the head cuts
-/// off does not count. `None` if there are control characters, or nothing at all.
+/// The first [`SNIFF_LEN`] bytes of a file as UTF-8, or as UTF-16 with a byte order mark. A character that is cut off
+/// at the end of the head is ignored. `None` if there are control characters, or no bytes at all.
 pub(super) fn decode(head: &[u8]) -> Option<Text<'_>> {
     let whole = head.len() < SNIFF_LEN;
     let text = match head {
@@ -24,13 +24,13 @@ pub(super) fn decode(head: &[u8]) -> Option<Text<'_>> {
         _ => Cow::Borrowed(utf_8(head)?),
     };
     let text = Text { text, whole };
-    // A head of nothing but the start of a character is none.
+    // A head that is only the start of a character is not text.
     let started = head.len() >= 2 || !text.text.is_empty();
     (started && text.text.chars().all(is_text_char)).then_some(text)
 }
 
-/// Text in an old encoding of one or two bytes a character, with every byte as a character of Latin-1. The letters may
-/// be wrong, but the ASCII among them is right. `None` if there are control characters.
+/// Text in a legacy encoding of one or two bytes per character. Every byte is decoded as a character of Latin-1. Other
+/// letters may be wrong, but ASCII is right. `None` if there are control characters.
 pub(super) fn decode_legacy(head: &[u8]) -> Option<Text<'static>> {
     let is_text = !head.is_empty() && head.iter().all(|b| is_text_char(char::from(*b)));
     is_text.then(|| Text {
@@ -44,7 +44,8 @@ pub(super) fn is_mostly_ascii(head: &[u8]) -> bool {
     head.iter().filter(|b| b.is_ascii()).count() * 4 >= head.len() * 3
 }
 
-/// The controls of C0 that occur in text: bell and backspace of old manuals, white space, and the escapes of terminals.
+/// Whether a character may be in a text. Of the C0 controls these may: bell and backspace, which old manuals have,
+/// white space, and the escape character of terminals.
 fn is_text_char(c: char) -> bool {
     !matches!(c, '\0'..='\x06' | '\x0e'..='\x1a' | '\x1c'..='\x1f' | '\x7f')
 }
@@ -133,7 +134,7 @@ pub(super) fn is_shell_script(text: &Text<'_>) -> bool {
         }
 }
 
-/// JSON (RFC 8259): an object or an array, valid as far as it is seen. A lone number or string is plain text.
+/// JSON (RFC 8259): an object or an array, valid as far as the head shows it. A single number or string is plain text.
 pub(super) fn is_json(text: &Text<'_>) -> bool {
     let json = text.text.trim_start();
     if !json.starts_with(['{', '[']) {
@@ -145,7 +146,7 @@ pub(super) fn is_json(text: &Text<'_>) -> bool {
     }
 }
 
-/// XML 1.0 with a declaration; without one nothing tells it from other text.
+/// XML 1.0 with a declaration. Without one, XML cannot be distinguished from other text.
 pub(super) fn is_xml(text: &Text<'_>) -> bool {
     text.text
         .trim_start()
@@ -169,8 +170,8 @@ pub(super) fn is_html(text: &Text<'_>) -> bool {
             .is_some_and(|name| ELEMENTS.iter().any(|e| name.eq_ignore_ascii_case(e)))
 }
 
-/// The name of the first element, behind comments, instructions and the document type. A document type that says
-/// `html` counts as an element.
+/// The name of the first element, after comments, instructions and the document type. A document type `html` counts as
+/// an element.
 fn first_element(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
@@ -189,7 +190,7 @@ fn first_element(text: &str) -> Option<&str> {
             {
                 return doctype.get(1..);
             }
-            // An internal subset, in brackets, has declarations of its own.
+            // An internal subset, in brackets, contains declarations, which also end in `>`.
             let end = match (name.find('['), name.find('>')) {
                 (Some(open), Some(close)) if open < close => name.find("]>")? + 2,
                 (_, close) => close? + 1,

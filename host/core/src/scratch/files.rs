@@ -4,18 +4,19 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use tempfile::TempPath;
 
 use super::quota::{Charge, ScratchFull};
-use crate::channel::Content;
-use crate::disk::{self, WriteError};
+use crate::channel::{Content, Fault, Pull, Pulled};
+use crate::disk::{self, FileReader, WriteError};
 
 /// A file in scratch that is being written.
 ///
-/// The file is open only while there are bytes to write. Many files that wait for their bytes take no handles.
+/// The file is open only while there are bytes to write. A file that waits for its bytes uses no file handle.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -23,7 +24,7 @@ pub struct Spool {
     charge: Arc<Charge>,
 }
 
-/// The least that a file counts for, in bytes: one block of the common file systems.
+/// Bytes that are charged for each file or folder in addition to its contents: one block of the common file systems.
 pub const BLOCK: u64 = 4096;
 
 impl Spool {
@@ -39,7 +40,7 @@ impl Spool {
     /// Writes a chunk.
     ///
     /// # Errors
-    /// When the disk does not take it, or scratch is full.
+    /// When writing to disk fails, or scratch is full.
     pub async fn append(mut self, piece: Bytes) -> io::Result<Self> {
         self.append_all(vec![piece]).await?;
         Ok(self)
@@ -61,7 +62,7 @@ impl Spool {
     /// Writes a content until it has ended, and returns its length in bytes. `each` is called with every chunk.
     ///
     /// # Errors
-    /// When the content is interrupted, the disk does not take it, or scratch is full.
+    /// When the content is interrupted, writing to disk fails, or scratch is full.
     pub async fn fill(
         mut self,
         content: &mut Content,
@@ -85,8 +86,8 @@ impl Spool {
     }
 }
 
-/// A complete file in scratch. It is not open, so any number of them may wait. Dropping it removes it; the disk frees the bytes
-/// when nobody reads them any more.
+/// A complete file in scratch. It is not open, so any number of them may wait. Dropping it removes the file. The file
+/// system frees the bytes once no reader has the file open.
 #[derive(Debug)]
 pub struct TempFile {
     path: TempPath,
@@ -101,12 +102,12 @@ impl TempFile {
         }
     }
 
-    /// Where it lies. The file is there as long as this value is.
+    /// Its path. The file exists as long as this value.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens it for reading. It counts against scratch until this value is dropped: keep it until all is read.
+    /// Opens it for reading. The file counts against scratch until this value is dropped, so keep it until all is read.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -114,8 +115,38 @@ impl TempFile {
         File::open(&self.path)
     }
 
-    /// Takes it out of scratch: the path, which still removes it when dropped.
+    /// Its bytes, read at most `chunk` at a time, and the reason if they are interrupted. The file is kept until they are
+    /// read.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn content(
+        self: &Arc<Self>,
+        size: Option<u64>,
+        chunk: usize,
+    ) -> io::Result<(Content, Fault)> {
+        let reader = FileReader::new(self.open()?, None, size, chunk);
+        let file = self.clone();
+        Ok(Content::pulled(Stored {
+            reader,
+            _file: file,
+        }))
+    }
+
+    /// Takes it out of scratch. Returns its path, which still removes the file when dropped.
     pub fn take_out(self) -> TempPath {
         self.path
+    }
+}
+
+/// A file in scratch, which is kept until it is read.
+struct Stored {
+    reader: FileReader,
+    _file: Arc<TempFile>,
+}
+
+impl Pull for Stored {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
+        self.reader.poll_next(cx)
     }
 }

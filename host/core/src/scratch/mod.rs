@@ -1,8 +1,9 @@
 //! The private folder of a job.
 //!
-//! Promise: the folder holds no more bytes than the job may hold. It is made when something is put into it first, as most jobs
-//! put nothing there. It is removed with the job, however the job ends, and whatever a plugin has made in it. The removal runs on a thread that may block. Only a killed process leaves its folder behind: it lies in the host's scratch folder
-//! under a name that begins with `forebay-job-`, and [`sweep`] removes it when a host is started there later.
+//! Promise: the folder holds no more bytes than the job may hold. It is created on first use, because most jobs do not
+//! need it. It is removed with the job, however the job ends, and whatever a plugin has created in it. The removal runs
+//! on a blocking thread. Only a killed process leaves its folder behind. Such a folder is in the host's scratch folder,
+//! and its name begins with `forebay-job-`. [`sweep`] removes it when a host is started there later.
 
 mod files;
 mod folder_lock;
@@ -10,6 +11,7 @@ mod quota;
 mod removal;
 mod sweep;
 
+use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,37 +33,68 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Scratch(Arc<Inner>);
 
+/// Why a file is not taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAFile {
+    /// It is a symbolic link.
+    #[error("is reached through a link")]
+    Link,
+    /// It is a folder, a pipe or the like.
+    #[error("is not a regular file")]
+    Other,
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     parent: PathBuf,
-    /// None as long as nothing was put into it.
+    /// `None` until first use.
     folder: Mutex<Option<ScratchFolder>>,
-    /// How many files were adopted. Each gets a name that no file had before.
+    /// How many files were adopted. It makes each name unique.
     adopted: AtomicU64,
     budget: Arc<Budget>,
-    /// Dropped when the folder is removed, or when there was none until the end.
-    gone: watch::Sender<()>,
+    /// Dropped when the folder is removed, or with this value if there is no folder.
+    gone: Gone,
 }
 
+/// Dropped when a folder is removed: a sender, which wakes those who wait, and a value of the embedder.
+#[derive(Debug, Clone)]
+struct Gone {
+    sender: watch::Sender<()>,
+    guard: Option<Guard>,
+}
+
+/// A value of the embedder.
+pub type Guard = Arc<dyn Any + Send + Sync>;
+
 impl Scratch {
-    /// Scratch that may hold `limit` bytes at a time. Its folder is made in `parent`, which must be there by then.
+    /// Scratch that may hold `limit` bytes at a time. Its folder is created in `parent` on first use. `parent` must
+    /// exist by then.
     pub fn new(parent: &Path, limit: u64) -> Self {
-        Self::within(parent, Budget::new(limit))
+        Self::within(parent, Budget::new(limit), None)
+    }
+
+    /// As [`new`](Self::new). `guard` is dropped after the folder is removed.
+    pub fn guarded(parent: &Path, limit: u64, guard: Guard) -> Self {
+        Self::within(parent, Budget::new(limit), Some(guard))
     }
 
     /// Scratch for a job that is part of this one, with a folder of its own. Both share one limit.
     #[must_use]
     pub fn for_part(&self) -> Self {
-        Self::within(&self.0.parent, self.0.budget.clone())
+        let guard = self.0.gone.guard.clone();
+        Self::within(&self.0.parent, self.0.budget.clone(), guard)
     }
 
-    fn within(parent: &Path, budget: Arc<Budget>) -> Self {
+    fn within(parent: &Path, budget: Arc<Budget>, guard: Option<Guard>) -> Self {
         Self(Arc::new(Inner {
             parent: parent.to_owned(),
             folder: Mutex::default(),
             adopted: AtomicU64::new(0),
             budget,
-            gone: watch::Sender::new(()),
+            gone: Gone {
+                sender: watch::Sender::new(()),
+                guard,
+            },
         }))
     }
 
@@ -71,17 +104,17 @@ impl Scratch {
     /// When the folder cannot be made.
     pub fn folder(&self) -> io::Result<(ScratchFolder, Arc<Charge>)> {
         let folder = tempfile::tempdir_in(self.path()?)?.keep();
-        let folder = ScratchFolder::new(folder, None, Some(self.clone()), watch::Sender::new(()));
+        let folder = ScratchFolder::new(folder, None, Some(self.clone()), None);
         Ok((folder, self.charge()))
     }
 
     /// Makes a file to write to, and the handle by which it is read later.
     ///
     /// # Errors
-    /// When the file cannot be made, or scratch is full ([`ScratchFull::within`] tells).
+    /// When the file cannot be made, or scratch is full (see [`ScratchFull::within`]).
     pub fn file(&self) -> io::Result<(Spool, TempFile)> {
         let mut builder = tempfile::Builder::new();
-        // It may become a file of the user, with the permissions that any new file has. Nobody else enters the folder.
+        // The file may be moved to the user, so it gets the permissions of any new file. The folder is private.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let (file, path) = builder.tempfile_in(self.path()?)?.into_parts();
@@ -93,26 +126,39 @@ impl Scratch {
         ))
     }
 
-    /// Moves a file of `bytes` bytes, which lies on the same file system, into scratch. It is not copied.
+    /// Takes over a file. `rename` must move it to the path that it is called with, which is on the file system of
+    /// scratch. The file is checked only there, where nobody else reaches it. Returns its length as well.
     ///
     /// # Errors
-    /// When it cannot be moved, or scratch is full.
-    pub fn adopt(&self, path: &Path, bytes: u64) -> io::Result<TempFile> {
-        let charge = self.charge();
-        let all = bytes.saturating_add(BLOCK);
-        charge.add(all).map_err(ScratchFull::into_io)?;
+    /// When it cannot be moved, is not a regular file ([`NotAFile`]), or scratch is full.
+    pub fn adopt(
+        &self,
+        rename: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<(TempFile, u64)> {
         let number = self.0.adopted.fetch_add(1, Ordering::Relaxed);
         let place = self.path()?.join(format!("adopted-{number}"));
-        std::fs::rename(path, &place)?;
-        Ok(TempFile::new(TempPath::try_from_path(place)?, charge))
+        rename(&place)?;
+        let metadata = place.symlink_metadata()?;
+        if metadata.is_symlink() {
+            return Err(io::Error::other(NotAFile::Link));
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::other(NotAFile::Other));
+        }
+        let charge = self.charge();
+        let file = TempFile::new(TempPath::try_from_path(place)?, charge.clone());
+        let bytes = metadata.len();
+        let all = bytes.saturating_add(BLOCK);
+        charge.add(all).map_err(ScratchFull::into_io)?;
+        Ok((file, bytes))
     }
 
-    /// Tells when the folder is removed, after the last clone was dropped.
+    /// A handle that waits until the folder is removed, after the last clone was dropped.
     pub fn removal(&self) -> Removal {
-        Removal::new(Arc::downgrade(&self.0), self.0.gone.subscribe())
+        Removal::new(Arc::downgrade(&self.0), self.0.gone.sender.subscribe())
     }
 
-    /// The path of the folder, which is made if there is none yet.
+    /// The path of the folder, which is created if it does not exist yet.
     fn path(&self) -> io::Result<PathBuf> {
         let Inner {
             parent,
@@ -130,7 +176,7 @@ impl Scratch {
                     new.keep(),
                     Some(held),
                     None,
-                    gone.clone(),
+                    Some(gone.clone()),
                 ))
             }
         };
@@ -168,6 +214,20 @@ mod tests {
         drop((used, other, file, second));
         removal.wait().await;
         assert_eq!(count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_guard_is_dropped_after_the_folder_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let guard = Arc::new(());
+        let scratch = Scratch::guarded(parent.path(), 1 << 20, guard.clone());
+        let (part, removal) = (scratch.for_part(), scratch.removal());
+        let file = scratch.file().unwrap();
+        drop((scratch, file));
+        removal.wait().await;
+        assert_eq!(Arc::strong_count(&guard), 2, "a part is left");
+        drop(part);
+        assert_eq!(Arc::strong_count(&guard), 1);
     }
 
     #[tokio::test]

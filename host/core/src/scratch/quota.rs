@@ -1,4 +1,4 @@
-//! How many bytes a job holds in scratch, against how many it may.
+//! How many bytes a job holds in scratch, and how many it may hold.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,18 +15,18 @@ pub struct ScratchFull {
 }
 
 impl ScratchFull {
-    /// The same as an error of the disk.
+    /// Wraps it in an I/O error.
     pub fn into_io(self) -> io::Error {
         io::Error::new(io::ErrorKind::QuotaExceeded, self)
     }
 
-    /// Finds it in an error of the disk.
+    /// Finds it in an I/O error.
     pub fn within(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
 
-/// The bytes that a job may hold in scratch, and those that it holds. Shared by all folders of the job.
+/// How many bytes a job may hold in scratch, and how many it holds. All folders of the job share it.
 #[derive(Debug)]
 pub(super) struct Budget {
     limit: u64,
@@ -41,7 +41,7 @@ impl Budget {
     }
 }
 
-/// The part of a job's scratch that one file or folder uses. Dropping it gives the bytes back.
+/// The part of a job's scratch that one file or folder uses. Dropping it releases the bytes.
 #[derive(Debug)]
 pub struct Charge {
     budget: Arc<Budget>,
@@ -51,7 +51,7 @@ pub struct Charge {
 #[derive(Debug, Default)]
 struct Taken {
     bytes: u64,
-    /// Set once the bytes were given back for good. Later measurements are ignored.
+    /// Set once the bytes are released permanently. Later measurements are ignored.
     closed: bool,
 }
 
@@ -73,7 +73,7 @@ impl Charge {
         self.change(&mut taken, |before| before.saturating_add(bytes))
     }
 
-    /// Charges `bytes` in all, in place of what was charged before. Does nothing once it is closed.
+    /// Sets the charge to `bytes`, which replaces the earlier charge. Does nothing once it is closed.
     ///
     /// # Errors
     /// When the job would hold more than it may.
@@ -85,11 +85,11 @@ impl Charge {
         self.change(&mut taken, |_| bytes)
     }
 
-    /// Gives all bytes back, for good.
+    /// Releases all bytes permanently.
     pub fn close(&self) {
         let mut taken = lock(&self.taken);
         taken.closed = true;
-        // Giving back never fails.
+        // Releasing never fails.
         let _ = self.change(&mut taken, |_| 0);
     }
 

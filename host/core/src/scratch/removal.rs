@@ -8,7 +8,7 @@ use std::sync::Weak;
 use tokio::sync::watch;
 
 use super::folder_lock::{LOCK, PREFIX, lock_folder};
-use super::{Inner, Scratch};
+use super::{Gone, Inner, Scratch};
 
 /// A folder in scratch. Dropping it removes it with all its contents: on a blocking thread of the runtime if there is a
 /// runtime, otherwise at once.
@@ -19,8 +19,8 @@ pub struct ScratchFolder(Option<Contents>);
 struct Contents {
     path: PathBuf,
     /// Dropped when the folder is removed.
-    _gone: watch::Sender<()>,
-    /// Tells other processes that the folder is in use.
+    _gone: Option<Gone>,
+    /// Shows other processes that the folder is in use.
     _lock: Option<File>,
     /// The scratch that contains this folder. It is removed later than this folder.
     _parent: Option<Scratch>,
@@ -32,7 +32,7 @@ impl ScratchFolder {
         path: PathBuf,
         lock: Option<File>,
         parent: Option<Scratch>,
-        gone: watch::Sender<()>,
+        gone: Option<Gone>,
     ) -> Self {
         Self(Some(Contents {
             path,
@@ -42,11 +42,11 @@ impl ScratchFolder {
         }))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         match &self.0 {
             Some(contents) => &contents.path,
-            // Only while it is dropped.
+            // Only during drop.
             None => Path::new(""),
         }
     }
@@ -70,7 +70,7 @@ impl Drop for Contents {
     }
 }
 
-/// Tells when a scratch folder is removed.
+/// A handle that waits until a scratch folder is removed.
 #[derive(Debug)]
 pub struct Removal {
     scratch: Weak<Inner>,
@@ -82,7 +82,7 @@ impl Removal {
         Self { scratch, gone }
     }
 
-    /// Waits for the removal. Returns at once if somebody still uses the folder.
+    /// Waits for the removal. Returns at once if a clone of the scratch still exists.
     pub async fn wait(mut self) {
         if self.scratch.strong_count() > 0 {
             return;
@@ -94,12 +94,12 @@ impl Removal {
 
 /// Removes a folder with all its contents, however deep it is.
 ///
-/// Folders within are moved to one level first. So the depth is bounded neither by the length of a path, nor by the number
-/// of open files, nor by the stack of this thread.
+/// Nested folders are first moved to one level. The depth is therefore not limited by the length of a path, the number
+/// of open files or the stack of this thread.
 pub(super) fn remove(top: &Path) -> io::Result<()> {
     let parent = top.parent().unwrap_or(Path::new("."));
     let Ok(aside) = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent) else {
-        // No room for even that.
+        // Not even an empty folder can be created.
         return std::fs::remove_dir_all(top);
     };
     let (_lock, aside) = (lock_folder(aside.path())?, aside.keep());
@@ -135,7 +135,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::new(parent.path(), 10);
         let (folder, _charge) = scratch.folder().unwrap();
-        // Deeper than any path can name: trees are put into each other from below.
+        // Deeper than the longest possible path: the tree is built from the bottom up.
         let below = folder.path().join("below");
         std::fs::create_dir(&below).unwrap();
         std::fs::write(below.join("file"), "x").unwrap();

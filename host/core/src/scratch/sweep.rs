@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::folder_lock::{LOCK, PREFIX};
 use super::removal::remove;
 
-/// Removes from `parent` the folders that killed processes have left: those with our name, of our user, older than a minute,
-/// whose lock no process holds.
+/// Removes from `parent` the folders that killed processes have left. These have a scratch folder's name, belong to our
+/// user, are older than a minute, and no process holds their lock.
 ///
 /// # Errors
 /// When `parent` cannot be read or written.
@@ -24,7 +24,7 @@ pub fn sweep(parent: &Path) -> io::Result<()> {
             continue;
         }
         let Ok(metadata) = entry.metadata() else {
-            // Gone by now.
+            // It was removed in the meantime.
             continue;
         };
         let own = match own {
@@ -36,7 +36,7 @@ pub fn sweep(parent: &Path) -> io::Result<()> {
         if !ours || age < SETTLED {
             continue;
         }
-        // A folder without the lock file is not ours, whatever its name.
+        // A folder without the lock file is not a scratch folder, whatever its name is.
         let free = |lock: File| lock.try_lock().is_ok();
         if File::open(entry.path().join(LOCK)).is_ok_and(free) {
             tracing::info!(
@@ -55,7 +55,7 @@ pub fn owner(metadata: &std::fs::Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::uid(metadata)
 }
 
-/// A temporary folder of other systems is the user's own.
+/// On other systems each user has a temporary folder of their own.
 #[cfg(not(unix))]
 pub fn owner(_: &std::fs::Metadata) -> u32 {
     0

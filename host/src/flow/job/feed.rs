@@ -20,8 +20,8 @@ pub(super) enum Feed {
 impl Feed {
     /// Begins to read a source.
     pub(super) fn new(opened: Opened, run: &Run) -> (Content, Self) {
-        let (observer, chunk) = (run.observer.clone(), run.host.chunk);
-        let each = move |bytes| observer(Event::Read(bytes));
+        let (observers, chunk) = (run.observers.clone(), run.host.chunk);
+        let each = move |bytes| observers.emit(|| Event::Read { bytes });
         let Opened { size, input } = opened;
         match input {
             Input::Stored(stored) => {
@@ -43,7 +43,7 @@ impl Feed {
             Self::Pulled(fault) => fault.take(),
             // Nothing reads it any more, and its next byte may never arrive.
             Self::Pumped(_, ending) if ending.is_open() => None,
-            Self::Pumped(task, _) => task.wait().await.err(),
+            Self::Pumped(task, _) => task.await.err(),
         }
     }
 }

@@ -5,11 +5,12 @@
 //! removes its scratch. A job that is cancelled by its own signal does the same and still returns its report.
 
 mod abort_on_drop;
-mod cancel;
 mod error;
 mod feed;
+mod handle;
 mod in_flight;
 mod outputs;
+mod pull;
 #[cfg(feature = "journal")]
 mod recorded;
 mod run;
@@ -20,8 +21,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::flow::cancel::Cancel;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
+use crate::flow::event::{Event, Events, Observers};
 #[cfg(feature = "journal")]
 use crate::flow::journal::Journal;
 use crate::flow::pipeline::Pipeline;
@@ -29,23 +31,27 @@ use crate::flow::report::Report;
 use crate::flow::runtime::Runtime;
 use crate::flow::sink::Sink;
 use crate::flow::source::Source;
-use cancel::Cancel;
 use forebay_core::FileInfo;
 use forebay_core::media;
 use forebay_core::scratch::Scratch;
 use run::{Results, Run};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use abort_on_drop::AbortOnDrop;
 pub use error::JobError;
+pub use handle::JobHandle;
+pub use pull::{Output, Outputs, Single, ToCaller};
 
-/// A job that is ready to run. [`Host::run`](crate::Host::run) is the short form.
+/// A job that is ready to run, from [`Host::job`](crate::Host::job) or, if its results go to the caller, from
+/// [`Host::pull`](crate::Host::pull). [`Host::run`](crate::Host::run) is the short form.
 #[must_use = "a job does nothing until it is run"]
-pub struct Job {
+pub struct Job<S = Arc<dyn Sink>> {
     host: Arc<Runtime>,
     pipeline: Pipeline,
     source: Source,
-    sink: Arc<dyn Sink>,
-    observer: Observer,
+    /// Where the results go.
+    sink: S,
+    observers: Observers,
     fan_out_limit: usize,
     #[cfg(feature = "journal")]
     journal: Option<Journal>,
@@ -53,37 +59,45 @@ pub struct Job {
     /// The scratch of the parent job, if this job is part of one. Both share one limit.
     parent_scratch: Option<Scratch>,
     cancel: Cancel,
+    /// How long the job may wait for its first place.
+    queue_timeout: Option<Duration>,
     /// What the job holds while it works.
     slot: Option<Box<dyn Send>>,
 }
 
-impl Job {
-    pub(crate) fn new(
-        host: Arc<Runtime>,
-        pipeline: Pipeline,
-        source: Source,
-        sink: Arc<dyn Sink>,
-    ) -> Self {
+impl<S> Job<S> {
+    pub(crate) fn new(host: Arc<Runtime>, pipeline: Pipeline, source: Source, sink: S) -> Self {
+        let mut cancel = Cancel::default();
+        cancel.on(host.places.stop.clone().cancelled_owned());
         Self {
             host,
             pipeline,
             source,
             sink,
-            observer: Arc::new(|_| {}),
+            observers: Observers::default(),
             fan_out_limit: 4,
             #[cfg(feature = "journal")]
             journal: None,
             hash_files: false,
             parent_scratch: None,
-            cancel: Cancel::default(),
+            cancel,
+            queue_timeout: None,
             slot: None,
         }
     }
 
-    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block.
-    pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Arc::new(observer);
+    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block. A job
+    /// may have several.
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observers.add(observer);
         self
+    }
+
+    /// Returns the events of the job as a stream, too. What is not read yet is kept in memory; there is one event for
+    /// each chunk that is read or sent.
+    pub fn events(mut self) -> (Self, Events) {
+        let events = self.observers.stream();
+        (self, events)
     }
 
     /// How many files of this job may be in flight at the same time; 4 by default.
@@ -107,10 +121,18 @@ impl Job {
         self
     }
 
-    /// Cancels the job when this future ends. The job then fails with [`Error::Cancelled`], and its report contains what
-    /// was done before. Everything in flight is removed, as if the job had been dropped.
+    /// Cancels the job when this future ends, such as that of a `tokio_util::sync::CancellationToken`. The job then fails
+    /// with [`Error::Cancelled`], and its report contains what was done before. Everything in flight is removed, as if the
+    /// job had been dropped. A job may have several signals.
     pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.cancel = Cancel::on(signal);
+        self.cancel.on(signal);
+        self
+    }
+
+    /// How long the job may wait for a place when it starts. It then fails with [`Error::Busy`] and has read nothing. It
+    /// waits as long as it takes, unless this is set.
+    pub fn queue_timeout(mut self, most: Duration) -> Self {
+        self.queue_timeout = Some(most);
         self
     }
 
@@ -129,6 +151,27 @@ impl Job {
         self
     }
 
+    /// The same job with another sink.
+    fn with_sink(self, sink: Arc<dyn Sink>) -> Job {
+        Job {
+            host: self.host,
+            pipeline: self.pipeline,
+            source: self.source,
+            sink,
+            observers: self.observers,
+            fan_out_limit: self.fan_out_limit,
+            #[cfg(feature = "journal")]
+            journal: self.journal,
+            hash_files: self.hash_files,
+            parent_scratch: self.parent_scratch,
+            cancel: self.cancel,
+            queue_timeout: self.queue_timeout,
+            slot: self.slot,
+        }
+    }
+}
+
+impl Job {
     /// Runs the job. Must be called within a tokio runtime. Dropping the future cancels the job.
     ///
     /// # Errors
@@ -142,6 +185,39 @@ impl Job {
         let _slot = self.slot.take();
         let (run, source) = Run::new(self);
         execute(run, source, started).await
+    }
+
+    /// Runs the job if a place is free now. Otherwise it fails with [`Error::Busy`].
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn try_run(self) -> Result<Report, JobError> {
+        self.queue_timeout(Duration::ZERO).run().await
+    }
+
+    /// Starts the job in a task of its own, so that it runs whether or not anybody waits for it. Must be called within a
+    /// tokio runtime.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use forebay::{Error, Host, Memory, Pipeline, Source};
+    ///
+    /// let host = Host::builder().build()?;
+    /// let pipeline = Pipeline::builder("as it is").build()?;
+    /// let (_writer, never_ends) = tokio::io::duplex(64);
+    /// let job = host.job(&pipeline, Source::reader("a.txt", never_ends), Memory::new()).spawn();
+    ///
+    /// let error = job.cancel().await.unwrap_err();
+    /// assert!(matches!(error.errors[0], Error::Cancelled { .. }));
+    /// assert!(error.report.files.is_empty());
+    /// # Ok(()) }
+    /// # tokio::runtime::Runtime::new()?.block_on(example())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(self) -> JobHandle {
+        let token = CancellationToken::new();
+        let job = self.cancel_on(token.clone().cancelled_owned());
+        JobHandle::new(job.run(), token)
     }
 
     /// What is known about the source before it is opened.
@@ -161,7 +237,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
     let mut task = AbortOnDrop(tokio::spawn(run.clone().start(source)));
     let stopped = tokio::select! {
         biased;
-        () = task.wait_on() => false,
+        () = &mut task => false,
         () = run.over_limit() => true,
         () = run.cancel.requested() => {
             let file = run.results().source.name.clone();
@@ -174,6 +250,9 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         task.stop().await;
         wait_for_tasks(run.clone()).await;
     }
+    for stage in &run.results().stages {
+        stage.cancelled(&run);
+    }
     let Results {
         source,
         detected_type,
@@ -181,6 +260,7 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
         mut errors,
         interrupted,
         stages,
+        messages,
         scratch_removal,
         ..
     } = std::mem::take(&mut *run.results());
@@ -201,10 +281,9 @@ async fn execute(run: Run, source: Source, started: Instant) -> Result<Report, J
             Vec::new()
         } else {
             let stages = stages.iter();
-            stages
-                .filter_map(|stage| stage.unreported(&run.pipeline))
-                .collect()
+            stages.filter_map(|stage| stage.unreported()).collect()
         },
+        messages,
         elapsed: started.elapsed(),
     };
     if errors.is_empty() {
@@ -228,7 +307,7 @@ async fn wait_for_tasks(run: Arc<Run>) {
     }
 }
 
-impl fmt::Debug for Job {
+impl<S> fmt::Debug for Job<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
             .field("pipeline", &self.pipeline.name())

@@ -27,7 +27,9 @@ pub(super) async fn run(
     let begun = cancel.unless_requested(begin).await;
     let (journal, _active) = match begun {
         Some(Ok(Begun::Known(report))) => {
-            (job.observer)(Event::Known(&report));
+            job.observers.emit(|| Event::Known {
+                report: report.clone(),
+            });
             return Ok(*report);
         }
         Some(Ok(Begun::Anew(journal, active))) => (journal, active),
@@ -61,17 +63,14 @@ pub(super) async fn run(
     let Err(error) = recorded else {
         return ended;
     };
-    let mut failed = match ended {
-        Ok(report) => JobError {
-            report: Box::new(report),
-            errors: Vec::new(),
-        },
-        Err(failed) => failed,
-    };
     let error = Error::from(error);
-    failed.report.failures.push(error.to_string());
-    failed.errors.push(error);
-    Err(failed)
+    Err(match ended {
+        Ok(report) => JobError::after(report, error),
+        Err(mut failed) => {
+            failed.add(error);
+            failed
+        }
+    })
 }
 
 /// How a job begins.
@@ -87,7 +86,7 @@ fn begin(
     journal: &Journal,
 ) -> impl Future<Output = Result<Begun, Error>> + Send + use<> {
     let opened = open(job, journal);
-    let (sink, observer) = (job.sink.clone(), job.observer.clone());
+    let (sink, observers) = (job.sink.clone(), job.observers.clone());
     let name = job.source.name().to_owned();
     async move {
         let journal = opened.await?;
@@ -100,13 +99,13 @@ fn begin(
             reason,
         })?;
         if !gone.is_empty() {
-            observer(Event::Gone(&name));
+            observers.emit(|| Event::Gone { file: name.clone() });
             gone.into_iter().for_each(|file| journal.gone(file));
         } else if let Some(report) = journal.done() {
             return Ok(Begun::Known(Box::new(report)));
         }
         if journal.begin() {
-            observer(Event::Changed(&name));
+            observers.emit(|| Event::Changed { file: name.clone() });
         }
         journal.check()?;
         Ok(Begun::Anew(journal, active))
@@ -131,14 +130,10 @@ async fn gone(sink: Arc<dyn Sink>, journal: &JobJournal) -> Result<Vec<String>, 
 
 /// A job that failed before it was started.
 fn failed(job: &Job, error: Error) -> JobError {
-    (job.observer)(Event::Failed(&error));
+    job.observers.emit(|| Event::failed(&error));
     let mut report = Report::new(job.pipeline.name());
     report.source = job.source_info();
-    report.failures.push(error.to_string());
-    JobError {
-        report: Box::new(report),
-        errors: vec![error],
-    }
+    JobError::after(report, error)
 }
 
 /// The part of the journal for this job.

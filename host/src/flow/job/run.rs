@@ -1,33 +1,37 @@
 //! What all tasks of a running job share: its limits, its permits and its results.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use forebay_core::FileInfo;
 use forebay_core::mutex::lock;
 use forebay_core::scratch::{Removal, Scratch};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Job;
-use super::cancel::Cancel;
 use super::stage_run::StageRun;
+use crate::flow::cancel::Cancel;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
+use crate::flow::event::{Event, Observers};
 #[cfg(feature = "journal")]
 use crate::flow::journal::JobJournal;
 use crate::flow::pipeline::Pipeline;
-use crate::flow::report::FileReport;
+use crate::flow::places::Entered;
+use crate::flow::report::{FileReport, StageMessage};
 use crate::flow::runtime::Runtime;
 use crate::flow::sink::Sink;
 use crate::flow::source::Source;
 use crate::sandbox::cause::{StageCause, StageError};
 use crate::sandbox::limits::Exceeded;
+use crate::sandbox::usage::Usage;
 
 /// What all tasks of a running job share.
 pub(super) struct Run {
     pub(super) host: Arc<Runtime>,
     pub(super) pipeline: Pipeline,
     pub(super) sink: Arc<dyn Sink>,
-    pub(super) observer: Observer,
+    pub(super) observers: Observers,
     fan_out: Arc<Semaphore>,
     #[cfg(feature = "journal")]
     pub(super) journal: Option<JobJournal>,
@@ -35,6 +39,11 @@ pub(super) struct Run {
     pub(super) hash_files: bool,
     pub(super) parent_scratch: Option<Scratch>,
     pub(super) cancel: Cancel,
+    queue_timeout: Option<Duration>,
+    /// The host is not drained before this is dropped, which is when the job's last task ends.
+    _token: TaskTrackerToken,
+    /// Counts this job, unless it is a part of another.
+    _running: Option<Entered>,
     /// Notified when the job gets its permit and starts.
     pub(super) begun: Notify,
     /// Notified when the job reaches one of its own limits.
@@ -50,6 +59,8 @@ pub(super) struct Results {
     pub(super) files: Vec<(Vec<usize>, FileReport)>,
     pub(super) errors: Vec<Error>,
     pub(super) deliveries: u64,
+    /// What plugins printed whose stages succeeded; at most [`MOST_MESSAGES`].
+    pub(super) messages: Vec<StageMessage>,
     /// The stages that were started, in this order.
     pub(super) stages: Vec<Arc<StageRun>>,
     /// Tells when the job's scratch is removed.
@@ -58,6 +69,22 @@ pub(super) struct Results {
     emitted: u64,
     /// Name of a file whose upstream stage failed. The stage's own error is reported separately.
     pub(super) interrupted: Option<String>,
+}
+
+/// How many lines of its plugins a job keeps. A line has at most 1 KiB.
+const MOST_MESSAGES: usize = 100;
+
+impl Results {
+    /// Keeps what the plugin of a stage printed about a file.
+    pub(super) fn said(&mut self, stage: &str, file: &str, lines: Vec<String>) {
+        let room = MOST_MESSAGES.saturating_sub(self.messages.len());
+        self.messages
+            .extend(lines.into_iter().take(room).map(|text| StageMessage {
+                stage: stage.to_owned(),
+                file: file.to_owned(),
+                text,
+            }));
+    }
 }
 
 /// Allows one file in flight: one permit of the job's fan-out, and room for an instance of each stage of the
@@ -72,16 +99,19 @@ impl Run {
     pub(super) fn new(job: Job) -> (Self, Source) {
         let source = job.source_info();
         let run = Self {
+            _token: job.host.places.token(),
+            _running: (job.parent_scratch.is_none()).then(|| job.host.places.running.enter()),
             host: job.host,
             pipeline: job.pipeline,
             sink: job.sink,
-            observer: job.observer,
+            observers: job.observers,
             fan_out: Arc::new(Semaphore::new(job.fan_out_limit)),
             #[cfg(feature = "journal")]
             journal: None,
             hash_files: job.hash_files,
             parent_scratch: job.parent_scratch,
             cancel: job.cancel,
+            queue_timeout: job.queue_timeout,
             begun: Notify::new(),
             over: Notify::new(),
             results: Mutex::default(),
@@ -102,7 +132,7 @@ impl Run {
     }
 
     pub(super) fn fail(&self, error: Error) {
-        (self.observer)(Event::Failed(&error));
+        self.observers.emit(|| Event::failed(&error));
         if matches!(error, Error::Job { .. }) {
             self.over.notify_one();
         }
@@ -150,18 +180,19 @@ impl Run {
             .get_or_insert_with(|| file.to_owned());
     }
 
-    pub(super) fn fail_stage(&self, at: usize, file: &str, cause: StageCause) {
-        let plugin = self
-            .pipeline
-            .stages()
-            .get(at)
-            .map(|stage| stage.plugin.name().to_owned())
-            .unwrap_or_default();
+    /// Name of a stage's plugin.
+    pub(super) fn plugin(&self, at: usize) -> &str {
+        let stage = self.pipeline.stages().get(at);
+        stage.map_or("", |stage| stage.plugin.name())
+    }
+
+    pub(super) fn fail_stage(&self, at: usize, file: &str, cause: StageCause, usage: Usage) {
         self.fail(Error::Stage(Box::new(StageError {
             stage: self.pipeline.label(at),
-            plugin,
+            plugin: self.plugin(at).to_owned(),
             file: file.to_owned(),
             cause,
+            usage,
         })));
     }
 
@@ -171,10 +202,44 @@ impl Run {
             _fan_out: self.fan_out.clone().try_acquire_owned().ok()?,
             _instances: self
                 .host
+                .places
                 .instances
                 .clone()
                 .try_acquire_many_owned(self.pipeline.places())
                 .ok()?,
+        })
+    }
+
+    /// Returns the permit with which the job starts. Waits for it no longer than the job may.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if none was free in time, and [`Error::Draining`] if the host takes no more jobs.
+    pub(super) async fn first_permit(&self) -> Result<Option<Permit>, Error> {
+        let file = || self.results().source.name.clone();
+        // What is a part of a job has begun with it.
+        if self.parent_scratch.is_none() && self.host.places.draining.is_cancelled() {
+            return Err(Error::Draining { file: file() });
+        }
+        if let Some(permit) = self.try_permit() {
+            return Ok(Some(permit));
+        }
+        self.observers.emit(|| Event::Waiting { file: file() });
+        let _waiting = self.host.places.waiting.enter();
+        let place = async {
+            let permit = self.permit().await;
+            if self.host.places.stop.is_cancelled() {
+                // It has the place of a job that was cancelled, and is about to be cancelled as well.
+                return std::future::pending().await;
+            }
+            permit
+        };
+        let Some(most) = self.queue_timeout else {
+            return Ok(place.await);
+        };
+        let waited = tokio::time::timeout(most, place).await;
+        waited.map_err(|_| Error::Busy {
+            file: file(),
+            waited: most,
         })
     }
 
@@ -184,6 +249,7 @@ impl Run {
             _fan_out: self.fan_out.clone().acquire_owned().await.ok()?,
             _instances: self
                 .host
+                .places
                 .instances
                 .clone()
                 .acquire_many_owned(self.pipeline.places())

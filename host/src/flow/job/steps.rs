@@ -5,14 +5,11 @@
 //! never blocked by one of its own outputs. The end of a file is passed on without a permit, so permits are always
 //! returned and nothing waits forever.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use forebay_core::FileInfo;
-use forebay_core::channel::{Content, Pull, Pulled, Sender};
-use forebay_core::disk::FileReader;
+use forebay_core::channel::Sender;
 use forebay_core::media;
 use forebay_core::scratch::{Scratch, TempFile};
 use tokio::sync::mpsc;
@@ -31,6 +28,7 @@ use crate::flow::sink::{Delivered, Outgoing, SinkError};
 use crate::flow::source::Source;
 use crate::sandbox::cause::{StageCause, StageEnd};
 use crate::sandbox::run::{self, Environment, StageOutputs};
+use crate::sandbox::usage::Usage;
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -38,7 +36,7 @@ impl Run {
     pub(super) async fn start(self: Arc<Self>, source: Source) {
         let file = source.name().to_owned();
         let declared = source.declared_type().map(str::to_owned);
-        let (instances, most) = (self.pipeline.places(), self.host.max_instances);
+        let (instances, most) = (self.pipeline.places(), self.host.places.max_instances);
         if instances > most {
             let stages = self.pipeline.stages().len();
             let (instances, most) = (instances as usize, most as usize);
@@ -50,13 +48,16 @@ impl Run {
             return self.fail(error.into());
         }
         // The permit comes before anything is opened, so that waiting jobs hold no resources, however many they are.
-        let Some(permit) = self.permit().await else {
-            return;
+        let permit = match self.first_permit().await {
+            Ok(Some(permit)) => permit,
+            Ok(None) => return,
+            Err(error) => return self.fail(error),
         };
+        let _running = self.host.places.jobs.enter();
         self.begun.notify_one();
         let scratch = match &self.parent_scratch {
             Some(parent) => parent.for_part(),
-            None => Scratch::new(&self.host.scratch, self.pipeline.limits().scratch_bytes),
+            None => self.host.scratch(self.pipeline.limits().scratch_bytes),
         };
         self.results().scratch_removal = Some(scratch.removal());
         let opened = match source.open().await {
@@ -105,7 +106,7 @@ impl Run {
             if self.pipeline.stages().get(at).is_some() {
                 self.transform(file, at, permit, scratch).await;
             } else {
-                self.deliver(file, scratch).await;
+                self.deliver(file, permit, scratch).await;
             }
         })
     }
@@ -123,7 +124,8 @@ impl Run {
                 Some(false) => {}
                 None => {
                     let when = when.to_string();
-                    self.fail_stage(at, &file.name, StageCause::UnknownSize { when });
+                    let cause = StageCause::UnknownSize { when };
+                    self.fail_stage(at, &file.name, cause, Usage::default());
                     return None;
                 }
             }
@@ -149,7 +151,9 @@ impl Run {
         file.info.media_type = media_type;
         match &file.origin.came_from {
             None => {
-                (self.observer)(Event::Opened(&file.info));
+                self.observers.emit(|| Event::Opened {
+                    info: file.info.clone(),
+                });
                 self.results().source = file.info.clone();
             }
             Some(given) => {
@@ -166,6 +170,8 @@ impl Run {
                     let FileInfo {
                         name, media_type, ..
                     } = file.info;
+                    let stage_run = file.origin.trail.last();
+                    let usage = stage_run.map(|stage| stage.usage.get());
                     self.fail_stage(
                         before,
                         &name,
@@ -174,6 +180,7 @@ impl Run {
                             media_type,
                             produces,
                         },
+                        usage.unwrap_or_default(),
                     );
                     return None;
                 }
@@ -207,10 +214,11 @@ impl Run {
                     media_type,
                     accepts,
                 },
+                Usage::default(),
             );
         }
         let fingerprint = self.hash_files.then(|| content.hash());
-        let stage_run = Arc::new(StageRun::new(at, &info.name));
+        let stage_run = Arc::new(StageRun::start(&self, at, &info.name));
         self.results().stages.push(stage_run.clone());
         origin.trail.push(stage_run.clone());
         origin.came_from = Some(info.media_type.clone());
@@ -257,11 +265,11 @@ impl Run {
         }
         match ended {
             Ok(done) => {
+                stage_run.usage.set(done.usage);
+                let sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
+                stage_run.end(&self, Ok(sha256));
                 let label = self.pipeline.label(at);
-                let mut said = StageReport::new(label, stage, info.name, done.usage);
-                said.input_sha256 = fingerprint.and_then(|sha256| sha256.get().cloned());
-                (self.observer)(Event::Transformed(&said));
-                let _ = stage_run.report.set(said);
+                self.results().said(&label, &info.name, done.messages);
                 match done.outputs {
                     StageOutputs::Streamed(senders) => senders.into_iter().for_each(Sender::finish),
                     StageOutputs::Stored(files) => {
@@ -270,18 +278,18 @@ impl Run {
                 }
             }
             Err(StageEnd::Failed(cause)) => {
-                let _ = stage_run.failure.set(cause.to_string());
-                self.fail_stage(at, &info.name, cause);
+                stage_run.end(&self, Err(cause.to_string()));
+                self.fail_stage(at, &info.name, cause, stage_run.usage.get());
             }
             Err(StageEnd::Interrupted) => {
-                let _ = stage_run.failure.set("interrupted".into());
+                stage_run.end(&self, Err("interrupted".into()));
                 self.interrupted(&info.name);
             }
         }
         outputs.finish().await;
     }
 
-    async fn deliver(&self, file: InFlight, scratch: Scratch) {
+    async fn deliver(&self, file: InFlight, permit: Arc<Permit>, scratch: Scratch) {
         let InFlight {
             info,
             mut content,
@@ -293,8 +301,11 @@ impl Run {
             results.deliveries
         };
         let fingerprint = self.hash_files.then(|| content.hash());
-        (self.observer)(Event::Delivering(delivery, &info));
-        let progress = Progress::new(self.observer.clone(), delivery);
+        self.observers.emit(|| Event::Delivering {
+            delivery,
+            info: info.clone(),
+        });
+        let progress = Progress::new(self.observers.clone(), delivery);
         let ending = content.ending();
         let delivered = match self
             .sink
@@ -305,6 +316,7 @@ impl Run {
                 scratch,
                 replay: origin.replay,
                 stored: origin.stored,
+                permit: Some(permit),
                 #[cfg(feature = "journal")]
                 journal: self
                     .journal
@@ -323,6 +335,9 @@ impl Run {
                 });
             }
             Err(SinkError::Interrupted) => return self.interrupted(&info.name),
+            Err(SinkError::Scratch(reason)) => {
+                return self.fail(Error::scratch(info.name, reason));
+            }
             Err(reason) => {
                 return self.fail(Error::Sink {
                     file: info.name,
@@ -339,7 +354,7 @@ impl Run {
         let mut stages: Vec<StageReport> = origin
             .trail
             .iter()
-            .filter_map(|stage| stage.report.get().cloned())
+            .filter_map(|stage| stage.succeeded())
             .collect();
         if self.hash_files {
             // The output of a stage for this file is the input of the next stage.
@@ -357,7 +372,10 @@ impl Run {
             stages,
             place,
         };
-        (self.observer)(Event::Delivered(delivery, &report));
+        self.observers.emit(|| Event::Delivered {
+            delivery,
+            report: Box::new(report.clone()),
+        });
         origin.trail.iter().for_each(|stage| stage.deliver());
         self.results().files.push((origin.place, report));
     }
@@ -371,35 +389,17 @@ impl Run {
         permit: Arc<Permit>,
         scratch: Scratch,
     ) {
-        let opened = match stored.open() {
+        let stored = Arc::new(stored);
+        let (content, fault) = match stored.content(file.info.size, self.host.chunk) {
             Ok(opened) => opened,
             Err(reason) => return self.fail(Error::scratch(file.info.name, reason)),
         };
         let name = file.info.name.clone();
-        let (size, chunk) = (file.info.size, self.host.chunk);
-        let reader = FileReader::new(opened, None, size, chunk);
-        let stored = Arc::new(stored);
-        let (content, fault) = Content::pulled(Stored {
-            reader,
-            _file: stored.clone(),
-        });
         file.content = content;
         file.origin.stored = Some(stored);
         self.clone().advance(file, at, permit, scratch).await;
         if let Some(reason) = fault.take() {
             self.fail(Error::scratch(name, reason));
         }
-    }
-}
-
-/// A file in scratch, which is kept until it is read.
-struct Stored {
-    reader: FileReader,
-    _file: Arc<TempFile>,
-}
-
-impl Pull for Stored {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
-        self.reader.poll_next(cx)
     }
 }

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use crate::flow::error::Error;
 use crate::flow::sink::SinkError;
-use crate::sandbox::cause::{PluginError, StageCause};
-use crate::sandbox::limits::Exceeded;
+use crate::sandbox::cause::StageCause;
 
 /// A failure in parts: where it happened, what happened, and whether a retry may help.
 ///
@@ -82,9 +81,9 @@ impl Failure {
     }
 
     fn of_cause(mut self, cause: &StageCause) -> Self {
-        self.code = cause_code(cause).to_owned();
+        self.code = cause.name().to_owned();
         if let StageCause::Limit(limit) = cause {
-            self.limit = Some(limit_name(limit).to_owned());
+            self.limit = Some(limit.name().to_owned());
         }
         self
     }
@@ -112,7 +111,7 @@ impl From<&Error> for Failure {
             Error::Interrupted { file } => new("job", "interrupted").of_file(file),
             Error::Job { file, limit } => {
                 let mut failure = new("job", "limit").of_file(file);
-                failure.limit = Some(limit_name(limit).to_owned());
+                failure.limit = Some(limit.name().to_owned());
                 failure
             }
             Error::Input { file, .. } => new("workflow", "not_accepted").of_file(file),
@@ -123,6 +122,12 @@ impl From<&Error> for Failure {
             }
             #[cfg(feature = "journal")]
             Error::Journal(_) => new("journal", "io"),
+            Error::Busy { file, .. } => {
+                let mut failure = new("job", "busy").of_file(file);
+                failure.retryable = true;
+                failure
+            }
+            Error::Draining { file } => new("job", "draining").of_file(file),
             Error::Cancelled { file } => new("job", "cancelled").of_file(file),
             Error::Scratch { file, reason } => new("scratch", io_code(reason)).of_file(file),
         }
@@ -138,6 +143,10 @@ fn of_sink(mut failure: Failure, reason: &SinkError) -> Failure {
         SinkError::Io { reason, .. } => io_code(reason),
         #[cfg(feature = "assets")]
         SinkError::Assets(error) => return of_upload(failure, error),
+        SinkError::Full(_) => "full",
+        SinkError::Scratch(reason) => io_code(reason),
+        SinkError::Closed => "closed",
+        SinkError::NotSingle(_) => "not_single",
         SinkError::Other(_) => "sink",
     }
     .to_owned();
@@ -190,48 +199,6 @@ fn transport_code(kind: TransportKind) -> &'static str {
     }
 }
 
-fn cause_code(cause: &StageCause) -> &'static str {
-    match cause {
-        StageCause::Plugin(PluginError::Unsupported(_)) => "unsupported",
-        StageCause::Plugin(PluginError::InvalidInput(_)) => "invalid_input",
-        StageCause::Plugin(PluginError::InvalidConfig(_)) => "invalid_config",
-        StageCause::Plugin(PluginError::Failed(_)) => "failed",
-        StageCause::Trap(_) => "crashed",
-        StageCause::Limit(_) => "limit",
-        StageCause::NotAccepted { .. } => "not_accepted",
-        StageCause::UnknownSize { .. } => "unknown_size",
-        StageCause::OutputType { .. } => "output_type",
-        StageCause::OutputName(_) => "output_name",
-        StageCause::OutputMediaType { .. } => "output_media_type",
-        StageCause::OutputSize { .. } => "output_size",
-        StageCause::OutputFile { .. } => "output_file",
-        StageCause::Result(_) => "result",
-        StageCause::ResultInput { .. } => "result_input",
-        StageCause::Unfinished(_) => "unfinished",
-        StageCause::Host(_) => "host",
-    }
-}
-
-fn limit_name(limit: &Exceeded) -> &'static str {
-    match limit {
-        Exceeded::Memory(_) => "memory",
-        Exceeded::TableElements(_) => "table_elements",
-        Exceeded::CpuTime(_) => "cpu_time",
-        Exceeded::WallClock(_) => "wall_clock",
-        Exceeded::Stack(_) => "stack",
-        Exceeded::OutputBytes(_) => "output_bytes",
-        Exceeded::OutputFiles(_) => "output_files",
-        Exceeded::Expansion(_) => "expansion",
-        Exceeded::Handles(_) => "handles",
-        Exceeded::CallBytes(_) => "call_bytes",
-        Exceeded::GrantedBytes(_) => "granted_bytes",
-        Exceeded::HostMemory(_) => "host_memory",
-        Exceeded::ScratchBytes(_) => "scratch_bytes",
-        Exceeded::MaxAssets(_) => "max_assets",
-        Exceeded::MaxBytes(_) => "max_bytes",
-    }
-}
-
 fn io_code(error: &io::Error) -> &'static str {
     if SourceChanged::within(error).is_some() {
         return "changed";
@@ -240,6 +207,7 @@ fn io_code(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => "not_found",
         io::ErrorKind::PermissionDenied => "permission_denied",
         io::ErrorKind::IsADirectory => "is_a_folder",
+        io::ErrorKind::UnexpectedEof => "unexpected_end",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
         _ => "io",
     }
@@ -249,6 +217,8 @@ fn io_code(error: &io::Error) -> &'static str {
 mod tests {
     use super::*;
     use crate::sandbox::cause::StageError;
+    use crate::sandbox::limits::Exceeded;
+    use crate::sandbox::usage::Usage;
 
     #[test]
     fn a_stage_that_reached_a_limit_names_both() {
@@ -257,6 +227,7 @@ mod tests {
             plugin: "image-resize".into(),
             file: "a.jpg".into(),
             cause: StageCause::Limit(Exceeded::Memory(1 << 20)),
+            usage: Usage::default(),
         })));
         assert_eq!(failure.stage.as_deref(), Some("2 image-resize"));
         assert_eq!(failure.code, "limit");

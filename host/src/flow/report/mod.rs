@@ -40,9 +40,24 @@ pub struct Report {
     /// it are listed with the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageReport>,
+    /// What plugins printed whose stages succeeded: what they left out, repaired or guessed. The first 100 lines of a job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<StageMessage>,
     /// Time from start to end.
     #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
+}
+
+/// A line that a plugin printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StageMessage {
+    /// The stage, by its position and its name: `2 image-resize`.
+    pub stage: String,
+    /// Name of the file that the stage received.
+    pub file: String,
+    /// The line, as the plugin wrote it. It may hold anything: escape it before it is shown.
+    pub text: String,
 }
 
 impl Report {
@@ -55,6 +70,7 @@ impl Report {
             files: Vec::new(),
             failures: Vec::new(),
             stages: Vec::new(),
+            messages: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }

@@ -26,12 +26,27 @@ pub enum SinkError {
         /// The path.
         path: PathBuf,
         /// Why.
+        #[source]
         reason: std::io::Error,
     },
     /// The upload to the Assets API failed.
     #[cfg(feature = "assets")]
     #[error(transparent)]
     Assets(#[from] forebay_assets::AssetsError),
+    /// The sink holds as much as it may.
+    #[error("the results have more than the {} that may be held in memory; take them more often, or write them to a folder", bytesize::ByteSize(*.0))]
+    Full(u64),
+    /// The file could not be written to scratch.
+    #[error("scratch folder: {0}")]
+    Scratch(#[source] std::io::Error),
+    /// Whoever was given the file went away before its end.
+    #[error("the reader went away before the end of the file")]
+    Closed,
+    /// One result was asked for, and the pipeline gave another number of them.
+    #[error(
+        "one result was asked for by `single`, and the pipeline gave {0}; take them by `outputs`"
+    )]
+    NotSingle(&'static str),
     /// The embedder's own sink failed.
     #[error("{0}")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -294,7 +294,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::flow::event::Progress;
+    use crate::flow::event::{Observers, Progress};
     use forebay_core::FileInfo;
     use forebay_core::channel::{Sender, channel};
     use forebay_core::scratch::Scratch;
@@ -314,8 +314,9 @@ mod tests {
             scratch: Scratch::new(scratch.path(), 0),
             replay: None,
             stored: None,
+            permit: None,
             journal: None,
-            progress: Progress::new(Arc::new(|_| {}), 1),
+            progress: Progress::new(Observers::default(), 1),
         };
         (sender, outgoing)
     }
@@ -338,12 +339,11 @@ mod tests {
     ) {
         let (mut sender, mut outgoing) = file(name);
         let (told, mut written) = tokio::sync::mpsc::unbounded_channel();
-        outgoing.progress = Progress::new(
-            Arc::new(move |_| {
-                let _ = told.send(());
-            }),
-            1,
-        );
+        let mut observers = Observers::default();
+        observers.add(move |_| {
+            let _ = told.send(());
+        });
+        outgoing.progress = Progress::new(observers, 1);
         sender.push(Bytes::from_static(content.as_bytes()));
         let folder = folder.clone();
         let delivery = tokio::spawn(async move { folder.put(outgoing).await });

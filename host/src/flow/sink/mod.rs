@@ -10,7 +10,9 @@ mod error;
 mod folder;
 mod memory;
 mod part;
+mod spooled;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,6 +30,7 @@ pub use error::SinkError;
 pub use folder::Folder;
 pub use memory::Memory;
 pub(crate) use part::is_part;
+pub use spooled::Spooled;
 
 /// Accepts the files of a job, several at the same time.
 ///
@@ -105,6 +108,8 @@ pub struct Outgoing {
     pub(crate) replay: Option<Arc<ReplayableFile>>,
     /// The file in scratch that holds these bytes, if they lie there. Whoever has read the content to its end may have it.
     pub(crate) stored: Option<Arc<TempFile>>,
+    /// The place of the job that this file takes. Whoever has all of its bytes may drop it.
+    pub(crate) permit: Option<Arc<dyn Any + Send + Sync>>,
     /// What earlier runs did with this file.
     #[cfg(feature = "journal")]
     pub(crate) journal: Option<super::journal::FileJournal>,

@@ -1,5 +1,6 @@
 //! Where files come from.
 
+mod channel;
 mod opened;
 mod pipe;
 #[cfg(feature = "workflow")]
@@ -7,6 +8,7 @@ mod replayable;
 #[cfg(feature = "journal")]
 mod state;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -14,11 +16,13 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use forebay_core::media;
 use forebay_core::stamp::{SourceChanged, Stamp};
+use futures::{Stream, StreamExt as _};
 use tokio::io::AsyncRead;
 
 pub(crate) use opened::{Input, Opened};
 
-use opened::{Stored, Stream, open_file};
+pub use channel::SourceSender;
+use opened::{Pieces, Stored, open_file};
 #[cfg(feature = "journal")]
 pub(crate) use state::SourceState;
 
@@ -35,6 +39,7 @@ enum Kind {
     Path(PathBuf, Option<Stamp>),
     Bytes(Bytes),
     Reader(Box<dyn AsyncRead + Send + Unpin>),
+    Pieces(Pieces),
 }
 
 impl Source {
@@ -68,14 +73,51 @@ impl Source {
         }
     }
 
-    /// Anything that can be read, such as standard input or a request's body. Its length is not known in advance,
-    /// unless [`size`](Self::size) sets it.
+    /// Anything that can be read, such as standard input. Its length is not known in advance, unless [`size`](Self::size)
+    /// sets it.
+    ///
+    /// An end of the reader is the end of the file. A reader that also ends when its producer fails makes a cut file look
+    /// whole: `tokio::io::duplex` does, and a pipe does when its writer is killed. Use [`stream`](Self::stream) for the body
+    /// of a request, and [`channel`](Self::channel) for bytes that another task makes; or set the size.
     pub fn reader(name: impl AsRef<str>, reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Self {
             name: media::plain_name(name.as_ref()),
             size: None,
             media_type: None,
             kind: Kind::Reader(Box::new(reader)),
+        }
+    }
+
+    /// A stream of pieces, such as the body of a request. The end of the stream is the end of the file. If it gives an error,
+    /// the source fails with it: so does a body whose client goes away.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use forebay::Source;
+    ///
+    /// let pieces = ["some ", "words"].map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
+    /// let source = Source::stream("words.txt", futures::stream::iter(pieces));
+    /// ```
+    pub fn stream<B, E>(
+        name: impl AsRef<str>,
+        stream: impl Stream<Item = Result<B, E>> + Send + 'static,
+    ) -> Self
+    where
+        B: Into<Bytes>,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let pieces = stream.map(|piece| match piece {
+            Ok(piece) => Ok(piece.into()),
+            Err(error) => Err(match error.into().downcast::<io::Error>() {
+                Ok(error) => *error,
+                Err(error) => io::Error::other(error),
+            }),
+        });
+        Self {
+            name: media::plain_name(name.as_ref()),
+            size: None,
+            media_type: None,
+            kind: Kind::Pieces(pieces.boxed()),
         }
     }
 
@@ -139,7 +181,11 @@ impl Source {
             },
             Kind::Reader(reader) => Opened {
                 size,
-                input: Input::Stream(Stream::Reader(reader)),
+                input: Input::Stream(opened::Stream::Reader(reader)),
+            },
+            Kind::Pieces(pieces) => Opened {
+                size,
+                input: Input::Stream(opened::Stream::Pieces(pieces)),
             },
         })
     }

@@ -13,6 +13,8 @@ use forebay_core::channel::{Content, Fault, Pull, Pulled, Sender};
 use forebay_core::disk::{self, FileReader, LEAST_READ, Length};
 use forebay_core::replay::ReplayableFile;
 use forebay_core::stamp::Stamp;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// A source that is ready to be read.
@@ -45,7 +47,11 @@ pub(crate) enum Stream {
     /// A pipe or a device.
     File(File),
     Reader(Box<dyn AsyncRead + Send + Unpin>),
+    Pieces(Pieces),
 }
+
+/// Pieces as they come, of any length.
+pub(crate) type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
 impl Opened {
     /// The source as a re-readable file; `None` if it cannot be re-read. Only the size in its info is set.
@@ -82,7 +88,7 @@ impl Stored {
             }
             Self::Bytes(bytes) => {
                 let length = Length::new(size);
-                let reader = Pieces {
+                let reader = InMemory {
                     bytes,
                     chunk,
                     length,
@@ -110,13 +116,13 @@ impl<R: Pull, F: FnMut(u64) + Send> Pull for Told<R, F> {
 }
 
 /// Bytes in memory, a piece at a time.
-struct Pieces {
+struct InMemory {
     bytes: Bytes,
     chunk: usize,
     length: Length,
 }
 
-impl Pull for Pieces {
+impl Pull for InMemory {
     fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Pulled>> {
         let piece = self.bytes.split_to(self.chunk.min(self.bytes.len()));
         self.length.add(piece.len())?;
@@ -142,6 +148,7 @@ impl Stream {
                 let reader = FileReader::new(file, None, size, chunk);
                 return disk::pump(reader, sender, |piece| each(piece.len() as u64)).await;
             }
+            Self::Pieces(pieces) => return pump_pieces(pieces, size, chunk, sender, each).await,
             Self::Reader(reader) => reader,
         };
         let (mut length, mut blocks) = (Length::new(size), Blocks::default());
@@ -167,6 +174,30 @@ impl Stream {
         sender.finish();
         Ok(())
     }
+}
+
+/// Sends pieces on, as [`Stream::pump`] does.
+async fn pump_pieces(
+    mut pieces: Pieces,
+    size: Option<u64>,
+    chunk: usize,
+    mut sender: Sender,
+    mut each: impl FnMut(u64),
+) -> io::Result<()> {
+    let mut length = Length::new(size);
+    while let Some(mut piece) = pieces.try_next().await? {
+        length.add(piece.len())?;
+        while !piece.is_empty() {
+            let part = piece.split_to(chunk.min(piece.len()));
+            each(part.len() as u64);
+            if sender.send(part).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    length.end()?;
+    sender.finish();
+    Ok(())
 }
 
 /// A file that was opened.

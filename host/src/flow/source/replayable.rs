@@ -71,6 +71,7 @@ impl Source {
                 pipe::stream(opened.file)?
             }
             Kind::Reader(reader) => Stream::Reader(reader),
+            Kind::Pieces(pieces) => Stream::Pieces(pieces),
         };
         let (sender, mut content) = channel(DEFAULT_CHUNK);
         let pump = tokio::spawn(stream.pump(size, DEFAULT_CHUNK, sender, |_| {}));

@@ -34,7 +34,7 @@ impl Source {
                     })
                 })
             }
-            Kind::Reader(_) => Box::new(|| Err(unknown())),
+            Kind::Reader(_) | Kind::Pieces(_) => Box::new(|| Err(unknown())),
         };
         async {
             let mut source = tokio::task::spawn_blocking(work)

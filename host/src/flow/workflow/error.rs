@@ -5,6 +5,7 @@ use crate::flow::report::WorkflowReport;
 
 /// A workflow that did not succeed. None of its assets stays in the service.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct WorkflowError {
     /// What failed. Never empty. There are several errors only if several sources could not become inputs.
     pub errors: Vec<Error>,

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use super::bounded_json::{self, JsonError};
 use super::definition::Workflow;
@@ -15,11 +17,13 @@ use super::error::WorkflowError;
 use super::job_file::JobFile;
 use super::session::Session;
 use super::transforms::{Collect, passing_on};
+use crate::flow::cancel::Cancel;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
-use crate::flow::job::{AbortOnDrop, Job};
+use crate::flow::event::{Event, Events, Observers};
+use crate::flow::job::{AbortOnDrop, Job, JobHandle};
 use crate::flow::report::{InputReport, WorkflowReport, config_sha256};
 use crate::flow::runtime::Runtime;
+use crate::flow::sink::Sink;
 use crate::flow::source::Source;
 use crate::sandbox::cause::{PluginError, StageCause, StageEnd};
 use crate::sandbox::guest::Guest;
@@ -46,8 +50,10 @@ pub struct WorkflowJob {
     workflow: Workflow,
     sources: Vec<Source>,
     assets: Assets,
-    observer: Observer,
+    observers: Observers,
     hash_files: bool,
+    cancel: Cancel,
+    queue_timeout: Option<Duration>,
 }
 
 impl WorkflowJob {
@@ -57,19 +63,42 @@ impl WorkflowJob {
         sources: Vec<Source>,
         assets: Assets,
     ) -> Self {
+        let mut cancel = Cancel::default();
+        cancel.on(host.places.stop.clone().cancelled_owned());
         Self {
             host,
             workflow,
             sources,
             assets,
-            observer: Arc::new(|_| {}),
+            observers: Observers::default(),
             hash_files: false,
+            cancel,
+            queue_timeout: None,
         }
     }
 
-    /// Calls `observer` for every [`Event`], on the thread on which the event happens. The observer must not block.
-    pub fn observe(mut self, observer: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Arc::new(observer);
+    /// Calls `observer` for every [`Event`]; see [`Job::observe`](crate::Job::observe).
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
+    /// Returns the events as a stream, too; see [`Job::events`](crate::Job::events).
+    pub fn events(mut self) -> (Self, Events) {
+        let events = self.observers.stream();
+        (self, events)
+    }
+
+    /// Cancels the run when this future ends. It then fails with [`Error::Cancelled`], after the assets that it had created
+    /// are deleted; see [`Job::cancel_on`](crate::Job::cancel_on).
+    pub fn cancel_on(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.cancel.on(signal);
+        self
+    }
+
+    /// How long the run may wait for a place, once its sources have become inputs. It then fails with [`Error::Busy`].
+    pub fn queue_timeout(mut self, most: Duration) -> Self {
+        self.queue_timeout = Some(most);
         self
     }
 
@@ -87,40 +116,55 @@ impl WorkflowJob {
     /// If a source could not become an input, which is before the plugin starts, or if the plugin did not succeed. In
     /// both cases no asset stays in the service.
     pub async fn run(self) -> Result<WorkflowReport, WorkflowError> {
-        let limit = self.workflow.job_limits().wall_clock;
-        let file = self.workflow.name().to_owned();
         // In a separate task, as for jobs.
-        let task = AbortOnDrop(tokio::spawn(self.go()));
-        let ended = tokio::time::timeout(limit, task.wait()).await;
-        let (mut report, session) = ended.map_err(|_| Error::Job {
-            file,
-            limit: Exceeded::WallClock(limit),
-        })??;
+        let (mut report, session) = AbortOnDrop(tokio::spawn(self.go())).await?;
         // The assets are kept here and not in the task, so that they stay only if the caller gets the report.
         report.files = session.keep();
         Ok(report)
     }
 
+    /// Starts the run in a task of its own; see [`Job::spawn`](crate::Job::spawn).
+    pub fn spawn(self) -> JobHandle<Result<WorkflowReport, WorkflowError>> {
+        let token = CancellationToken::new();
+        let job = self.cancel_on(token.clone().cancelled_owned());
+        JobHandle::new(job.run(), token)
+    }
+
     async fn go(mut self) -> Result<(WorkflowReport, Arc<Session>), WorkflowError> {
         let started = Instant::now();
+        let _token = self.host.places.token();
+        let _running = self.host.places.running.enter();
+        let name = self.workflow.name().to_owned();
+        if self.host.places.draining.is_cancelled() {
+            return Err(Error::Draining { file: name }.into());
+        }
+        let stop = self.stop();
+        tokio::pin!(stop);
         let _last_to_go = self.assets.under_way();
         let most = self.workflow.job_limits().scratch_bytes;
-        let scratch = Scratch::new(&self.host.scratch, most);
-        let inputs = self.take_in(&scratch).await?;
+        let scratch = self.host.scratch(most);
+        let inputs = tokio::select! {
+            biased;
+            error = &mut stop => return Err(stopped(&self.observers, error)),
+            inputs = self.take_in(&scratch) => inputs?,
+        };
         let session = Arc::new(Session::new(
             self.host,
             self.workflow,
             inputs,
             self.assets,
             scratch,
-            self.observer,
+            self.observers,
             self.hash_files,
         ));
-        // If the host is being torn down, no permits are left. Then nothing waits for this run either.
         let host = session.host.clone();
-        let places = session.workflow.plugin().places();
-        let place = host.workflows.acquire_many(places).await;
-        let (result, mut report) = run(&session).await;
+        let place = tokio::select! {
+            biased;
+            error = &mut stop => Err(error),
+            place = place(&host, &session, self.queue_timeout) => place,
+        };
+        let place = place.map_err(|error| stopped(&session.observers, error))?;
+        let (result, mut report) = run(&session, stop).await;
         if self.hash_files {
             let files: Vec<_> = session
                 .inputs
@@ -143,13 +187,8 @@ impl WorkflowJob {
                 drop(place);
                 Ok((report, session))
             }
-            Err(cause) => {
-                let error = Error::Workflow {
-                    workflow: session.workflow.name().to_owned(),
-                    plugin: session.workflow.plugin().name().to_owned(),
-                    cause,
-                };
-                (session.observer)(Event::Failed(&error));
+            Err(error) => {
+                session.observers.emit(|| Event::failed(&error));
                 report.failures.push(error.to_string());
                 session.discard().await;
                 Err(WorkflowError {
@@ -160,13 +199,29 @@ impl WorkflowJob {
         }
     }
 
+    /// Waits for what ends the run from outside: a signal, or the limit of its time.
+    fn stop(&self) -> impl Future<Output = Error> + Send + use<> {
+        let limit = self.workflow.job_limits().wall_clock;
+        let file = self.workflow.name().to_owned();
+        let cancel = self.cancel.clone();
+        async move {
+            tokio::select! {
+                () = cancel.requested() => Error::Cancelled { file },
+                () = tokio::time::sleep(limit) => {
+                    let limit = Exceeded::WallClock(limit);
+                    Error::Job { file, limit }
+                }
+            }
+        }
+    }
+
     /// Makes the workflow's inputs from the sources: all of them, or none.
     async fn take_in(&mut self, scratch: &Scratch) -> Result<Vec<Arc<JobFile>>, WorkflowError> {
         let sources = std::mem::take(&mut self.sources);
         let Self {
             host,
             workflow,
-            observer,
+            observers,
             hash_files,
             ..
         } = &*self;
@@ -179,8 +234,9 @@ impl WorkflowJob {
                     .map_err(|reason| vec![Error::Source { file, reason }]);
             };
             let sink = Arc::new(Collect::new(scratch.clone()));
-            let report = Job::new(host.clone(), pipeline.clone(), source, sink.clone())
-                .observe(passing_on(observer.clone()))
+            let collect: Arc<dyn Sink> = sink.clone();
+            let report = Job::new(host.clone(), pipeline.clone(), source, collect)
+                .observe(passing_on(observers.clone()))
                 .hash_files(*hash_files)
                 .part_of(scratch)
                 .run()
@@ -200,7 +256,9 @@ impl WorkflowJob {
                 Err(failed) => errors.extend(failed),
                 Ok(files) => {
                     for input in files {
-                        (observer)(Event::Opened(input.info()));
+                        observers.emit(|| Event::Opened {
+                            info: input.info().clone(),
+                        });
                         let FileInfo {
                             name, media_type, ..
                         } = input.info();
@@ -220,7 +278,7 @@ impl WorkflowJob {
             }
         }
         for error in &errors {
-            (observer)(Event::Failed(error));
+            observers.emit(|| Event::failed(error));
         }
         if errors.is_empty() {
             Ok(inputs)
@@ -247,10 +305,49 @@ async fn hash(file: Arc<ReplayableFile>) -> io::Result<String> {
     file.sha256().await
 }
 
-/// Runs the plugin, and reports what it did, however it ended.
-async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowReport) {
+/// A run that is stopped before its plugin is started.
+fn stopped(observers: &Observers, error: Error) -> WorkflowError {
+    observers.emit(|| Event::failed(&error));
+    error.into()
+}
+
+/// Waits for the places of a workflow.
+async fn place<'a>(
+    host: &'a Runtime,
+    session: &Session,
+    queue_timeout: Option<Duration>,
+) -> Result<Option<SemaphorePermit<'a>>, Error> {
+    let (semaphore, count) = (&host.places.workflows, session.workflow.plugin().places());
+    if let Ok(place) = semaphore.try_acquire_many(count) {
+        return Ok(Some(place));
+    }
+    let file = || session.workflow.name().to_owned();
+    session.observers.emit(|| Event::Waiting { file: file() });
+    let _waiting = host.places.waiting.enter();
+    // If the host is being torn down, no permits are left. Then nothing waits for this run either.
+    let place = async { semaphore.acquire_many(count).await.ok() };
+    let Some(most) = queue_timeout else {
+        return Ok(place.await);
+    };
+    let waited = tokio::time::timeout(most, place).await;
+    waited.map_err(|_| Error::Busy {
+        file: file(),
+        waited: most,
+    })
+}
+
+/// Runs the plugin until it ends or is stopped, and reports what it did.
+async fn run(
+    session: &Arc<Session>,
+    stop: impl Future<Output = Error>,
+) -> (Result<Value, Error>, WorkflowReport) {
     let workflow = &session.workflow;
     let plugin = workflow.plugin();
+    let failed = |cause| Error::Workflow {
+        workflow: workflow.name().to_owned(),
+        plugin: plugin.name().to_owned(),
+        cause,
+    };
     let descriptor = plugin.descriptor();
     let inputs = session.inputs.iter().map(|input| InputReport {
         info: input.info().clone(),
@@ -278,12 +375,22 @@ async fn run(session: &Arc<Session>) -> (Result<Value, StageCause>, WorkflowRepo
     let limits = granted.bound(workflow.limits(), World::Workflow);
     let state = match StageState::new(&limits, granted) {
         Ok(state) => state,
-        Err(error) => return (Err(StageCause::Host(format!("{error:#}"))), report),
+        Err(error) => return (Err(failed(StageCause::Host(format!("{error:#}")))), report),
     };
     let mut guest = Guest::new(&session.host.engine, state, limits);
-    let result = call(session, &mut guest).await;
+    let mut result = tokio::select! {
+        biased;
+        error = stop => Err(error),
+        result = call(session, &mut guest) => result.map_err(failed),
+    };
     report.messages = guest.messages();
     report.usage = guest.usage();
+    if result.is_ok() {
+        match guest.finish().await {
+            Ok(usage) => report.usage = usage,
+            Err(end) => result = Err(failed(cause(end))),
+        }
+    }
     (result, report)
 }
 
@@ -312,10 +419,7 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
                 .await?
         })
         .await
-        .map_err(|end| match end {
-            StageEnd::Failed(cause) => cause,
-            StageEnd::Interrupted => StageCause::Host("interrupted".into()),
-        })?;
+        .map_err(cause)?;
     let text = returned.map_err(PluginError::from)?;
     if text.len() > MAX_RESULT {
         return Err(StageCause::Result(format!(
@@ -332,4 +436,11 @@ async fn call(session: &Arc<Session>, guest: &mut Guest) -> Result<Value, StageC
         session.with_allowed(|allowed| allowed.check(&result))?;
     }
     Ok(result)
+}
+
+fn cause(end: StageEnd) -> StageCause {
+    match end {
+        StageEnd::Failed(cause) => cause,
+        StageEnd::Interrupted => StageCause::Host("interrupted".into()),
+    }
 }

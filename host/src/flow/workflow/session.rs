@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::definition::Workflow;
 use super::job_file::JobFile;
 use super::result::Allowed;
-use crate::flow::event::{Event, Observer, Progress};
+use crate::flow::event::{Event, Observers, Progress};
 use crate::flow::place::Place;
 use crate::flow::report::FileReport;
 use crate::flow::runtime::Runtime;
@@ -42,7 +42,7 @@ pub(crate) struct Session {
     pub(super) inputs: Vec<Arc<JobFile>>,
     pub(super) assets: Assets,
     pub(super) scratch: Scratch,
-    pub(super) observer: Observer,
+    pub(super) observers: Observers,
     pub(super) hash_files: bool,
     /// Permits for calls that run a stage or wait for one.
     pub(super) calls: Semaphore,
@@ -117,7 +117,7 @@ impl Session {
         inputs: Vec<Arc<JobFile>>,
         assets: Assets,
         scratch: Scratch,
-        observer: Observer,
+        observers: Observers,
         hash_files: bool,
     ) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Session {
             inputs,
             assets,
             scratch,
-            observer,
+            observers,
             hash_files,
             calls: Semaphore::new(CALLS),
             stages: Semaphore::new(STAGES),
@@ -214,8 +214,11 @@ impl Session {
     /// Reports to the observer that the upload of a file starts.
     pub(super) fn delivering(&self, info: &FileInfo) -> Progress {
         let delivery = self.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
-        (self.observer)(Event::Delivering(delivery, info));
-        Progress::new(self.observer.clone(), delivery)
+        self.observers.emit(|| Event::Delivering {
+            delivery,
+            info: info.clone(),
+        });
+        Progress::new(self.observers.clone(), delivery)
     }
 
     /// Adds an asset to the report. The asset is deleted if the workflow does not succeed.
@@ -232,7 +235,10 @@ impl Session {
             },
         };
         lock(&self.known).complete(file.asset);
-        (self.observer)(Event::Delivered(progress.delivery(), &report));
+        self.observers.emit(|| Event::Delivered {
+            delivery: progress.delivery(),
+            report: Box::new(report.clone()),
+        });
         lock(&self.made).push((report, claim));
     }
 

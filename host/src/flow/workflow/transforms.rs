@@ -12,7 +12,7 @@ use super::files::Handle;
 use super::job_file::JobFile;
 use super::session::Session;
 use crate::flow::error::Error;
-use crate::flow::event::{Event, Observer};
+use crate::flow::event::{Event, Observers};
 use crate::flow::job::Job;
 use crate::flow::job::JobError;
 use crate::flow::pipeline::Pipeline;
@@ -30,9 +30,13 @@ use forebay_core::disk::WriteError;
 use forebay_core::mutex::lock;
 use forebay_core::replay::ReplayableFile;
 use forebay_core::scratch::Scratch;
+use forebay_core::text;
 
 /// Maximum length of a config from a workflow, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
+
+/// Characters of a stage's name that a message repeats.
+const MAX_NAME: usize = 100;
 
 /// Memory that such a config may take once it is read, in bytes. Calls of `apply` may wait side by side.
 const MAX_CONFIG_MEMORY: u64 = 4 << 20;
@@ -103,7 +107,8 @@ impl Session {
         let Some(stage) = self.workflow.stage(name) else {
             let lent: Vec<&str> = self.workflow.lent().map(|(name, _)| name).collect();
             return Err(TransformError::Denied(format!(
-                "no stage `{name}` was lent to this workflow, which has: {}",
+                "no stage `{}` was lent to this workflow, which has: {}",
+                text::tidy(name, MAX_NAME),
                 lent.join(", ")
             )));
         };
@@ -125,9 +130,10 @@ impl Session {
             }))
         })?;
         let sink = Arc::new(Collect::new(self.scratch.clone()));
-        let (source, observer) = (Source::replayable(&file.bytes), self.observer.clone());
-        let ended = Job::new(self.host.clone(), pipeline, source, sink.clone())
-            .observe(passing_on(observer))
+        let (source, observers) = (Source::replayable(&file.bytes), self.observers.clone());
+        let collect: Arc<dyn Sink> = sink.clone();
+        let ended = Job::new(self.host.clone(), pipeline, source, collect)
+            .observe(passing_on(observers))
             .hash_files(self.hash_files)
             .part_of(&self.scratch)
             .run()
@@ -161,10 +167,16 @@ fn merge(stage: &Stage, config: &str) -> Result<Stage, String> {
 }
 
 /// Passes on only the events about what stages read and did. Where files are delivered is not of interest yet.
-pub(super) fn passing_on(observer: Observer) -> impl Fn(Event<'_>) + Send + Sync {
+pub(super) fn passing_on(observers: Observers) -> impl Fn(&Event) + Send + Sync {
     move |event| {
-        if matches!(event, Event::Read(_) | Event::Transformed(_)) {
-            observer(event);
+        if matches!(
+            event,
+            Event::Waiting { .. }
+                | Event::Read { .. }
+                | Event::Started { .. }
+                | Event::Ended { .. }
+        ) {
+            observers.pass_on(event);
         }
     }
 }

@@ -204,7 +204,7 @@ impl Session {
         }
         let spending = self.spend(file.size())?;
         self.send(file.size())?;
-        let _place = self.host.uploads.acquire().await;
+        let _place = self.host.places.uploads.acquire().await;
         let progress = self.delivering(file.info());
         let uploaded = self
             .assets
@@ -285,7 +285,7 @@ impl Session {
         phase: &mut Phase,
         file: Arc<JobFile>,
     ) -> Result<(), Refused> {
-        let _place = self.host.uploads.acquire().await;
+        let _place = self.host.places.uploads.acquire().await;
         let progress = self.begin(reserved, phase, &file.info().media_type)?;
         let watch = progress.watch();
         let put = reserved.direct.put_replayable(&file.bytes, &watch).await;

@@ -140,6 +140,12 @@ impl Code {
             .map_err(|error| LoadError::NotAComponent(in_words(&error)))
     }
 
+    /// Waits until nothing is compiled any more, also what took too long and is not waited for.
+    pub(crate) async fn settle(&self) {
+        // The semaphore is never closed.
+        let _all = self.turns.acquire_many(AT_A_TIME as u32).await;
+    }
+
     /// Keeps code, if there is a folder for it.
     fn keep(&self, digest: &str, keep: impl FnOnce(&Folder) -> io::Result<()>) {
         if let Some(folder) = &self.folder

@@ -15,12 +15,16 @@ use wasmtime::component::{
 };
 use wasmtime_wasi::p3::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
 
+use super::changes::{Change, Changes};
 use super::listing::{self, Batch};
 use super::written::{Space, Written};
 use crate::sandbox::state::StageState;
 
 /// How a stream ended, as the plugin may ask.
 pub(super) type Ended = Result<(), ErrorCode>;
+
+/// What is wrong with a stream whose end the plugin does not give.
+const LEFT_OPEN: &str = "it returned before the stream into the file had ended";
 
 /// Bytes that are written to a file at a time.
 const BLOCK: usize = 256 << 10;
@@ -35,25 +39,77 @@ pub(super) struct Writer {
     task: Option<JoinHandle<io::Result<()>>>,
     written: Written,
     space: Space,
+    path: Arc<str>,
+    /// There while the plugin's next bytes wait for the write that is under way.
+    waiting: Option<Change>,
     /// Gets how it ended. The drain counts until then.
     end: Option<(oneshot::Sender<Ended>, OwnedSemaphorePermit)>,
 }
 
 impl Writer {
-    /// Writes to `file` from `offset` on, or to its end. `end` gets how it ended.
+    /// Writes to `file` from `offset` on, or to its end. What is written counts in `space`. The plugin may ask how it ended.
     pub(super) fn new(
         file: Result<Arc<File>, ErrorCode>,
         offset: Option<u64>,
-        (written, space): (Written, Space),
-        end: (oneshot::Sender<Ended>, OwnedSemaphorePermit),
-    ) -> Self {
-        Self {
+        written: Written,
+        (space, path): (Space, Arc<str>),
+        permit: OwnedSemaphorePermit,
+    ) -> (Self, Outcome) {
+        let (done, ended) = oneshot::channel();
+        let changes = written.changes().clone();
+        changes.stream_opened();
+        let outcome = Outcome {
+            ended,
+            changes,
+            path: path.clone(),
+        };
+        let writer = Self {
             file,
             offset,
             task: None,
             written,
             space,
-            end: Some(end),
+            path,
+            waiting: None,
+            end: Some((done, permit)),
+        };
+        (writer, outcome)
+    }
+
+    fn begin(&self) -> Change {
+        self.written.changes().begin(self.path.clone())
+    }
+}
+
+/// How a stream into a file ended, for the plugin to ask.
+pub(super) struct Outcome {
+    ended: oneshot::Receiver<Ended>,
+    changes: Arc<Changes>,
+    path: Arc<str>,
+}
+
+impl Future for Outcome {
+    type Output = wasmtime::Result<Ended>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.ended).poll(cx).map(|ended| {
+            let ended = ended.unwrap_or(Err(ErrorCode::Io));
+            if let Err(error) = &ended
+                && self.changes.has_returned()
+            {
+                self.changes.begin(self.path.clone()).fail(error);
+            }
+            Ok(ended)
+        })
+    }
+}
+
+impl Drop for Outcome {
+    /// The plugin has asked, or does not ask any more. The stream hears of that when it ends.
+    fn drop(&mut self) {
+        self.ended.close();
+        if let Ok(Err(error)) = self.ended.try_recv() {
+            self.changes.begin(self.path.clone()).fail(error);
         }
     }
 }
@@ -86,10 +142,20 @@ impl StreamConsumer<StageState> for Writer {
                         this.file = Err(error);
                     }
                 }
-                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if finish => {
+                    this.waiting = None;
+                    return Poll::Ready(Ok(StreamResult::Cancelled));
+                }
+                Poll::Pending => {
+                    if this.waiting.is_none() {
+                        this.waiting = Some(this.begin());
+                    }
+                    return Poll::Pending;
+                }
             }
         }
+        // Dropped when this returns, and there is another change by then if there are more bytes.
+        let _waited = this.waiting.take();
         let Ok(file) = &this.file else {
             return Poll::Ready(Ok(StreamResult::Dropped));
         };
@@ -103,10 +169,12 @@ impl StreamConsumer<StageState> for Writer {
         }
         this.written.add_bytes(this.space, count as u64)?;
         source.mark_read(count);
-        let (file, offset) = (file.clone(), this.offset);
+        let (file, offset, change) = (file.clone(), this.offset, this.begin());
         this.task = Some(tokio::task::spawn_blocking(move || {
             let offset = offset.map_or_else(|| Ok(file.metadata()?.len()), Ok::<_, io::Error>);
-            write_at(&file, &bytes, offset?)
+            let done = write_at(&file, &bytes, offset?);
+            drop(change);
+            done
         }));
         this.offset = this.offset.map(|at| at.saturating_add(count as u64));
         Poll::Ready(Ok(StreamResult::Completed))
@@ -115,22 +183,31 @@ impl StreamConsumer<StageState> for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        let changes = self.written.changes();
+        changes.stream_ended();
+        let change = self.begin();
+        if changes.is_closed() {
+            change.fail(LEFT_OPEN);
+        }
         let Some((done, permit)) = self.end.take() else {
             return;
         };
         let file = std::mem::replace(&mut self.file, Err(ErrorCode::Io)).map(|_| ());
+        let tell = move |ended| {
+            if let Err(Err(error)) = done.send(ended) {
+                change.fail(error);
+            }
+            drop(permit);
+        };
         match self.task.take() {
             // The plugin hears of its end when the last write is through.
             Some(task) => {
-                let written = self.written.clone();
                 drop(tokio::spawn(async move {
                     let last = ended(task.await);
-                    let _ = done.send(file.and(last));
-                    drop((permit, written));
+                    tell(file.and(last));
                 }));
             }
-            // Nobody listens when the plugin does not ask how it went.
-            None => drop(done.send(file)),
+            None => tell(file),
         }
     }
 }

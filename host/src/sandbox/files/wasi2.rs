@@ -4,6 +4,7 @@
 //! moves stay in the output folder, and a directory is listed a batch at a time. wasmtime-wasi's listing holds all entries.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cap_std::fs::{FileType, ReadDir};
@@ -20,10 +21,12 @@ use wasmtime_wasi::p2::{
     StreamResult,
 };
 
+use super::changes::Change;
 use super::listing::{self, Batch, Entry};
 use super::view::{View, is_too_long, same};
 use super::written::{Space, Written};
 use crate::sandbox::limits::Exceeded;
+use crate::sandbox::state::HeldMemory;
 
 impl preopens::Host for View<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
@@ -51,6 +54,15 @@ fn check_path(path: &str) -> FsResult<()> {
     Ok(())
 }
 
+/// Whether it is a pipe, a socket or a device: a thread that opens or reads one may wait for ever.
+fn may_wait(kind: DescriptorType) -> bool {
+    use DescriptorType as Kind;
+    !matches!(
+        kind,
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink
+    )
+}
+
 /// A limit ends the plugin: it cannot go on from there.
 fn over(limit: Exceeded) -> FsError {
     FsError::trap(limit)
@@ -73,15 +85,16 @@ impl View<'_> {
 
     fn output(
         &mut self,
-        space: Space,
+        (space, path): (Space, Arc<str>),
         stream: Resource<DynOutputStream>,
     ) -> FsResult<Resource<DynOutputStream>> {
         let inner = self.inner.table.delete(stream)?;
         let counted: DynOutputStream = Box::new(Counted {
             inner: Some(inner),
             space,
+            path,
             written: self.written.clone(),
-            busy: false,
+            busy: None,
         });
         Ok(self.inner.table.push(counted)?)
     }
@@ -162,18 +175,18 @@ impl HostDescriptor for View<'_> {
         fd: Resource<Descriptor>,
         offset: Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
-        let space = self.written.space(&fd);
+        let place = self.written.place(&fd);
         let stream = self.inner.write_via_stream(fd, offset)?;
-        self.output(space, stream)
+        self.output(place, stream)
     }
 
     fn append_via_stream(
         &mut self,
         fd: Resource<Descriptor>,
     ) -> FsResult<Resource<DynOutputStream>> {
-        let space = self.written.space(&fd);
+        let place = self.written.place(&fd);
         let stream = self.inner.append_via_stream(fd)?;
-        self.output(space, stream)
+        self.output(place, stream)
     }
 
     async fn read_directory(
@@ -247,10 +260,13 @@ impl HostDescriptor for View<'_> {
         mode: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
         check_path(&path)?;
-        let space = self.written.space(&fd);
+        let (space, shown) = (self.written.space(&fd), self.written.path(&fd, &path));
         // Looked up as the call itself looks it up: through a link it may make what the link leads to.
-        let makes = open.contains(OpenFlags::CREATE)
-            && (self.inner.stat_at(same(&fd), flags, path.clone()).await).is_err();
+        let there = self.inner.stat_at(same(&fd), flags, path.clone()).await;
+        if there.as_ref().is_ok_and(|it| may_wait(it.type_)) {
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        let makes = open.contains(OpenFlags::CREATE) && there.is_err();
         let call = async |files: &mut WasiFilesystemCtxView<'_>| {
             files.open_at(fd, flags, path, open, mode).await
         };
@@ -259,7 +275,7 @@ impl HostDescriptor for View<'_> {
         } else {
             call(&mut self.inner).await?
         };
-        self.written.note(&opened, space);
+        self.written.opened(&opened, (space, shown));
         Ok(opened)
     }
 
@@ -385,19 +401,37 @@ struct Counted {
     /// None only while it is dropped.
     inner: Option<DynOutputStream>,
     space: Space,
+    path: Arc<str>,
     written: Written,
-    /// Whether a write may have begun that has not ended.
-    busy: bool,
+    /// What the host holds of a write that may not have ended, or ended without the plugin being told. `check-write` does not
+    /// bound it: a plugin that does not keep to that writes as much at a time as one call may carry.
+    busy: Option<HeldMemory>,
 }
 
 impl Counted {
-    fn count(&self, bytes: usize) -> StreamResult<()> {
+    fn count(&mut self, bytes: usize) -> StreamResult<()> {
         let counted = self.written.add_bytes(self.space, bytes as u64);
-        counted.map_err(|limit| StreamError::Trap(limit.into()))
+        let held = counted.and_then(|()| self.written.host_memory().hold(bytes as u64));
+        self.busy = Some(held.map_err(|limit| StreamError::Trap(limit.into()))?);
+        Ok(())
     }
 
     fn inner(&mut self) -> StreamResult<&mut DynOutputStream> {
         self.inner.as_mut().ok_or(StreamError::Closed)
+    }
+
+    /// Begins to wait for a write that the plugin does not wait for.
+    fn left(&mut self) -> Option<(Change, HeldMemory)> {
+        let held = self.busy.take()?;
+        Some((self.written.changes().begin(self.path.clone()), held))
+    }
+}
+
+/// Waits for a write that the plugin does not wait for. It is in the file then, or its failure is noted.
+async fn wait_for((write, _held): (Change, HeldMemory), stream: &mut DynOutputStream) {
+    stream.ready().await;
+    if let Err(StreamError::LastOperationFailed(error)) = stream.check_write() {
+        write.fail(error);
     }
 }
 
@@ -414,48 +448,197 @@ impl Pollable for Counted {
 impl OutputStream for Counted {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.count(bytes.len())?;
-        self.busy = true;
         self.inner()?.write(bytes)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.inner()?.flush()
+        let flushed = self.inner()?.flush();
+        if flushed.is_err() {
+            // The plugin is told.
+            self.busy = None;
+        }
+        flushed
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let room = self.inner()?.check_write()?;
-        // There is room only when the write before has ended.
-        self.busy &= room == 0;
-        Ok(room)
+        let room = self.inner()?.check_write();
+        if !matches!(room, Ok(0)) {
+            // There is room, or an error, only when the write before has ended. The plugin is told.
+            self.busy = None;
+        }
+        room
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.count(bytes.len())?;
-        self.busy = true;
         let written = self.inner()?.blocking_write_and_flush(bytes).await;
-        self.busy = false;
+        self.busy = None;
         written
     }
 
+    /// The plugin drops the stream. A write that it has begun is not taken back: it does not hear of it.
     async fn cancel(&mut self) {
-        if let Some(inner) = &mut self.inner {
-            inner.cancel().await;
+        if let Some(write) = self.left()
+            && let Some(inner) = &mut self.inner
+        {
+            wait_for(write, inner).await;
         }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let Some(mut inner) = self.inner.take().filter(|_| self.busy) else {
+        let Some((write, mut inner)) = self.left().zip(self.inner.take()) else {
             return;
         };
-        // What a plugin has written is in the file, though it did not wait for that.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let written = self.written.clone();
-            drop(runtime.spawn(async move {
-                inner.ready().await;
-                drop((inner, written));
-            }));
+            drop(runtime.spawn(async move { wait_for(write, &mut inner).await }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use forebay_core::mutex::lock;
+    use futures::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::sandbox::cause::{StageCause, StageEnd};
+    use crate::sandbox::engine::Engine;
+    use crate::sandbox::grants::Granted;
+    use crate::sandbox::guest::Guest;
+    use crate::sandbox::limits::Limits;
+    use crate::sandbox::state::StageState;
+
+    /// A file on a disk that is told when it has written, and how that went. A write that is cancelled is not in it.
+    struct SlowFile {
+        disk: Option<oneshot::Receiver<Result<(), String>>>,
+        failed: Option<String>,
+        content: Arc<Mutex<Vec<u8>>>,
+        under_way: Bytes,
+    }
+
+    #[async_trait::async_trait]
+    impl Pollable for SlowFile {
+        async fn ready(&mut self) {
+            if let Some(disk) = &mut self.disk {
+                let written = disk.await.unwrap();
+                self.disk = None;
+                match written {
+                    Ok(()) => lock(&self.content).extend_from_slice(&self.under_way),
+                    Err(error) => self.failed = Some(error),
+                }
+            }
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl OutputStream for SlowFile {
+        fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+            self.under_way = bytes;
+            Ok(())
+        }
+
+        fn flush(&mut self) -> StreamResult<()> {
+            Ok(())
+        }
+
+        fn check_write(&mut self) -> StreamResult<usize> {
+            match (self.failed.take(), &self.disk) {
+                (Some(error), _) => Err(StreamError::LastOperationFailed(wasmtime::Error::msg(
+                    error,
+                ))),
+                (None, Some(_)) => Ok(0),
+                (None, None) => Ok(1),
+            }
+        }
+
+        async fn cancel(&mut self) {
+            self.disk = None;
+        }
+    }
+
+    type Disk = oneshot::Sender<Result<(), String>>;
+
+    /// A stream with a write under way, of a plugin with this state.
+    fn writing(written: &Written) -> (Counted, Disk, Arc<Mutex<Vec<u8>>>) {
+        let (disk, told) = oneshot::channel();
+        let content = Arc::<Mutex<Vec<u8>>>::default();
+        let file = SlowFile {
+            disk: Some(told),
+            failed: None,
+            content: content.clone(),
+            under_way: Bytes::new(),
+        };
+        let mut stream = Counted {
+            inner: Some(Box::new(file)),
+            space: Space::Output,
+            path: "/out/a".into(),
+            written: written.clone(),
+            busy: None,
+        };
+        stream.write(Bytes::from_static(b"words")).unwrap();
+        (stream, disk, content)
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_has_returned_is_done_when_its_writes_are() {
+        let engine = Engine::new(1).unwrap();
+        for fails in [false, true] {
+            let limits = Limits::default();
+            let mut state = StageState::new(&limits, &Granted::default()).unwrap();
+            let (stream, disk, content) = writing(&state.written);
+            let stream: DynOutputStream = Box::new(stream);
+            state.table.push(stream).unwrap();
+            let mut done = Box::pin(Guest::new(&engine, state, limits).finish());
+            assert!(done.as_mut().now_or_never().is_none(), "it is at work");
+            let ended = if fails {
+                Err("the disk is full".to_owned())
+            } else {
+                Ok(())
+            };
+            disk.send(ended).unwrap();
+            match done.await {
+                Ok(_) => assert_eq!((fails, &lock(&content)[..]), (false, &b"words"[..])),
+                Err(end) => {
+                    assert!(fails);
+                    let path = "/out/a".to_owned();
+                    let problem = "the disk is full".to_owned();
+                    let cause = StageCause::Write { path, problem };
+                    assert!(matches!(end, StageEnd::Failed(end) if end == cause));
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_is_not_taken_back_when_the_plugin_closes_the_stream() {
+        let state = StageState::new(&Limits::default(), &Granted::default()).unwrap();
+        let written = state.written.clone();
+        let (mut stream, disk, content) = writing(&written);
+        let mut close = stream.cancel();
+        assert!(close.as_mut().now_or_never().is_none(), "it is at work");
+        disk.send(Ok(())).unwrap();
+        close.await;
+        assert_eq!(*lock(&content), b"words");
+        written.changes().check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_of_which_the_plugin_was_told_is_its_own() {
+        let state = StageState::new(&Limits::default(), &Granted::default()).unwrap();
+        let written = state.written.clone();
+        let (mut stream, disk, _) = writing(&written);
+        disk.send(Err("the disk is full".into())).unwrap();
+        stream.ready().await;
+        stream.check_write().unwrap_err();
+        drop(stream);
+        written.changes().ended().await;
+        written.changes().check().unwrap();
     }
 }

@@ -20,6 +20,7 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
+use super::changes::Change;
 use super::streams3::{Ended, Listing, Writer};
 use super::view::{Files, View, is_too_long, same};
 use super::written::{Space, Written};
@@ -62,6 +63,15 @@ async fn turn(store: &Accessor<StageState, Files>) -> FilesystemResult<OwnedSema
         .map_err(|_| ErrorCode::Io.into())
 }
 
+/// Whether it is a pipe, a socket or a device: a thread that opens or reads one may wait for ever.
+fn may_wait(kind: &DescriptorType) -> bool {
+    use DescriptorType as Kind;
+    !matches!(
+        kind,
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink
+    )
+}
+
 /// A limit ends the plugin: it cannot go on from there.
 fn over(limit: Exceeded) -> FilesystemError {
     FilesystemError::trap(limit)
@@ -91,6 +101,21 @@ macro_rules! make {
     }};
 }
 
+/// Passes on calls that change a file, once the paths that are named behind each are short enough.
+macro_rules! pass_on_change {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $ok:ty $(, checks $($path:ident),+)?;)*) => {$(
+        async fn $name(
+            store: &Accessor<StageState, Self>,
+            fd: Resource<Descriptor>,
+            $($arg: $type),*
+        ) -> FilesystemResult<$ok> {
+            $($(check_path(&$path)?;)+)?
+            let folder = same(&fd);
+            change(store, &folder, async |_| call!(store.$name(fd $(, $arg)*))).await
+        }
+    )*};
+}
+
 /// Passes calls on, once the paths that are named behind each are short enough.
 macro_rules! pass_on {
     ($($name:ident($($arg:ident: $type:ty),*) -> $ok:ty $(, checks $($path:ident),+)?;)*) => {$(
@@ -115,12 +140,14 @@ macro_rules! remove {
             path: String,
         ) -> FilesystemResult<()> {
             check_path(&path)?;
-            let _turn = turn(store).await?;
-            let written = written(store);
-            let space = written.space(&fd);
-            call!(store.$name(fd, path))?;
-            written.remove_entry(space);
-            Ok(())
+            let folder = same(&fd);
+            change(store, &folder, async |written| {
+                let space = written.space(&fd);
+                call!(store.$name(fd, path))?;
+                written.remove_entry(space);
+                Ok(())
+            })
+            .await
         }
     )*};
 }
@@ -131,14 +158,17 @@ impl HostDescriptorWithStore<StageState> for Files {
         sync_data() -> ();
         get_flags() -> DescriptorFlags;
         get_type() -> DescriptorType;
-        set_times(accessed: NewTimestamp, modified: NewTimestamp) -> ();
         sync() -> ();
         stat() -> DescriptorStat;
         metadata_hash() -> MetadataHashValue;
         stat_at(flags: PathFlags, path: String) -> DescriptorStat, checks path;
-        set_times_at(flags: PathFlags, path: String, accessed: NewTimestamp, modified: NewTimestamp) -> (), checks path;
         readlink_at(path: String) -> String, checks path;
         metadata_hash_at(flags: PathFlags, path: String) -> MetadataHashValue, checks path;
+    }
+
+    pass_on_change! {
+        set_times(accessed: NewTimestamp, modified: NewTimestamp) -> ();
+        set_times_at(flags: PathFlags, path: String, accessed: NewTimestamp, modified: NewTimestamp) -> (), checks path;
     }
 
     async fn set_size(
@@ -146,14 +176,16 @@ impl HostDescriptorWithStore<StageState> for Files {
         fd: Resource<Descriptor>,
         size: Filesize,
     ) -> FilesystemResult<()> {
-        let _turn = turn(store).await?;
-        let before = call!(store.stat(same(&fd)))?.size;
-        let written = written(store);
-        let space = written.space(&fd);
-        // The system refuses what is beyond any file. A hole takes no room, so it is early enough to count it afterwards.
-        call!(store.set_size(fd, size))?;
-        let more = size.saturating_sub(before);
-        written.add_bytes(space, more).map_err(over)
+        let file = same(&fd);
+        change(store, &file, async |written| {
+            let before = call!(store.stat(same(&fd)))?.size;
+            let space = written.space(&fd);
+            // The system refuses what is beyond any file. A hole takes no room, so it is early enough to count it afterwards.
+            call!(store.set_size(fd, size))?;
+            let more = size.saturating_sub(before);
+            written.add_bytes(space, more).map_err(over)
+        })
+        .await
     }
 
     async fn create_directory_at(
@@ -162,13 +194,14 @@ impl HostDescriptorWithStore<StageState> for Files {
         path: String,
     ) -> FilesystemResult<()> {
         check_path(&path)?;
-        let _turn = turn(store).await?;
-        let written = written(store);
-        make!(
-            written,
-            written.space(&fd),
-            call!(store.create_directory_at(same(&fd), path))
-        )
+        change(store, &same(&fd), async |written| {
+            make!(
+                written,
+                written.space(&fd),
+                call!(store.create_directory_at(same(&fd), path))
+            )
+        })
+        .await
     }
 
     async fn link_at(
@@ -181,16 +214,17 @@ impl HostDescriptorWithStore<StageState> for Files {
     ) -> FilesystemResult<()> {
         check_path(&old)?;
         check_path(&new)?;
-        let _turn = turn(store).await?;
-        let written = written(store);
-        if !written.may_link(&fd, &folder) {
-            return Err(ErrorCode::NotPermitted.into());
-        }
-        make!(
-            written,
-            Space::Output,
-            call!(store.link_at(fd, flags, old, folder, new))
-        )
+        change(store, &same(&fd), async |written| {
+            if !written.may_link(&fd, &folder) {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            make!(
+                written,
+                Space::Output,
+                call!(store.link_at(fd, flags, old, folder, new))
+            )
+        })
+        .await
     }
 
     async fn symlink_at(
@@ -201,16 +235,17 @@ impl HostDescriptorWithStore<StageState> for Files {
     ) -> FilesystemResult<()> {
         check_path(&old)?;
         check_path(&new)?;
-        let _turn = turn(store).await?;
-        let written = written(store);
-        if !written.may_link(&fd, &fd) {
-            return Err(ErrorCode::NotPermitted.into());
-        }
-        make!(
-            written,
-            Space::Output,
-            call!(store.symlink_at(fd, old, new))
-        )
+        change(store, &same(&fd), async |written| {
+            if !written.may_link(&fd, &fd) {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            make!(
+                written,
+                Space::Output,
+                call!(store.symlink_at(fd, old, new))
+            )
+        })
+        .await
     }
 
     async fn open_at(
@@ -222,22 +257,31 @@ impl HostDescriptorWithStore<StageState> for Files {
         mode: DescriptorFlags,
     ) -> FilesystemResult<Resource<Descriptor>> {
         check_path(&path)?;
-        let _turn = turn(store).await?;
         let written = written(store);
-        let space = written.space(&fd);
-        // Looked up as the call itself looks it up: through a link it may make what the link leads to.
-        let makes = open.contains(OpenFlags::CREATE)
-            && call!(store.stat_at(same(&fd), flags, path.clone())).is_err();
-        let opened = if makes {
-            make!(
-                written,
-                space,
-                call!(store.open_at(fd, flags, path, open, mode))
-            )?
-        } else {
-            call!(store.open_at(fd, flags, path, open, mode))?
+        let (space, shown) = (written.space(&fd), written.path(&fd, &path));
+        let call = async |written: &Written| {
+            // Looked up as the call itself looks it up: through a link it may make what the link leads to.
+            let there = call!(store.stat_at(same(&fd), flags, path.clone()));
+            if there.as_ref().is_ok_and(|it| may_wait(&it.type_)) {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            if open.contains(OpenFlags::CREATE) && there.is_err() {
+                make!(
+                    written,
+                    space,
+                    call!(store.open_at(same(&fd), flags, path, open, mode))
+                )
+            } else {
+                call!(store.open_at(same(&fd), flags, path, open, mode))
+            }
         };
-        written.note(&opened, space);
+        let opened = if open.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) {
+            change(store, &fd, call).await?
+        } else {
+            let _turn = turn(store).await?;
+            call(&written).await?
+        };
+        written.opened(&opened, (space, shown));
         Ok(opened)
     }
 
@@ -252,21 +296,22 @@ impl HostDescriptorWithStore<StageState> for Files {
     ) -> FilesystemResult<()> {
         check_path(&old)?;
         check_path(&new)?;
-        let _turn = turn(store).await?;
-        let written = written(store);
-        let space = written.space(&fd);
-        if written.space(&folder) != space {
-            return Err(ErrorCode::CrossDevice.into());
-        }
-        // What it replaces is an entry less, unless both are the same file: then nothing happens.
-        let none = PathFlags::empty();
-        let moved = call!(store.metadata_hash_at(same(&fd), none, old.clone()))?;
-        let replaced = call!(store.metadata_hash_at(same(&folder), none, new.clone())).ok();
-        call!(store.rename_at(fd, old, folder, new))?;
-        if replaced.is_some_and(|it| (it.lower, it.upper) != (moved.lower, moved.upper)) {
-            written.remove_entry(space);
-        }
-        Ok(())
+        change(store, &same(&fd), async |written| {
+            let space = written.space(&fd);
+            if written.space(&folder) != space {
+                return Err(ErrorCode::CrossDevice.into());
+            }
+            // What it replaces is an entry less, unless both are the same file: then nothing happens.
+            let none = PathFlags::empty();
+            let moved = call!(store.metadata_hash_at(same(&fd), none, old.clone()))?;
+            let replaced = call!(store.metadata_hash_at(same(&folder), none, new.clone())).ok();
+            call!(store.rename_at(fd, old, folder, new))?;
+            if replaced.is_some_and(|it| (it.lower, it.upper) != (moved.lower, moved.upper)) {
+                written.remove_entry(space);
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn is_same_object(
@@ -333,14 +378,52 @@ fn write(
 ) -> wasmtime::Result<FutureReader<Ended>> {
     let permit = store.data_mut().work.begin_drain()?;
     let view = store.get();
-    let (written, space) = (view.written.clone(), view.written.space(fd));
+    let (written, place) = (view.written.clone(), view.written.place(fd));
     let file = match view.inner.table.get(fd)? {
         Descriptor::File(file) if file.perms.write_not_permitted() => Err(ErrorCode::NotPermitted),
         Descriptor::File(file) => Ok(file.file.clone()),
         Descriptor::Dir(_) => Err(ErrorCode::IsDirectory),
     };
-    let (done, ended) = oneshot::channel();
-    let writer = Writer::new(file, offset, (written, space), (done, permit));
+    let (writer, outcome) = Writer::new(file, offset, written, place, permit);
     data.pipe(&mut store, writer)?;
-    FutureReader::new(&mut store, ended)
+    FutureReader::new(&mut store, outcome)
+}
+
+/// Makes a change by a call. It is waited for if the plugin returns before.
+async fn change<T>(
+    store: &Accessor<StageState, Files>,
+    fd: &Resource<Descriptor>,
+    call: impl AsyncFnOnce(&Written) -> FilesystemResult<T>,
+) -> FilesystemResult<T> {
+    let written = written(store);
+    let mut begun = Begun {
+        change: written.begin(fd),
+        may_break_off: true,
+    };
+    let _turn = turn(store).await?;
+    begun.may_break_off = false;
+    let done = call(&written).await;
+    begun.may_break_off = true;
+    if let Err(error) = &done
+        && begun.change.changes().has_returned()
+    {
+        begun.change.fail(error);
+    }
+    done
+}
+
+/// A change that the plugin may take back while it waits for its turn, and not any more when it is at work: a thread goes on
+/// with it then, and nobody knows for how long.
+struct Begun {
+    change: Change,
+    may_break_off: bool,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.may_break_off {
+            self.change
+                .fail("it took its call back while that was at work");
+        }
+    }
 }

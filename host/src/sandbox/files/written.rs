@@ -6,22 +6,35 @@ use std::sync::{Arc, Mutex};
 
 use forebay_core::mutex::lock;
 use forebay_core::scratch::{BLOCK, Charge};
-use tokio::sync::watch;
+use forebay_core::text;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 
+use super::changes::{Change, Changes};
 use crate::sandbox::limits::{Exceeded, Limits};
+use crate::sandbox::state::HostMemory;
 
 /// Files and folders that may exist beside the outputs that are allowed.
 const SPARE_ENTRIES: u64 = 1_000;
 
-/// Where a descriptor leads.
+/// Characters of a path that are kept for messages.
+const MAX_SHOWN: usize = 200;
+
+/// Whose limits count what a descriptor leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
     /// The folder of a file plugin's outputs.
     Output,
     /// A folder that was granted, or the folder of the input.
     Other,
+}
+
+/// Where a descriptor leads.
+#[derive(Debug, Clone)]
+struct Place {
+    space: Space,
+    /// Its path as the plugin knows it, for messages. A rename does not change it.
+    path: Arc<str>,
 }
 
 /// What a plugin has written. Clones share it.
@@ -31,7 +44,7 @@ pub(crate) struct Written(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     /// Where each descriptor leads, by its place in the table.
-    spaces: Mutex<HashMap<u32, Space>>,
+    places: Mutex<HashMap<u32, Place>>,
     output: Counts,
     other: Counts,
     limits: Limits,
@@ -39,8 +52,8 @@ struct Inner {
     taken: Arc<AtomicU64>,
     /// What the output folder holds of the job's scratch.
     charge: Mutex<Option<Arc<Charge>>>,
-    /// Dropped with the last clone.
-    gone: watch::Sender<()>,
+    changes: Arc<Changes>,
+    host_memory: HostMemory,
 }
 
 #[derive(Debug, Default)]
@@ -52,24 +65,32 @@ struct Counts {
 
 impl Written {
     /// Counts against these limits. `taken` is the number of bytes of input that the plugin has taken.
-    pub(crate) fn new(limits: &Limits, taken: &Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(limits: &Limits, taken: &Arc<AtomicU64>, host_memory: HostMemory) -> Self {
         Self(Arc::new(Inner {
-            spaces: Mutex::default(),
+            places: Mutex::default(),
             output: Counts::default(),
             other: Counts::default(),
             limits: limits.clone(),
             taken: taken.clone(),
             charge: Mutex::default(),
-            gone: watch::Sender::new(()),
+            changes: Arc::default(),
+            host_memory,
         }))
     }
 
-    /// Waits until nothing is written any more: until all clones are dropped. A write that the plugin has begun and not
-    /// waited for has a clone of its own.
-    pub(crate) fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut gone = self.0.gone.subscribe();
-        // Nothing is ever sent.
-        async move { while gone.changed().await.is_ok() {} }
+    /// Changes that the plugin has begun.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.0.changes
+    }
+
+    /// What the host holds for the plugin.
+    pub(super) fn host_memory(&self) -> &HostMemory {
+        &self.0.host_memory
+    }
+
+    /// Begins a change of what a descriptor leads to.
+    pub(super) fn begin(&self, descriptor: &Resource<Descriptor>) -> Change {
+        self.0.changes.begin(self.place(descriptor).1)
     }
 
     /// Charges what is written to the output folder to the job's scratch, too.
@@ -79,33 +100,52 @@ impl Written {
 
     /// Notes a folder that the plugin was given under this path.
     pub(super) fn preopened(&self, folder: &Resource<Descriptor>, path: &str) {
-        self.note(
-            folder,
-            if path == "/out" {
-                Space::Output
-            } else {
-                Space::Other
-            },
-        );
+        let space = if path == "/out" {
+            Space::Output
+        } else {
+            Space::Other
+        };
+        let path = shown(path);
+        lock(&self.0.places).insert(folder.rep(), Place { space, path });
     }
 
-    /// Notes where a descriptor leads.
-    pub(super) fn note(&self, descriptor: &Resource<Descriptor>, space: Space) {
-        lock(&self.0.spaces).insert(descriptor.rep(), space);
+    /// Notes where a descriptor leads that was opened under this path in a folder.
+    pub(super) fn opened(
+        &self,
+        descriptor: &Resource<Descriptor>,
+        (space, path): (Space, Arc<str>),
+    ) {
+        lock(&self.0.places).insert(descriptor.rep(), Place { space, path });
+    }
+
+    /// Where this path in a folder leads, for messages.
+    pub(super) fn path(&self, folder: &Resource<Descriptor>, path: &str) -> Arc<str> {
+        let places = lock(&self.0.places);
+        let above = places.get(&folder.rep());
+        shown(&format!("{}/{path}", above.map_or("", |above| &above.path)))
     }
 
     /// Forgets a descriptor that is closed.
     pub(super) fn forget(&self, descriptor: u32) {
-        lock(&self.0.spaces).remove(&descriptor);
+        lock(&self.0.places).remove(&descriptor);
     }
 
     /// Where a descriptor leads.
     pub(super) fn space(&self, descriptor: &Resource<Descriptor>) -> Space {
-        let spaces = lock(&self.0.spaces);
-        spaces
+        let places = lock(&self.0.places);
+        places
             .get(&descriptor.rep())
-            .copied()
-            .unwrap_or(Space::Other)
+            .map_or(Space::Other, |place| place.space)
+    }
+
+    /// Where a descriptor leads, for what is to be kept longer than it.
+    pub(super) fn place(&self, descriptor: &Resource<Descriptor>) -> (Space, Arc<str>) {
+        let places = lock(&self.0.places);
+        let place = places.get(&descriptor.rep()).cloned();
+        place.map_or_else(
+            || (Space::Other, Arc::default()),
+            |Place { space, path }| (space, path),
+        )
     }
 
     /// Whether a link to what is in one folder may be made in the other: in the output folder alone.
@@ -164,4 +204,9 @@ impl Written {
             _ => Ok(()),
         }
     }
+}
+
+/// As much of a path as is kept. A plugin may go down through any number of folders.
+fn shown(path: &str) -> Arc<str> {
+    text::tidy(path, MAX_SHOWN).into()
 }

@@ -36,8 +36,8 @@ pub struct Grants {
     /// Folders that it may read, by the absolute path under which it sees each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub read: BTreeMap<String, PathBuf>,
-    /// Folders that it may read and write, by the absolute path under which it sees each. What it writes there stays, and
-    /// no limit counts it.
+    /// Folders that it may read and write, by the absolute path under which it sees each. What it writes there stays, up to
+    /// [`Limits::granted_bytes`](crate::Limits::granted_bytes).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub write: BTreeMap<String, PathBuf>,
     /// Its environment. Only the names go into reports.

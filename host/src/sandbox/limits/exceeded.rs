@@ -45,30 +45,50 @@ pub enum Exceeded {
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, limit) = match *self {
-            Self::Memory(bytes) => ("memory", size(bytes)),
-            Self::TableElements(count) => ("table_elements", count.to_string()),
-            Self::CpuTime(time) => ("cpu_time", span(time)),
-            Self::WallClock(time) => ("wall_clock", span(time)),
+        let limit = match *self {
+            Self::Memory(bytes)
+            | Self::OutputBytes(bytes)
+            | Self::CallBytes(bytes)
+            | Self::GrantedBytes(bytes)
+            | Self::HostMemory(bytes)
+            | Self::ScratchBytes(bytes) => size(bytes),
+            Self::TableElements(count) | Self::OutputFiles(count) | Self::Handles(count) => {
+                count.to_string()
+            }
+            Self::CpuTime(time) | Self::WallClock(time) => span(time),
             Self::Stack(bytes) => return write!(f, "used up its stack of {}", size(bytes)),
-            Self::OutputBytes(bytes) => ("output_bytes", size(bytes)),
-            Self::OutputFiles(count) => ("output_files", count.to_string()),
-            Self::Expansion(times) => ("expansion", format!("{times} times its input")),
-            Self::Handles(count) => ("handles", count.to_string()),
-            Self::CallBytes(bytes) => ("call_bytes", size(bytes)),
-            Self::GrantedBytes(bytes) => ("granted_bytes", size(bytes)),
-            Self::HostMemory(bytes) => ("host_memory", size(bytes)),
-            Self::ScratchBytes(bytes) => ("scratch_bytes", size(bytes)),
-            Self::MaxAssets(count) => ("max_assets", format!("{count} that are created")),
-            Self::MaxBytes(bytes) => ("max_bytes", format!("{} that are sent", size(bytes))),
+            Self::Expansion(times) => format!("{times} times its input"),
+            Self::MaxAssets(count) => format!("{count} that are created"),
+            Self::MaxBytes(bytes) => format!("{} that are sent", size(bytes)),
         };
-        write!(f, "reached its limit `{name}` of {limit}")
+        write!(f, "reached its limit `{}` of {limit}", self.name())
     }
 }
 
 impl std::error::Error for Exceeded {}
 
 impl Exceeded {
+    /// The limit by its name in a pipeline file, which does not change: `cpu_time`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::TableElements(_) => "table_elements",
+            Self::CpuTime(_) => "cpu_time",
+            Self::WallClock(_) => "wall_clock",
+            Self::Stack(_) => "stack",
+            Self::OutputBytes(_) => "output_bytes",
+            Self::OutputFiles(_) => "output_files",
+            Self::Expansion(_) => "expansion",
+            Self::Handles(_) => "handles",
+            Self::CallBytes(_) => "call_bytes",
+            Self::GrantedBytes(_) => "granted_bytes",
+            Self::HostMemory(_) => "host_memory",
+            Self::ScratchBytes(_) => "scratch_bytes",
+            Self::MaxAssets(_) => "max_assets",
+            Self::MaxBytes(_) => "max_bytes",
+        }
+    }
+
     /// The limit behind an error of the disk, if it is one.
     pub(crate) fn within(error: &io::Error) -> Option<Self> {
         let inner = error.get_ref()?;

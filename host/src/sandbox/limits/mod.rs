@@ -10,6 +10,7 @@
 //! 16 MiB; the random bytes of one call 1 MiB. A component may consist of 100 instances of components.
 
 mod exceeded;
+mod in_words;
 mod meter;
 mod table;
 #[cfg(feature = "toml")]
@@ -22,6 +23,7 @@ use forebay_core::seconds;
 use text::{count, size, time};
 
 pub use exceeded::Exceeded;
+pub(crate) use in_words::limit_in_words;
 pub(crate) use meter::{CpuMeter, Memory};
 
 const MIB: u64 = 1 << 20;

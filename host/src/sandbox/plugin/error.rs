@@ -7,6 +7,16 @@ pub enum LoadError {
     /// The file could not be read.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Its bytes are not those that were pinned.
+    #[error(
+        "has the SHA-256 {actual}, but {pinned} is pinned; pin the new one if the plugin was meant to change"
+    )]
+    Digest {
+        /// What was asked for.
+        pinned: String,
+        /// What the bytes have, in hex.
+        actual: String,
+    },
     /// These bytes are no component that this engine can compile.
     #[error("not a component: {0}")]
     NotAComponent(String),

@@ -55,19 +55,28 @@ struct Inner {
 }
 
 impl Plugin {
-    /// Compiles, links with all that can be granted, and asks with nothing granted. `instances` has the permits for places of
-    /// the pool, and how many there are.
+    /// Compiles, links with all that can be granted, and asks with nothing granted. `places_to_describe` has permits for
+    /// places of the pool: as many as the largest plugin takes. `pinned` is the digest that the bytes must have.
     pub(crate) async fn load(
         engine: &Engine,
         code: &Code,
         bytes: Vec<u8>,
+        pinned: Option<&str>,
         bounds: Bounds,
-        instances: (&Semaphore, u32),
+        places_to_describe: &Semaphore,
     ) -> Result<Self, LoadError> {
         if bytes.len() as u64 > bounds.component_bytes {
             return Err(LoadError::TooLarge(bounds.component_bytes));
         }
         let digest = hex::encode(Sha256::digest(&bytes));
+        if let Some(pinned) = pinned
+            && !pinned.eq_ignore_ascii_case(&digest)
+        {
+            return Err(LoadError::Digest {
+                pinned: text::tidy(pinned, 64),
+                actual: digest,
+            });
+        }
         let Scan {
             imports,
             exports,
@@ -103,9 +112,8 @@ impl Plugin {
                 // Whether every import and export fits is known from here on. What is granted is another matter.
                 link::link(engine, &component, world, Reach::ALL, workflow_imports)?;
                 let pre = link::link_to_describe(engine, &component, world, workflow_imports)?;
-                // The semaphore is never closed. Where there are fewer places than it takes, it gets all of them.
-                let (instances, most) = instances;
-                let _places = instances.acquire_many(places.min(most)).await;
+                // The semaphore is never closed.
+                let _places = places_to_describe.acquire_many(places).await;
                 let said = describe(engine, &pre, Limits::describe()).await;
                 let said = said.map_err(LoadError::Describe)?;
                 if let Some(kept) = &kept

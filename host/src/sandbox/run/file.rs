@@ -75,7 +75,6 @@ pub(super) async fn run(
         .taken
         .store(size, std::sync::atomic::Ordering::Relaxed);
     state.written.charge(charge.clone());
-    let idle = state.written.idle();
     let tally = state.tally.clone();
     let input = bindings::FileInfo {
         name: info.name.clone(),
@@ -95,11 +94,9 @@ pub(super) async fn run(
             .await
     });
     let named = calls.await?.map_err(PluginError::from)?;
-    let mut usage = guest.usage();
-    drop(guest);
-    let left = || stage.limits.wall_clock.saturating_sub(started.elapsed());
-    let late = |_| Exceeded::WallClock(stage.limits.wall_clock);
-    tokio::time::timeout(left(), idle).await.map_err(late)?;
+    let messages = guest.messages();
+    let mut usage = guest.finish().await?;
+    let left = stage.limits.wall_clock.saturating_sub(usage.wall_clock);
     let pick_up = PickUp {
         folder: output_dir,
         input_name: info.name,
@@ -110,12 +107,13 @@ pub(super) async fn run(
     };
     // What it left may be much to look at.
     let picked = tokio::task::spawn_blocking(move || pick_up.all(named, &charge));
-    let picked = tokio::time::timeout(left(), picked).await;
+    let picked = tokio::time::timeout(left, picked).await;
     let stored = picked
-        .map_err(late)?
+        .map_err(|_| Exceeded::WallClock(stage.limits.wall_clock))?
         .map_err(|error| StageCause::Host(error.to_string()))??;
     usage.bytes_out = stored.iter().filter_map(|file| file.info.size).sum();
     Ok(Done {
+        messages,
         usage,
         outputs: StageOutputs::Stored(stored),
     })
@@ -171,43 +169,45 @@ impl PickUp {
         if !seen.insert(Path::new(path).components().collect()) {
             return Err(problem("is named twice".into()));
         }
-        let mut walked = PathBuf::new();
-        for (depth, part) in Path::new(path).components().enumerate() {
-            let Component::Normal(part) = part else {
-                return Err(problem(
-                    "is not a plain path beneath the output folder".into(),
-                ));
-            };
-            if depth >= MAX_DEPTH {
-                return Err(problem(format!("is deeper than {MAX_DEPTH} folders")));
-            }
-            walked.push(part);
-            let metadata = dir
-                .symlink_metadata(&walked)
-                .map_err(|error| problem(error.to_string()))?;
-            if metadata.is_symlink() {
+        let parts = Path::new(path).components().map(|part| match part {
+            Component::Normal(part) => Ok(part),
+            _ => Err(problem(
+                "is not a plain path beneath the output folder".into(),
+            )),
+        });
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let Some((name_there, folders)) = parts.split_last() else {
+            return Err(problem("is the output folder".into()));
+        };
+        if folders.len() >= MAX_DEPTH {
+            return Err(problem(format!("is deeper than {MAX_DEPTH} folders")));
+        }
+        let failed = |error: io::Error| match Exceeded::within(&error) {
+            Some(limit) => limit.into(),
+            None => problem(error.to_string()),
+        };
+        let mut dir = dir.try_clone().map_err(failed)?;
+        for folder in folders {
+            if dir.symlink_metadata(folder).map_err(failed)?.is_symlink() {
                 return Err(problem("is reached through a link".into()));
             }
+            dir = dir.open_dir(folder).map_err(failed)?;
         }
-        let metadata = dir
-            .metadata(&walked)
-            .map_err(|error| problem(error.to_string()))?;
-        if !metadata.is_file() {
-            return Err(problem("is not a regular file".into()));
-        }
-        self.tally.add_bytes(metadata.len())?;
+        // The name is looked up once: what is there is moved, and is looked at where it is then.
+        let adopted = self.scratch.adopt(|place| {
+            let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
+            dir.rename(name_there, &folder, name)
+        });
+        let (file, size) = adopted.map_err(failed)?;
+        self.tally.add_bytes(size)?;
         let info = FileInfo {
             name,
             media_type: self.input_type.clone(),
-            size: Some(metadata.len()),
+            size: Some(size),
         };
-        let file = self
-            .scratch
-            .adopt(&self.folder.join(&walked), metadata.len());
-        let file = file.map_err(|error| match Exceeded::within(&error) {
-            Some(limit) => limit.into(),
-            None => problem(error.to_string()),
-        })?;
         Ok(StoredFile { info, file })
     }
 }

@@ -77,8 +77,6 @@ pub(super) async fn run(
                 .await?
         })
         .await?;
-    let usage = guest.usage();
-    let left = guest.time_left();
     let outlet = guest.state().outlet.take();
     let outlet = outlet.ok_or_else(|| StageCause::Host("the stage lost its outlet".into()))?;
     if let Err(error) = returned {
@@ -92,7 +90,9 @@ pub(super) async fn run(
     if outlet.open > 0 {
         return Err(StageCause::Unfinished(outlet.open).into());
     }
-    drop(guest);
+    let messages = guest.messages();
+    let usage = guest.finish().await?;
+    let left = stage.limits.wall_clock.saturating_sub(usage.wall_clock);
     // The plugin may have stopped reading early. Its ok counts only if the rest of its input turns out whole.
     let rest = Arc::into_inner(content)
         .map(|rest| rest.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -104,6 +104,7 @@ pub(super) async fn run(
         }
     }
     Ok(Done {
+        messages,
         usage,
         outputs: StageOutputs::Streamed(outlet.ended),
     })
@@ -154,7 +155,9 @@ impl outputs::HostWithStore<StageState> for HasSelf<StageState> {
         let ended = accessor.with(|mut access| -> wasmtime::Result<_> {
             let state = access.get();
             let Some(outlet) = &mut state.outlet else {
-                return Err(StageCause::Host("emit was called outside of transform".into()).into());
+                return Err(
+                    StageCause::Trap("it called `emit` outside of `transform`".into()).into(),
+                );
             };
             admit(&state.tally, &info.name, &outlet.input, &info.media_type)?;
             let strings = info.name.len() + info.media_type.len();

@@ -14,6 +14,8 @@ use crate::sandbox::usage::{Usage, UsageSlot};
 pub(crate) struct Done {
     pub(crate) usage: Usage,
     pub(crate) outputs: StageOutputs,
+    /// What the plugin printed, line by line.
+    pub(crate) messages: Vec<String>,
 }
 
 #[derive(Debug)]

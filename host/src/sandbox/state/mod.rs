@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-pub(crate) use host_memory::HostMemory;
+pub(crate) use host_memory::{HeldMemory, HostMemory};
 pub(crate) use log::Log;
 pub(crate) use tally::{Tally, admit};
 
@@ -99,6 +99,7 @@ impl StageState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
         let taken = Arc::<AtomicU64>::default();
+        let host_memory = HostMemory::new(limits);
         Ok(Self {
             wasi: wasi.build(),
             table,
@@ -109,8 +110,8 @@ impl StageState {
             extension: None,
             taken: taken.clone(),
             tally: Arc::new(Tally::new(limits, &taken)),
-            written: Written::new(limits, &taken),
-            host_memory: HostMemory::new(limits),
+            written: Written::new(limits, &taken, host_memory.clone()),
+            host_memory,
             queues: Self::queues(limits, QUEUE),
             blocks: Arc::default(),
         })

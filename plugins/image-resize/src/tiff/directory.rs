@@ -1,8 +1,8 @@
-//! Reads the directories of a TIFF (TIFF 6.0, section 2; BigTIFF), which say what pictures are in it.
+//! Reads the directories of a TIFF (TIFF 6.0, section 2; BigTIFF), which describe its pictures.
 //!
-//! What a tag says is read from here; the samples are read by the crate `tiff`.
+//! Tags are read here. Samples are read by the crate `tiff`.
 
-/// Tags, by their names in the specifications.
+/// Tags, with their names from the specifications.
 pub(super) mod tag {
     pub(crate) const NEW_SUBFILE_TYPE: u16 = 254;
     pub(crate) const WIDTH: u16 = 256;
@@ -29,7 +29,7 @@ pub(super) mod tag {
     pub(crate) const DNG_VERSION: u16 = 50706;
 }
 
-/// The most directories that are looked at: the pictures of the first pages.
+/// The most directories that are read: the pictures of the first pages.
 const MOST_DIRECTORIES: usize = 256;
 
 /// The byte order and width of numbers in one file.
@@ -53,13 +53,13 @@ struct Entry {
     values: usize,
 }
 
-/// A directory: one picture, and what is said of it.
+/// A directory, which describes one picture.
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
     /// Where it begins.
     pub(super) at: u64,
     entries: Vec<Entry>,
-    /// Where the offset of the next one stands.
+    /// Where the offset of the next directory is.
     next: usize,
 }
 
@@ -115,19 +115,19 @@ impl Numbers {
         }
     }
 
-    /// Width of an offset, and where the header has that of the first directory.
+    /// Where the header has the offset of the first directory, and the width of an offset, in bytes.
     fn first(self) -> (usize, usize) {
         if self.big { (8, 8) } else { (4, 4) }
     }
 
-    /// Makes a directory the first and the last.
+    /// Makes a directory the only one of the chain.
     pub(super) fn set_only(self, bytes: &mut [u8], directory: &Directory) {
         let (at, width) = self.first();
         self.write(bytes, at, width, directory.at);
         self.write(bytes, directory.next, width, 0);
     }
 
-    /// The directories of the chain, each with those that its `SubIFDs` name behind it.
+    /// The directories of the chain. Each is followed by those that its `SubIFDs` name.
     pub(super) fn directories(self, bytes: &[u8]) -> Vec<Directory> {
         let (at, width) = self.first();
         let mut found: Vec<Directory> = Vec::new();
@@ -141,8 +141,8 @@ impl Numbers {
         found
     }
 
-    /// Adds the directory at `offset` and those below it. Gives the offset of the next, or none where this one was
-    /// seen before or cannot be read.
+    /// Adds the directory at `offset` and those below it. Returns the offset of the next one, or `None` if this one was
+    /// added before or cannot be read.
     fn add(
         self,
         bytes: &[u8],
@@ -207,7 +207,7 @@ impl Numbers {
     }
 }
 
-/// Bytes of one value of a type.
+/// Number of bytes of one value of a type.
 fn width_of(kind: u16) -> Option<usize> {
     Some(match kind {
         1 | 2 | 6 | 7 => 1,
@@ -227,7 +227,7 @@ impl Directory {
         self.entry(tag).is_some()
     }
 
-    /// The unsigned integers of a tag; none of another type, and none where they lie beyond the file.
+    /// The unsigned integers of a tag. Empty if it has another type, or if its values are beyond the end of the file.
     pub(super) fn all(&self, bytes: &[u8], numbers: Numbers, tag: u16) -> Vec<u64> {
         let Some(entry) = self
             .entry(tag)
@@ -250,7 +250,7 @@ impl Directory {
             .collect()
     }
 
-    /// The first of the integers of a tag.
+    /// The first integer of a tag.
     pub(super) fn one(&self, bytes: &[u8], numbers: Numbers, tag: u16) -> Option<u64> {
         let entry = self.entry(tag)?;
         if !matches!(entry.kind, 1 | 3 | 4 | 13 | 16 | 18) || entry.count == 0 {
@@ -259,7 +259,7 @@ impl Directory {
         numbers.read(bytes, entry.values, width_of(entry.kind)?)
     }
 
-    /// Replaces the first of the integers of a tag.
+    /// Replaces the first integer of a tag.
     pub(super) fn set(&self, bytes: &mut [u8], numbers: Numbers, tag: u16, value: u64) {
         if let Some(entry) = self.entry(tag)
             && let Some(width) = width_of(entry.kind)
@@ -268,7 +268,7 @@ impl Directory {
         }
     }
 
-    /// Gives the values of one tag to another.
+    /// Changes a tag into another one with the same values.
     pub(super) fn rename(&self, bytes: &mut [u8], numbers: Numbers, from: u16, to: u16) {
         if let Some(entry) = self.entry(from) {
             numbers.write(bytes, entry.at, 2, to.into());

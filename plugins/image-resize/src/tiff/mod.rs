@@ -1,11 +1,11 @@
-//! TIFF: which of its pictures is taken, and its samples as pixels.
+//! TIFF: chooses one of its pictures, and converts its samples to pixels.
 //!
-//! - A file whose first picture is a reduced one, or has a larger one below it, gives its largest. Otherwise the first
-//!   page is taken.
-//! - A camera raw is refused.
-//! - The crate `tiff` decompresses; colours are made here. It knows few kinds of colour, and one of them is grey with
-//!   further samples. So the file, which is in memory anyway, is told to be that: any picture gives its samples as
-//!   they are stored.
+//! - If the first picture is a reduced one, or has a larger one below it, the largest picture is used. Otherwise the
+//!   first page is used.
+//! - A camera raw file is refused.
+//! - The crate `tiff` decompresses, and colours are converted here. The crate knows few kinds of colour. One of them is
+//!   grey with extra samples. So the file, which is in memory anyway, is changed to that kind. The crate then returns
+//!   the samples of any picture as they are stored.
 
 mod directory;
 mod pixels;
@@ -36,6 +36,23 @@ const REDUCED: u64 = 1;
 /// The picture is a transparency mask of another (bit 2).
 const MASK: u64 = 4;
 
+/// How many pages there are: pictures that are neither smaller versions nor masks of others, nor below others.
+pub(crate) fn pages(bytes: &[u8]) -> u64 {
+    let Some(numbers) = Numbers::of(bytes) else {
+        return 1;
+    };
+    let directories = numbers.directories(bytes);
+    let below: Vec<u64> = directories
+        .iter()
+        .flat_map(|directory| directory.all(bytes, numbers, tag::SUB_IFDS))
+        .collect();
+    let is_page = |directory: &&Directory| {
+        let kind = directory.one(bytes, numbers, tag::NEW_SUBFILE_TYPE);
+        kind.unwrap_or(0) & (REDUCED | MASK) == 0 && !below.contains(&directory.at)
+    };
+    directories.iter().filter(is_page).count() as u64
+}
+
 impl<'a> Tiff<'a> {
     pub(crate) fn open(bytes: &'a mut [u8]) -> Result<Self, Error> {
         let numbers =
@@ -57,7 +74,7 @@ impl<'a> Tiff<'a> {
         let samples = Samples::of(chosen, bytes, numbers)?;
         let planar = one(tag::PLANAR) == Some(2);
         let profile = chosen.bytes(bytes, tag::ICC_PROFILE).map(<[u8]>::to_vec);
-        // A picture below another is turned as that one.
+        // A picture below another one has the orientation of that one, unless it has its own.
         let orientation = one(tag::ORIENTATION)
             .or_else(|| directories.first()?.one(bytes, numbers, tag::ORIENTATION))
             .map_or(Orientation::NoTransforms, orientation::of_value);
@@ -67,7 +84,7 @@ impl<'a> Tiff<'a> {
         {
             reverse_bits(bytes, numbers, &chosen);
         }
-        // Old programs give tiles by the tags of strips.
+        // Old programs use the tags of strips for tiles.
         if chosen.has(tag::TILE_WIDTH) && !chosen.has(tag::TILE_OFFSETS) {
             chosen.rename(bytes, numbers, tag::STRIP_OFFSETS, tag::TILE_OFFSETS);
             chosen.rename(
@@ -105,7 +122,7 @@ impl<'a> Tiff<'a> {
     pub(crate) fn decode(self) -> Result<Decoded, Error> {
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let mut limits = Limits::default();
-        // One strip may hold the whole picture.
+        // One strip may contain the whole picture.
         let most = width
             .saturating_mul(height)
             .saturating_mul(self.samples.bytes_per_pixel())
@@ -160,7 +177,7 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Refuses a camera raw: one with the samples of a sensor's colour filters, by whatever name.
+/// Refuses a camera raw file, which has the samples of a sensor's colour filters, whatever the name of the format is.
 fn refuse_raw(bytes: &[u8], numbers: Numbers, directories: &[Directory]) -> Result<(), Error> {
     const COLOUR_FILTERS: u64 = 32803;
     const LINEAR_RAW: u64 = 34892;
@@ -180,7 +197,7 @@ fn refuse_raw(bytes: &[u8], numbers: Numbers, directories: &[Directory]) -> Resu
     Ok(())
 }
 
-/// The directory of the picture to take.
+/// The directory of the picture to use.
 fn choose<'d>(
     bytes: &[u8],
     numbers: Numbers,
@@ -209,7 +226,7 @@ fn choose<'d>(
         .iter()
         .filter(|directory| kind(directory) & (REDUCED | MASK) == 0)
         .filter(|directory| is_reduced || directory.at == first.at || below.contains(&directory.at))
-        // The first of the largest.
+        // Among equally large ones, this finds the first.
         .rev()
         .max_by_key(|directory| area(directory));
     match largest {
@@ -223,7 +240,7 @@ fn choose<'d>(
 
 const COMPRESSION_JPEG: u64 = 7;
 
-/// Refuses compressions that the decoder does not know, by name where they have one.
+/// Refuses compressions that the decoder does not know. The error has their name, if they have one.
 fn compression_is_known(compression: u64) -> Result<(), Error> {
     let name = match compression {
         1 | 4 | 5 | COMPRESSION_JPEG | 8 | 32773 | 32946 => return Ok(()),
@@ -246,7 +263,7 @@ fn compression_is_known(compression: u64) -> Result<(), Error> {
     )))
 }
 
-/// Turns the bits of compressed data that were stored lowest first (`FillOrder` 2).
+/// Reverses the bits in each byte of compressed data that was stored with the lowest bit first (`FillOrder` 2).
 fn reverse_bits(bytes: &mut [u8], numbers: Numbers, directory: &Directory) {
     let (offsets, counts) = if directory.has(tag::TILE_OFFSETS) {
         (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
@@ -263,7 +280,7 @@ fn reverse_bits(bytes: &mut [u8], numbers: Numbers, directory: &Directory) {
             Some((start, start.checked_add(usize::try_from(count).ok()?)?))
         })
         .collect();
-    // Strips may share bytes, which are turned once.
+    // Strips may share bytes, which must be reversed only once.
     ranges.sort_unstable();
     let mut done = 0;
     for (start, end) in ranges {

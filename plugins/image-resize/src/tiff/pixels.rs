@@ -1,4 +1,4 @@
-//! Makes pixels of the samples of a TIFF (TIFF 6.0, sections 3 to 6, 16, 18 and 21).
+//! Converts the samples of a TIFF to pixels (TIFF 6.0, sections 3 to 6, 16, 18 and 21).
 
 use forebay_plugin::Error;
 use tiff::decoder::DecodingResult;
@@ -10,7 +10,7 @@ use crate::raster::{Layout, Raster};
 /// `PhotometricInterpretation` of plain grey.
 pub(super) const BLACK_IS_ZERO: u16 = 1;
 
-/// What the colours of a picture are.
+/// The kind of colours of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// Whether 0 is white.
@@ -21,7 +21,7 @@ enum Kind {
     /// 0 is no ink.
     Cmyk,
     YCbCr,
-    /// The colours that the samples number.
+    /// The colours to which the samples are indexes.
     Palette(Vec<[u8; 3]>),
 }
 
@@ -29,7 +29,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Samples {
     kind: Kind,
-    /// Samples of each pixel, also those that are no colour.
+    /// Number of samples of each pixel, including those that are not a colour.
     pub(super) per_pixel: usize,
     bits: u8,
     float: bool,
@@ -39,7 +39,7 @@ pub(super) struct Samples {
 
 impl Samples {
     pub(super) fn of(directory: &Directory, bytes: &[u8], numbers: Numbers) -> Result<Self, Error> {
-        /// More are measurements, not pictures.
+        /// A file with more samples has measurements and is not a picture.
         const MOST_SAMPLES: usize = 32;
         let one = |tag| directory.one(bytes, numbers, tag);
         let per_pixel = one(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
@@ -113,14 +113,14 @@ impl Samples {
         })
     }
 
-    /// The most that a decoder needs for a pixel.
+    /// The most bytes that a decoder needs for a pixel.
     pub(super) fn bytes_per_pixel(&self) -> usize {
         self.per_pixel * usize::from(self.bits.div_ceil(8))
     }
 }
 
 impl Kind {
-    /// Samples of a colour.
+    /// Number of samples of a colour.
     fn samples(&self) -> usize {
         match self {
             Self::Grey { .. } | Self::Palette(_) => 1,
@@ -130,8 +130,8 @@ impl Kind {
     }
 }
 
-/// Which sample is alpha: the first further one that is said to be. RGB with four samples and no word on the fourth is
-/// taken to have it, too.
+/// Which sample is alpha: the first extra sample that is marked as alpha. If RGB has four samples and the fourth is not
+/// described, the fourth counts as alpha.
 fn alpha(extra: &[u64], kind: &Kind, per_pixel: usize) -> Option<(usize, bool)> {
     const ASSOCIATED: u64 = 1;
     const UNASSOCIATED: u64 = 2;
@@ -147,7 +147,7 @@ fn alpha(extra: &[u64], kind: &Kind, per_pixel: usize) -> Option<(usize, bool)> 
         .filter(|(index, _)| *index < per_pixel)
 }
 
-/// The colours of a `ColorMap`: all reds, all greens, all blues, of 16 bits each. Some writers store 8 bits.
+/// The colours of a `ColorMap`: all reds, all greens, all blues, with 16 bits each. Some programs store 8 bits.
 fn palette(map: &[u64], bits: u8) -> Result<Vec<[u8; 3]>, Error> {
     let length = 1_usize << bits.min(16);
     let (Some(reds), Some(greens), Some(blues)) = (
@@ -177,9 +177,9 @@ pub(super) struct Colours<'s> {
     planar: bool,
     width: usize,
     height: usize,
-    /// Channels of a pixel of the result.
+    /// Number of channels of a pixel of the result.
     channels: usize,
-    /// Stored channels until all planes are there; then the result.
+    /// The stored channels until all planes are complete, then the result.
     pixels: Vec<u8>,
 }
 
@@ -209,12 +209,12 @@ impl<'s> Colours<'s> {
         })
     }
 
-    /// Whether the samples of this plane show in the picture.
+    /// Whether the samples of this plane are visible in the picture.
     pub(super) fn wants(&self, plane: usize) -> bool {
         !self.planar || self.channel(plane).is_some()
     }
 
-    /// Which stored channel of the result a sample becomes.
+    /// The channel of the result that a sample becomes.
     fn channel(&self, sample: usize) -> Option<usize> {
         if sample < self.samples.kind.samples() {
             return Some(sample);
@@ -225,7 +225,7 @@ impl<'s> Colours<'s> {
             .map(|_| self.channels - 1)
     }
 
-    /// Takes over the samples of a strip or tile, whose rows are `stride` bytes apart.
+    /// Copies the samples of a strip or tile, whose rows are `stride` bytes apart.
     pub(super) fn add(
         &mut self,
         plane: usize,
@@ -279,7 +279,7 @@ impl<'s> Colours<'s> {
         Ok(())
     }
 
-    /// The picture, when all samples are there.
+    /// The picture. All samples must have been added before.
     pub(super) fn finish(mut self) -> Result<Raster, Error> {
         let alpha = self.samples.alpha.is_some();
         let layout = match (&self.samples.kind, alpha) {
@@ -325,8 +325,8 @@ impl<'s> Colours<'s> {
 }
 
 impl Samples {
-    /// Rounds a row of samples to eight bits each; numbers of colours in a palette stay what they are. None where the
-    /// chunk has too few.
+    /// Rounds a row of samples to eight bits each. Indexes of a palette stay as they are. `None` if the chunk has too
+    /// few samples.
     fn row(
         &self,
         chunk: &DecodingResult,

@@ -1,4 +1,4 @@
-//! Makes pictures for the tests and reads what came out.
+//! Makes pictures for the tests and reads the results.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
@@ -84,8 +84,8 @@ pub fn quarters(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// The colours in the middle of each quarter must be those of `quarters`, give or take what JPEG does to small
-/// pictures.
+/// The colours in the middle of each quarter must be those of `quarters`, except for the small differences that JPEG
+/// causes in small pictures.
 pub fn assert_quarters(image: &DynamicImage, what: &str) {
     let (width, height) = (image.width(), image.height());
     let image = image.to_rgb8();
@@ -118,7 +118,7 @@ pub fn difference(a: &DynamicImage, b: &DynamicImage) -> f64 {
     (squares / a.len() as f64).sqrt()
 }
 
-/// The Exif data of a picture that says nothing but its orientation (TIFF 6.0, section 2).
+/// The Exif data of a picture, with only its orientation (TIFF 6.0, section 2).
 pub fn exif(orientation: u8) -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     tiff.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);

@@ -58,7 +58,7 @@ pub fn file(pages: &[Page]) -> Vec<u8> {
     bytes
 }
 
-/// Appends a page; gives where its directory is, and where the offset of the next one belongs.
+/// Appends a page. Returns where its directory is, and where the offset of the next directory must be written.
 fn write(bytes: &mut Vec<u8>, page: &Page) -> (u32, usize) {
     let below: Vec<u32> = page.below.iter().map(|page| write(bytes, page).0).collect();
     let mut offsets = Vec::new();

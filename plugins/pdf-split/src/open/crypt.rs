@@ -7,7 +7,8 @@ use lopdf::{Dictionary, Document, EncryptionState, Object, ObjectId, Stream};
 
 use crate::document::damaged;
 
-/// How deeply the encryption dictionary may be nested, references counted: it holds crypt filters, which hold values.
+/// How deeply the encryption dictionary may be nested, including references. It contains crypt filters, which contain
+/// values.
 const MAX_NESTING: usize = 10;
 
 /// AES encrypts blocks of this many bytes.
@@ -25,7 +26,7 @@ pub(super) struct Crypt {
 }
 
 impl Crypt {
-    /// Reads how a document is encrypted, and tries a password. None when the document is not encrypted.
+    /// Reads how a document is encrypted, and tries a password. `None` if the document is not encrypted.
     pub(super) fn new<'a>(
         trailer: &'a Dictionary,
         object: impl Fn(ObjectId) -> Option<&'a Object>,
@@ -55,13 +56,13 @@ impl Crypt {
             .filter(|value| value.as_array().is_ok_and(|array| !array.is_empty()));
         document.trailer.set(
             "ID",
-            // Some writers leave it out; then the empty one is meant.
+            // Some producers leave it out and mean an empty one.
             identifier.unwrap_or_else(|| vec![Object::string_literal(""); 2].into()),
         );
         document.objects.insert(id, Object::Dictionary(dictionary));
         let mut opened = try_passwords(&mut document, password);
         if opened.is_err() && !has_length {
-            // The default of the standard; most producers mean 128.
+            // 40 is the default of the standard, but most producers mean 128.
             if let Ok(dictionary) = document.get_dictionary_mut(id) {
                 dictionary.set("Length", 40);
             }
@@ -76,7 +77,7 @@ impl Crypt {
         }))
     }
 
-    /// Decrypts an object. False when that fails; the strings that can be decrypted are, then.
+    /// Decrypts an object. Returns false if that fails. The strings that can be decrypted are still decrypted.
     pub(super) fn decrypt(&self, id: ObjectId, object: &mut Object) -> bool {
         if self.dictionary == Some(id) {
             return true;
@@ -85,7 +86,7 @@ impl Crypt {
             && self.state.get_stream_filter().method().starts_with(b"AES")
             && !has_own_filter(stream)
         {
-            // Where a length does not hold, the end of a line may have been taken for data.
+            // If the length of the stream is wrong, the data may include the end of the line after it.
             let whole = stream.content.len() / AES_BLOCK * AES_BLOCK;
             stream.content.truncate(whole);
         }
@@ -101,7 +102,7 @@ fn has_own_filter(stream: &Stream) -> bool {
             .is_ok_and(|filters| filters.contains(&b"Crypt".as_slice()))
 }
 
-/// Tries a password. It may be meant for other documents of the same run, so the empty one is tried, too.
+/// Tries a password. It may be meant for other documents of the same run, so the empty password is tried as well.
 fn try_passwords(document: &mut Document, password: Option<&str>) -> lopdf::Result<()> {
     let opened = document.decrypt(password.unwrap_or_default());
     if opened.is_err() && password.is_some() {
@@ -110,8 +111,8 @@ fn try_passwords(document: &mut Document, password: Option<&str>) -> lopdf::Resu
     opened
 }
 
-/// Sets right what producers get wrong, as other readers do: passwords and keys that are cut short or padded, a length in
-/// bytes, and lengths where the version says it all.
+/// Corrects common mistakes of producers, as other readers do: passwords and keys that are cut short or padded, a
+/// length in bytes, and lengths that the version already determines.
 fn mend(dictionary: &mut Dictionary) {
     let integer = |key: &[u8]| match dictionary.get(key) {
         Ok(Object::Integer(number)) => Some(*number),
@@ -153,7 +154,7 @@ fn mend(dictionary: &mut Dictionary) {
     }
 }
 
-/// Whether the methods of encryption are known: the library takes RC4 for those it does not know.
+/// Whether the methods of encryption are known. The library uses RC4 for unknown ones, so they must be refused before.
 fn is_known(dictionary: &Dictionary) -> bool {
     let version = dictionary.get(b"V").and_then(Object::as_i64).unwrap_or(0);
     version < 4
@@ -196,7 +197,7 @@ fn refusal(error: &lopdf::Error, password: Option<&str>) -> Error {
     })
 }
 
-/// A value with what it refers to put in place.
+/// A value in which references are replaced by the objects that they lead to.
 fn direct<'a>(
     value: &'a Object,
     object: &impl Fn(ObjectId) -> Option<&'a Object>,

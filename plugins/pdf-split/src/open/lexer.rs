@@ -1,13 +1,16 @@
 //! Reads the objects of a PDF from bytes (ISO 32000-2, 7.2 and 7.3), as generously as other readers do.
 //!
-//! What is accepted beyond the standard, because producers write it and readers take it: names with a `#` that begins no
-//! escape, or with a space in them (the rest of the name is passed over); numbers with an exponent, with two signs or two
-//! points; hexadecimal strings with other characters in them; words that mean nothing, as null in an array. A value that
-//! does not end is an error: whatever follows would be taken for a part of it.
+//! Some input outside of the standard is accepted, because producers write it and other readers accept it:
+//! - names with a `#` that begins no escape, or with a space in them (the rest of the name is skipped);
+//! - numbers with an exponent, with two signs or with two points;
+//! - hexadecimal strings with other characters in them;
+//! - unknown words, which become null in an array.
+//!
+//! A value without an end is an error, because the bytes after it would become a part of it.
 
 use lopdf::{Dictionary, Object, StringFormat};
 
-/// How deeply arrays and dictionaries may be nested. Whoever walks over a value recurses as deeply.
+/// How deeply arrays and dictionaries may be nested. Code that walks over a value recurses to the same depth.
 const MAX_NESTING: usize = 100;
 
 /// A value cannot be read.
@@ -30,17 +33,17 @@ pub(super) const fn is_regular(byte: u8) -> bool {
         )
 }
 
-/// What stands where a value may stand.
+/// What can be found in the place of a value.
 enum Item {
     Value(Object),
-    /// A word that is no value, such as `endobj`.
+    /// A word that is not a value, such as `endobj`.
     Word,
     CloseArray,
     CloseDictionary,
     End,
 }
 
-/// A place in some bytes.
+/// A position in some bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lexer<'a> {
     bytes: &'a [u8],
@@ -48,7 +51,7 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// Begins at an offset of the bytes; beyond their end, there is nothing to read.
+    /// Begins at an offset of the bytes. If it is beyond their end, there is nothing to read.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self {
             bytes,
@@ -74,7 +77,7 @@ impl<'a> Lexer<'a> {
         Some(byte)
     }
 
-    /// Passes over white space and comments.
+    /// Skips white space and comments.
     pub(super) fn skip_space(&mut self) {
         while let Some(byte) = self.peek() {
             if byte == b'%' {
@@ -88,7 +91,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Takes a word that stands next, such as `trailer`; what follows it may be anything.
+    /// Takes a word if it comes next, such as `trailer`. Any byte may follow it.
     pub(super) fn take(&mut self, word: &[u8]) -> bool {
         self.skip_space();
         let found = self.rest().starts_with(word);
@@ -98,7 +101,7 @@ impl<'a> Lexer<'a> {
         found
     }
 
-    /// Takes the keyword `R`, `n` or the like: a word of its own.
+    /// Takes a keyword such as `R` or `n` if it comes next as a separate word.
     pub(super) fn take_keyword(&mut self, word: &[u8]) -> bool {
         let before = self.at;
         if self.take(word) && self.peek().is_none_or(|byte| !is_regular(byte)) {
@@ -135,7 +138,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Takes the beginning of an indirect object, `12 0 obj`, and gives its number and generation.
+    /// Takes the beginning of an indirect object, `12 0 obj`, and returns its number and generation.
     pub(super) fn take_header(&mut self) -> Option<(u32, u16)> {
         let mut ahead = *self;
         let number = u32::try_from(ahead.take_unsigned()?).ok()?;
@@ -219,7 +222,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The rest of a name behind its `/`.
+    /// The rest of a name after its `/`.
     fn name(&mut self) -> Vec<u8> {
         let run = self.run();
         self.at += run.len();
@@ -241,7 +244,7 @@ impl<'a> Lexer<'a> {
         name
     }
 
-    /// The rest of a string behind its `(` (7.3.4.2).
+    /// The rest of a string after its `(` (7.3.4.2).
     fn literal(&mut self) -> Result<Vec<u8>> {
         let mut string = Vec::new();
         let mut open = 0_usize;
@@ -268,7 +271,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// What stands behind a `\`; nothing for the end of a line.
+    /// The byte that an escape after a `\` stands for. `None` for the end of a line.
     fn escape(&mut self) -> Result<Option<u8>> {
         Ok(Some(match self.next().ok_or(Unreadable)? {
             b'n' => b'\n',
@@ -294,14 +297,14 @@ impl<'a> Lexer<'a> {
                         _ => break,
                     }
                 }
-                // The standard ignores what does not fit.
+                // The standard ignores the bits that do not fit.
                 u8::try_from(code & 0xff).unwrap_or_default()
             }
             byte => byte,
         }))
     }
 
-    /// The rest of a string behind its `<` (7.3.4.3).
+    /// The rest of a string after its `<` (7.3.4.3).
     fn hexadecimal(&mut self) -> Result<Vec<u8>> {
         let mut string = Vec::new();
         let mut high = None;
@@ -331,7 +334,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.item(depth)? {
                 Item::Value(value) => array.push(value),
-                // JavaScript's `undefined` and `NaN`, units, ...
+                // For example JavaScript's `undefined` and `NaN`, or units.
                 Item::Word if !self.at_end_of_object() => array.push(Object::Null),
                 Item::CloseArray => return Ok(array),
                 Item::Word | Item::CloseDictionary | Item::End => return Err(Unreadable),
@@ -359,7 +362,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether the word just read ends an object, or its stream begins.
+    /// Whether the last word ends an object or begins its stream.
     fn at_end_of_object(&self) -> bool {
         let read = self.bytes.get(..self.at).unwrap_or_default();
         [b"endobj".as_slice(), b"stream", b"obj", b"xref", b"trailer"]
@@ -384,13 +387,13 @@ impl<'a> Lexer<'a> {
         Item::Value(number)
     }
 
-    /// A number. Of a run that is none, such as `612pt` or `0endobj`, its beginning counts.
+    /// A number. If the run is not a number, such as `612pt` or `0endobj`, only its beginning is used.
     fn number(&mut self) -> Object {
         let run = self.run();
         let numeric = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.');
         let length = run.iter().take_while(|byte| numeric(byte)).count();
-        // An exponent makes sense only where the whole run is a number; `e` might begin a word. ISO 32000-2, 7.3.3, has
-        // no exponents; producers in scripting languages write them for what is nearly 0.
+        // An exponent is read only if the whole run is a number, because `e` might begin a word. ISO 32000-2, 7.3.3,
+        // has no exponents. Producers in scripting languages write them for numbers that are nearly 0.
         if run
             .get(length)
             .is_some_and(|byte| matches!(byte, b'e' | b'E'))
@@ -414,7 +417,7 @@ fn deeper(depth: usize) -> Result<usize> {
     Ok(depth + 1)
 }
 
-/// A number of digits, signs and points. The first sign counts, a sign further on ends it, and so does a second point.
+/// A number of digits, signs and points. The first sign counts. A later sign or a second point ends the number.
 fn plain_number(text: &[u8]) -> Object {
     let signs = text
         .iter()
@@ -444,7 +447,7 @@ fn plain_number(text: &[u8]) -> Object {
     real(if negative { -number } else { number })
 }
 
-/// A real number that can be written: infinities are held to the largest.
+/// A real number that can be written. Infinities become the largest finite number of the same sign.
 fn real(number: f32) -> Object {
     Object::Real(number.clamp(f32::MIN, f32::MAX))
 }

@@ -1,11 +1,12 @@
 //! Opens a document as other readers do (ISO 32000-2, 7.5).
 //!
-//! Cross-reference data is taken at its word where each of its entries leads to the object it names. If not, the file is
-//! searched for its objects, and what is found counts if it is surely the whole: the file shows its end, the pages are as
-//! many as the page tree says, and all that they need is there. Otherwise the document is refused.
+//! Cross-reference data is used if each of its entries leads to the object that it names. If not, the file is searched
+//! for its objects. The result is used only if it is certainly complete: the file has an end, there are as many pages
+//! as the page tree says, and all objects that they need exist. Otherwise the document is refused.
 //!
-//! Reading takes time and memory in proportion to the file, whatever it says about itself: no byte is read as part of two
-//! objects, sections of cross-reference data must not overlap, and what streams expand to is bounded.
+//! Time and memory for reading are proportional to the size of the file, whatever its contents claim. No byte is read
+//! as part of two objects, sections of cross-reference data must not overlap, and the decoded size of streams is
+//! bounded.
 
 mod crypt;
 mod lexer;
@@ -25,10 +26,10 @@ use needed::{Needed, needed};
 use objects::Objects;
 use table::Table;
 
-/// How far into the file its header is looked for. Other readers look through 1,024 bytes.
+/// How many bytes of the file are searched for its header. Other readers search 1,024 bytes.
 const MAX_JUNK: usize = 1 << 16;
 
-/// A document that was read, and what is to be said about it.
+/// A document that was read, and what was repaired.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) document: Document,
@@ -38,10 +39,10 @@ pub(crate) struct Opened {
     pub(crate) left_out: BTreeSet<u32>,
 }
 
-/// Reads a document. Only what is encrypted with a password of its own needs `password`.
+/// Reads a document. `password` is needed only if the document is encrypted with a password that is not empty.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] when the document cannot be read whole, or the password is missing or wrong.
+/// [`Error::InvalidInput`] when the document cannot be read in full, or the password is missing or wrong.
 pub(crate) fn open(bytes: Vec<u8>, password: Option<&str>) -> Result<Opened, Error> {
     let (header, version) = header(&bytes);
     let table = table::read(&bytes, header)
@@ -83,8 +84,8 @@ pub(crate) fn open(bytes: Vec<u8>, password: Option<&str>) -> Result<Opened, Err
     })
 }
 
-/// What to go by when the table does not lead to all objects: what is found without it, or the table after all, when what
-/// it does not lead to is nowhere and no page needs it.
+/// The objects to use if the table does not lead to all of them: those that are found without the table. Those of the
+/// table are still used if the other objects are nowhere in the file and no page needs them.
 fn repaired(
     bytes: &[u8],
     listed: Option<Objects>,
@@ -119,8 +120,8 @@ fn repaired(
     }
 }
 
-/// The objects that are found without the table; or why it is not sure that they are all. What the table did not list
-/// either is null.
+/// The objects that are found without the table, or why it is not certain that they are all. An object that the table
+/// does not list either is null.
 fn rebuilt(
     bytes: &[u8],
     table: Option<&Table>,
@@ -150,7 +151,7 @@ fn rebuilt(
     })
 }
 
-/// What pages lack when some objects are not there.
+/// What the pages lack if some objects do not exist.
 fn lacking(needed: Option<&Needed>, lost: &BTreeSet<u32>) -> Option<String> {
     let Some(needed) = needed else {
         return Some("it has no page tree that can be read".into());
@@ -162,14 +163,15 @@ fn lacking(needed: Option<&Needed>, lost: &BTreeSet<u32>) -> Option<String> {
         .map(|number| format!("object {number} cannot be read, and a page needs it"))
 }
 
-/// Whether objects stand behind the last `startxref`: then the last change of the document was not written to its end.
+/// Whether there are objects after the last `startxref`. If so, the last change of the document was not written in
+/// full.
 fn is_cut_short(bytes: &[u8], table: &Table) -> Result<bool, Error> {
     let behind =
         scan::scan(bytes, table.end).ok_or_else(|| damaged("its objects do not end".into()))?;
     Ok(!behind.objects.is_empty())
 }
 
-/// Where the header is, and the version in it. What has none begins with its first byte.
+/// The offset of the header, and the version in it. Without a header, the offset is 0.
 fn header(bytes: &[u8]) -> (usize, String) {
     let head = bytes.get(..bytes.len().min(MAX_JUNK)).unwrap_or(bytes);
     let at = memchr::memmem::find(head, b"%PDF-");

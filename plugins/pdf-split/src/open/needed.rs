@@ -1,5 +1,5 @@
-//! What the pages of a document need: an object that cannot be read refuses the document only if a page lacks something
-//! without it. Links, outlines, names and the document information are not worth the pages.
+//! What the pages of a document need. If an object cannot be read, the document is refused only if a page needs the
+//! object. Losing links, outlines, names or the document information is better than losing the pages.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -7,7 +7,7 @@ use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::document::as_dictionary;
 
-/// Keys of pages, annotations and resources that lead to other things than what a page shows.
+/// Keys of pages, annotations and resources whose values do not affect what a page shows.
 const PASSED_OVER: [&[u8]; 15] = [
     b"A",
     b"AA",
@@ -29,11 +29,11 @@ const PASSED_OVER: [&[u8]; 15] = [
 /// What the page tree refers to.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
-    /// Objects that the pages need and that are not there.
+    /// Objects that the pages need and that do not exist.
     pub(super) missing: BTreeSet<u32>,
-    /// How many pages the tree holds, each counted once.
+    /// How many pages the tree contains, each counted once.
     pub(super) pages: usize,
-    /// How many pages it says it holds.
+    /// How many pages there are according to its `/Count`.
     pub(super) count: Option<usize>,
 }
 
@@ -42,12 +42,12 @@ pub(super) struct Needed {
 enum Via {
     /// The page tree.
     Tree,
-    /// The list of a page's annotations. One that is missing is let go.
+    /// The list of a page's annotations. A missing annotation is ignored.
     Annotations,
     Other,
 }
 
-/// Walks from the root of the page tree; none when there is no such root.
+/// Walks from the root of the page tree. `None` if there is no such root.
 pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary) -> Option<Needed> {
     let at = |object| follow(objects, object);
     let catalog = as_dictionary(at(trailer.get(b"Root").ok()?)?)?;
@@ -84,7 +84,7 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
                 open.extend(array.iter().map(|item| (item, via)));
                 continue;
             }
-            // Of resources, and of the states of an appearance, the keys are names. They may look like those keys.
+            // The keys of resources and of the states of an appearance are names, which may equal the skipped keys.
             Object::Dictionary(dictionary) => (dictionary, via == Via::Other),
             Object::Stream(stream) => (&stream.dict, false),
             _ => continue,
@@ -106,7 +106,7 @@ pub(super) fn needed(objects: &BTreeMap<ObjectId, Object>, trailer: &Dictionary)
     Some(needed)
 }
 
-/// Follows references, of which one is usual.
+/// Follows a chain of references. Usually there is one.
 fn follow<'a>(
     objects: &'a BTreeMap<ObjectId, Object>,
     mut object: &'a Object,
@@ -134,7 +134,7 @@ mod tests {
         for name in ["A", "AF", "B", "P", "PieceInfo", "Metadata"] {
             let page = dictionary! {
                 "Type" => "Page",
-                // What is passed over on a page is not needed.
+                // A value that is skipped on a page is not needed.
                 "AF" => reference(98),
                 "Resources" => dictionary! { "XObject" => dictionary! { name => reference(99) } },
             };

@@ -15,19 +15,19 @@ use super::stream;
 use super::table::{Place, Table};
 use crate::document::damaged;
 
-/// The most bytes that all object streams together are decoded to: this, or four times the file. A program writes an
-/// object of 20 to 200 bytes for each paragraph or mark of a page.
+/// The most bytes that all object streams together are decoded to: this, or four times the size of the file if that is
+/// more. Programs write an object of 20 to 200 bytes for each paragraph or mark of a page.
 const MAX_DECODED: usize = 256 << 20;
 
-/// How many bytes of the file are given back at a time.
+/// How many bytes of the file are freed at a time.
 const RELEASED: usize = 16 << 20;
 
-/// Objects, with the data of streams still in the file.
+/// Objects. The data of their streams is still in the file.
 #[derive(Debug)]
 pub(super) struct Objects {
     pub(super) trailer: Dictionary,
     pub(super) objects: BTreeMap<ObjectId, Object>,
-    /// Objects that are promised and cannot be read.
+    /// Objects that are listed but cannot be read.
     pub(super) lost: BTreeSet<u32>,
     is_stream: bool,
     crypt: Option<Crypt>,
@@ -38,16 +38,16 @@ pub(super) struct Objects {
 /// The objects in an object stream, by number.
 type Members = BTreeMap<u32, Result<Object, Unreadable>>;
 
-/// Which objects the object streams are to give.
+/// Which objects to read from the object streams.
 enum Compressed<'a> {
-    /// Those that a table lists for them.
+    /// Those that a table lists, by object stream.
     Listed(HashMap<u32, Vec<u32>>),
     /// Those that no later object replaces.
     Newest(&'a Scan),
 }
 
 impl Objects {
-    /// Reads what a table lists.
+    /// Reads the objects that a table lists.
     pub(super) fn listed(
         bytes: &[u8],
         base: usize,
@@ -77,7 +77,7 @@ impl Objects {
         Ok(objects)
     }
 
-    /// Reads what a scan has found.
+    /// Reads the objects that a scan has found.
     pub(super) fn found(bytes: &[u8], scan: &Scan, password: Option<&str>) -> Result<Self, Error> {
         let places: Vec<_> = scan
             .objects
@@ -96,7 +96,7 @@ impl Objects {
         Ok(objects)
     }
 
-    /// Whether there is an object of a number.
+    /// Whether there is an object with this number.
     pub(super) fn holds(&self, number: u32) -> bool {
         let generations = (number, 0)..=(number, u16::MAX);
         self.objects.range(generations).next().is_some()
@@ -125,8 +125,8 @@ impl Objects {
         Ok(())
     }
 
-    /// Reads the objects that stand in the file for themselves, and tells where the data of their streams begins. Each is
-    /// read up to the next at most, so all together are read once.
+    /// Reads the objects that are not in object streams, and returns where the data of their streams begins. Each
+    /// object is read up to the next one at most, so no byte is read twice.
     fn read_plain(
         &mut self,
         bytes: &[u8],
@@ -194,7 +194,7 @@ impl Objects {
                     };
                     let Some(found) = self.container(bytes, starts, ends, *container, &mut left)?
                     else {
-                        // What it holds is not known.
+                        // Its objects are unknown.
                         return Err(damaged(format!("object stream {container} cannot be read")));
                     };
                     for (number, object) in found {
@@ -222,7 +222,7 @@ impl Objects {
         Ok(())
     }
 
-    /// The objects of one object stream; none when it cannot be read.
+    /// The objects of one object stream. `None` if it cannot be read.
     fn container(
         &self,
         bytes: &[u8],
@@ -257,7 +257,7 @@ impl Objects {
         let Object::Stream(stream) = object else {
             return Ok(None);
         };
-        // The limit is on all of them, and an error tells which broke it.
+        // The limit applies to all object streams together. A stream that exceeds it counts as unreadable.
         let Ok(content) = stream::decode(&stream.dict, &stream.content, *left) else {
             return Ok(None);
         };
@@ -267,7 +267,7 @@ impl Objects {
         Ok(Some(members(&stream.dict, &content)))
     }
 
-    /// An object with a reference followed, once.
+    /// An object, with one reference followed.
     fn resolved<'a>(&'a self, value: &'a Object) -> &'a Object {
         match value {
             Object::Reference(id) => self.objects.get(id).unwrap_or(value),
@@ -286,7 +286,7 @@ impl Objects {
             let Some(Object::Dictionary(dictionary)) = self.objects.get(&id) else {
                 continue;
             };
-            // Both have served.
+            // Object streams and cross-reference streams are not needed any more.
             if dictionary.has_type(b"ObjStm") || dictionary.has_type(b"XRef") {
                 self.objects.remove(&id);
                 continue;
@@ -305,8 +305,8 @@ impl Objects {
         }
     }
 
-    /// Takes the data of the streams out of the file, from its end on, and gives its memory back on the way: the whole
-    /// takes little more than the file.
+    /// Copies the data of the streams from the file, from its end to its start, and frees the file's memory step by
+    /// step. So the total memory is little more than the size of the file.
     pub(super) fn into_document(
         mut self,
         mut bytes: Vec<u8>,
@@ -319,7 +319,7 @@ impl Objects {
         if total > bytes.len() {
             return Err(damaged("its streams overlap".into()));
         }
-        // What the streams before each need of the file.
+        // For each stream: how many bytes of the file the streams before it need.
         let needed: Vec<usize> = std::iter::once(0)
             .chain(data.iter().scan(0, |end, (_, range)| {
                 *end = range.end.max(*end);
@@ -397,7 +397,7 @@ fn members(dictionary: &Dictionary, content: &[u8]) -> Members {
         .collect()
 }
 
-/// Where `endstream` stands, everywhere in a file; looked for only when a length does not hold.
+/// All offsets of `endstream` in a file. They are searched only if the length of a stream is wrong.
 struct Ends<'a> {
     bytes: &'a [u8],
     found: OnceCell<Vec<usize>>,
@@ -411,7 +411,7 @@ impl<'a> Ends<'a> {
         }
     }
 
-    /// The first one from an offset on.
+    /// The first one at or after an offset.
     fn after(&self, start: usize) -> Option<usize> {
         let found = self
             .found

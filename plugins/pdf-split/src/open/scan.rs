@@ -1,6 +1,6 @@
 //! Finds the objects of a file without its cross-reference data, as readers do when that data is damaged.
 //!
-//! The last object of a number counts. The data of streams is passed over, so what looks like an object there is none.
+//! The last object with a number counts. The data of streams is skipped, so bytes in it are never read as objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::lexer::{Lexer, is_space};
 use super::stream;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// The generation and the offset of each object.
@@ -19,24 +19,25 @@ pub(super) struct Scan {
     pub(super) unreadable: BTreeSet<u32>,
     /// Object streams, in the order of the file.
     pub(super) containers: Vec<u32>,
-    /// The last trailer that names a catalog, or what stands in for it.
+    /// The last trailer that names a catalog, or a replacement for it.
     pub(super) trailer: Dictionary,
     /// Whether that trailer is the dictionary of a cross-reference stream.
     pub(super) is_stream: bool,
-    /// Whether `startxref` or `%%EOF` stands behind the last object.
+    /// Whether `startxref` or `%%EOF` comes after the last object.
     pub(super) has_end: bool,
 }
 
-/// Looks for objects and trailers from an offset on. None when that takes too long: the file is made to make it so.
+/// Searches for objects and trailers from an offset on. `None` if that takes too long, which happens only with files
+/// that are made for that purpose.
 pub(super) fn scan(bytes: &[u8], from: usize) -> Option<Scan> {
     let mut scan = Scan::default();
     let mut catalog = None;
     let mut gap = from;
     let mut at = from;
-    // A value that does not end is read up to `endobj`, and its bytes again from the next object on.
+    // A value without an end is read up to `endobj`, and its bytes are read again from the next object on.
     let mut left = bytes.len().saturating_mul(8).saturating_add(1 << 20);
     let mut object_end = 0;
-    // Where the search for `endstream` found none.
+    // From this offset on, there is no `endstream`.
     let mut no_end_from = usize::MAX;
     let finder = memmem::Finder::new(b"obj");
     while let Some(found) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
@@ -113,7 +114,7 @@ pub(super) fn scan(bytes: &[u8], from: usize) -> Option<Scan> {
 }
 
 impl Scan {
-    /// Takes the trailers between two objects.
+    /// Reads the trailers between two objects.
     fn trailers(&mut self, bytes: &[u8], from: usize, to: usize) {
         let Some(gap) = bytes.get(from..to) else {
             return;
@@ -126,7 +127,7 @@ impl Scan {
         }
     }
 
-    /// The last trailer with a catalog counts; how the file is encrypted may stand in another.
+    /// The last trailer with a catalog counts. The encryption entries may be in another one.
     fn offer_trailer(&mut self, trailer: &Dictionary, is_stream: bool) {
         if trailer.has(b"Root") {
             let former = std::mem::replace(&mut self.trailer, trailer.clone());
@@ -146,9 +147,9 @@ impl Scan {
     }
 }
 
-/// Where the two numbers before the word `obj` begin, if they stand there, and not before `from`.
+/// The offset of the two numbers before the word `obj`, if they are there and begin at or after `from`.
 fn header_before(bytes: &[u8], word: usize, from: usize) -> Option<usize> {
-    /// The longest number of an object has ten digits; some producers write zeros in front.
+    /// The longest object number has ten digits. Some producers write zeros in front.
     const LONGEST: usize = 40;
 
     let start = word.saturating_sub(LONGEST).max(from);

@@ -6,19 +6,19 @@ use lopdf::{Dictionary, Object, Stream};
 
 use super::lexer::{Lexer, Unreadable, is_space};
 
-/// How far behind the data of a stream its end is looked for.
+/// How many bytes after the data of a stream are searched for its end.
 const MAX_BLANKS: usize = 32;
 
-/// An indirect object as it stands in the file.
+/// An indirect object as it is in the file.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) number: u32,
     pub(super) generation: u16,
-    /// The object; the dictionary of a stream.
+    /// The object. Of a stream, it is the dictionary.
     pub(super) object: Object,
-    /// Where the data of a stream begins.
+    /// Offset of the data, if the object is a stream.
     pub(super) data: Option<usize>,
-    /// The first byte behind what was read.
+    /// Offset of the first byte after the bytes that were read.
     pub(super) end: usize,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn parse(bytes: &[u8], at: usize, limit: usize) -> Result<Parsed, Unr
     })
 }
 
-/// The first byte of the data behind `stream`: after the end of that line, where a lone CR counts as such.
+/// The offset of the data after `stream`: after the end of that line. A single CR counts as an end of line.
 fn first_byte(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let blanks = rest
@@ -60,8 +60,8 @@ fn first_byte(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The data of a stream that begins at `start`. The length counts if `endstream` follows it. If not, the data ends
-/// before the next `endstream`, which `search` finds; some producers write `endobj` alone.
+/// The data of a stream that begins at `start`. The length is used if `endstream` follows the data. If not, the data
+/// ends before the next `endstream`, which `search` finds. Some producers write only `endobj`.
 pub(super) fn extent(
     bytes: &[u8],
     start: usize,
@@ -87,7 +87,7 @@ pub(super) fn extent(
         return Some(start..end);
     }
     let found = search();
-    // `endobj` alone, or behind a word that should have been `endstream`.
+    // Only `endobj`, or `endobj` after a word that should be `endstream`.
     let is_likely = |end: &usize| {
         memchr::memmem::find(behind(*end), b"endobj")
             .is_some_and(|at| found.is_none_or(|found| found > end + at))
@@ -122,7 +122,8 @@ pub(super) fn decode(
         .map_err(|_| Unreadable)
 }
 
-/// Names of filters that are meant for inline images (ISO 32000-2, table 92); some producers use them everywhere.
+/// Replaces the short names of filters by the long ones. Short names are meant for inline images (ISO 32000-2, table
+/// 92), but some producers use them everywhere.
 fn spell_out(filter: &mut Object) {
     if let Object::Name(name) = filter {
         let long: &[u8] = match name.as_slice() {

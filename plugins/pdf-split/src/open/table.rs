@@ -1,4 +1,4 @@
-//! The cross-reference data as the file has it: tables, streams, and both in one file (ISO 32000-2, 7.5.4, 7.5.8).
+//! The cross-reference data of a file: tables, streams, or both in one file (ISO 32000-2, 7.5.4, 7.5.8).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -26,7 +26,7 @@ pub(super) enum Place {
     },
 }
 
-/// All sections together; the newest entry of each object counts.
+/// All sections together. The newest entry of each object counts.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) places: BTreeMap<u32, Place>,
@@ -34,7 +34,7 @@ pub(super) struct Table {
     pub(super) trailer: Dictionary,
     /// Whether the newest section is a stream.
     pub(super) is_stream: bool,
-    /// Where the last `startxref` of the file stands.
+    /// Offset of the last `startxref` of the file.
     pub(super) end: usize,
 }
 
@@ -57,7 +57,7 @@ struct Section {
     length: usize,
 }
 
-/// Reads the data that the last `startxref` points to, and what came before. Offsets count from `base`.
+/// Reads the data that the last `startxref` points to, and all earlier sections. Offsets count from `base`.
 pub(super) fn read(bytes: &[u8], base: usize) -> Result<Table, Unreadable> {
     let end = memchr::memmem::rfind(bytes, b"startxref").ok_or(Unreadable)?;
     let mut lexer = Lexer::new(bytes, end);
@@ -70,9 +70,9 @@ pub(super) fn read(bytes: &[u8], base: usize) -> Result<Table, Unreadable> {
         ..Table::default()
     };
     let mut seen = HashSet::new();
-    // Sections do not overlap, so together they take no more than the file has, and their number is bounded by that.
+    // Sections do not overlap, so together they are no larger than the file. This bounds their number.
     let mut left = bytes.len();
-    // An object takes two bytes in an object stream that may be compressed by a thousand.
+    // An object takes at least two bytes in an object stream, which may be compressed by a factor of a thousand.
     let mut entries_left = (1 << 20) + bytes.len();
     while let Some(offset) = next {
         if !seen.insert(offset) {
@@ -83,7 +83,7 @@ pub(super) fn read(bytes: &[u8], base: usize) -> Result<Table, Unreadable> {
         if let Some(offset) =
             offset_under(&section.trailer, b"XRefStm").filter(|_| !section.is_stream)
         {
-            // A hybrid file: the table calls free what the stream has (7.5.8.4).
+            // A hybrid file: the table marks the objects of the stream as free (7.5.8.4).
             let hidden = read_section(bytes, base.checked_add(offset).ok_or(Unreadable)?)?;
             left = left.checked_sub(hidden.length).ok_or(Unreadable)?;
             section.entries.retain(|(_, place)| *place != Place::Free);
@@ -113,7 +113,7 @@ pub(super) fn read(bytes: &[u8], base: usize) -> Result<Table, Unreadable> {
 fn offset_under(trailer: &Dictionary, key: &[u8]) -> Option<usize> {
     match trailer.get(key).ok()? {
         Object::Integer(offset) => usize::try_from(*offset).ok(),
-        // Some producers write `0.0` or a number with a point.
+        // Some producers write a real number, such as `0.0`.
         _ => None,
     }
 }
@@ -134,7 +134,7 @@ fn read_table(mut lexer: Lexer<'_>, at: usize) -> Result<Section, Unreadable> {
         let count = lexer.take_unsigned().ok_or(Unreadable)?;
         for number in first..first.saturating_add(count) {
             let mut ahead = lexer;
-            // Fewer entries than announced: the trailer, or the next subsection, comes early.
+            // There are fewer entries than announced: the trailer or the next subsection comes early.
             let (Some(offset), Some(generation)) = (ahead.take_unsigned(), ahead.take_unsigned())
             else {
                 break;
@@ -241,7 +241,7 @@ fn read_stream(bytes: &[u8], at: usize) -> Result<Section, Unreadable> {
                     Ok(stream) => Place::In { stream },
                     Err(_) => continue,
                 },
-                // The standard takes other types for null.
+                // The standard treats other types as null.
                 _ => Place::Free,
             };
             let Ok(number) = u32::try_from(number) else {

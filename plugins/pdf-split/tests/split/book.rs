@@ -1,8 +1,8 @@
-//! A document with everything that leads from one page to others.
+//! A document with all kinds of references from one page to others.
 
 use crate::pdf::{Part, Pdf, parts};
 
-/// Four pages, numbered from 1; what belongs to page n has numbers from n×100 on and says `ONLY-n`.
+/// Four pages, numbered from 1. Objects that belong to page n have numbers from n×100 on and contain `ONLY-n`.
 pub(crate) fn book() -> Pdf {
     let mut pdf = Pdf::default()
         .object(
@@ -115,7 +115,7 @@ pub(crate) fn book() -> Pdf {
                     id + 21
                 ),
             )
-            // Below each entry stands one that leads to the page before.
+            // Below each entry is one that leads to the page before.
             .object(
                 id + 21,
                 format!(
@@ -136,7 +136,7 @@ pub(crate) fn book() -> Pdf {
     pdf.object(51, format!("<< /Limits [(a) (z)] /Names [{names}] >>"))
 }
 
-/// Whether a part says `ONLY-n` for any page but its own.
+/// The pages that are not the part's own and whose `ONLY-n` is in the part.
 fn foreign(part: &Part, own: &[u32]) -> Vec<u32> {
     let everything = part.everything();
     (1..=4)

@@ -1,4 +1,4 @@
-//! The document of the demo: a real one.
+//! The document of the demo, which is a real one.
 
 use lopdf::Document;
 
@@ -42,7 +42,7 @@ fn every_page_is_what_it_was() {
             .map(|s| s.content.len())
             .sum::<usize>();
     }
-    // Fonts are in every part that uses them; pictures are in one.
+    // Fonts are in every part that uses them. Pictures are in one part only.
     assert!(size < demo().len() * 2, "{size}");
 }
 

@@ -1,4 +1,4 @@
-//! Annotations on several pages, signatures, and forms that tell of their fields in odd ways.
+//! Annotations on several pages, signatures, and forms that list their fields in unusual ways.
 
 use crate::pdf::{Part, Pdf, parts, smallest};
 
@@ -200,7 +200,7 @@ fn fields_may_be_told_by_their_widgets_only() {
             "",
             "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) /Kids [5 0 R] >>",
         ),
-        // The field is listed and does not tell its widget.
+        // The field is listed but does not name its widget.
         (
             "6 0 R",
             "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) >>",
@@ -210,7 +210,7 @@ fn fields_may_be_told_by_their_widgets_only() {
             "5 0 R",
             "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) >>",
         ),
-        // It stands in another field that is not listed.
+        // The field is below another field, which is not listed.
         (
             "",
             "<< /FT /Tx /T (name) /V (VALUE) /DA (/Helv 9 Tf) /Parent 7 0 R >>",

@@ -88,7 +88,7 @@ fn one_page_named_over_and_over() {
 #[test]
 fn an_object_that_is_promised_must_be_there() {
     let pdf = smallest().object(3, "<< /Type /Page /MediaBox [0 0 9 9] /Contents 4 0 R >>");
-    // No table lists object 4: null, as the standard has it.
+    // No table lists object 4, so it is null according to the standard.
     assert_eq!(parts(&pdf, "{}").len(), 1);
     let broken = pdf.clone().object(4, "<< /Length 99 /Unfinished");
     assert!(refusal(&broken.bytes()).contains("object 4 cannot be read"));
@@ -134,7 +134,7 @@ fn circles_end() {
         let pdf = chain(10, text)
             .object(3, page)
             .object(1, format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"));
-        // Objects of these kinds refer to themselves without end; references to references do not arise.
+        // Objects of these kinds refer to themselves without end. References to references do not occur.
         assert_eq!(parts(&pdf, "{}").len(), 1, "{catalog}");
     }
 }
@@ -162,7 +162,7 @@ fn huge_numbers_cost_nothing() {
 
 #[test]
 fn shared_lists_are_not_walked_for_every_page() {
-    // 2,000 pages that share 20,000 resources and 20,000 annotations which are none.
+    // 2,000 pages that share 20,000 resources, and a list of 20,000 annotations whose entries are not annotations.
     let kids: String = (0..2_000).map(|n| format!("{} 0 R ", n + 100)).collect();
     let fonts: String = (0..20_000).map(|n| format!("/F{n} 5 0 R ")).collect();
     let pdf = smallest()
@@ -178,14 +178,14 @@ fn shared_lists_are_not_walked_for_every_page() {
     });
     let begun = std::time::Instant::now();
     assert_eq!(parts(&pdf, "{}").len(), 2_000);
-    // Some seconds in a debug build; minutes if every page walked the list.
+    // Some seconds in a debug build. It would be minutes if the list were read for every page.
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }
 
 #[test]
 fn forms_in_forms_without_end() {
-    // 3,000 forms, each with resources of its own and with the next one in them; names that all of them lack. Without
-    // a bound, the check of the part looks them up a billion times.
+    // 3,000 forms. Each has its own resources, which contain the next form, and names that no form's resources have.
+    // Without a bound, the check of the part looks them up a billion times.
     let names: String = (0..50).map(|n| format!("/N{n} Do ")).collect();
     let pdf = smallest().object(
         3,
@@ -259,7 +259,7 @@ fn tables_that_promise_too_much() {
         ("xref\n0 1\n", "xref\n18446744073709551615 2\n"),
         ("00000 n", "99999 n"),
     ] {
-        // What is found without the table is sound.
+        // The objects that are found without the table are valid.
         let bytes = text.replacen(from, to, 1).into_bytes();
         assert_eq!(split(&bytes, "{}").unwrap().len(), 1, "{to}");
     }
@@ -273,7 +273,7 @@ fn tables_that_lead_in_circles() {
         let looping = text.replace("trailer\n<<", &format!("trailer\n<</Prev {previous}"));
         assert_eq!(split(looping.as_bytes(), "{}").unwrap().len(), 1);
     }
-    // Each byte of white space before a long table is a place of its own to read it from.
+    // A long table can be read from each byte of the white space before it.
     let entries = "0000000000 65535 f \n".repeat(20_000);
     let spaces = " ".repeat(20_000);
     let sections: String = (0..2_000_u32)
@@ -286,7 +286,7 @@ fn tables_that_lead_in_circles() {
 #[test]
 fn streams_that_overlap() {
     let mut pdf = smallest();
-    // Each says that it reaches to the end of the last.
+    // The length of each stream reaches to the end of the last one.
     pdf.append((10..2_010).map(|n| (n, format!("<</Length {n} 0 R>>stream\nx"))));
     pdf.append([(3_000, "<<>>stream\nx\nendstream".to_owned())].into_iter());
     let text = refusal(&pdf.bytes());
@@ -309,7 +309,7 @@ fn values_that_do_not_end() {
         let bytes = String::from_utf8(pdf.bytes()).unwrap();
         // No page needs them.
         assert_eq!(split(bytes.as_bytes(), "{}").unwrap().len(), 1, "{text}");
-        // Nothing says where they end: the document is refused, or its page is found.
+        // Nothing shows where they end. The document is refused, or its page is found.
         let bytes = bytes.replace("endobj\n", "").replace("startxref", "");
         if let Ok(parts) = split(bytes.as_bytes(), "{}") {
             assert_eq!(parts.len(), 1, "{text}");
@@ -321,7 +321,7 @@ fn values_that_do_not_end() {
 fn object_streams_that_expand() {
     use lopdf::{Dictionary, Stream};
 
-    // A million objects that all say they are the same long one.
+    // Many entries that all point to the same long object.
     let mut content = "7 0 ".repeat(300_000);
     let first = content.len();
     content += &format!("[{}]", "0 ".repeat(300_000));
@@ -353,7 +353,7 @@ fn object_streams_that_expand() {
 }
 
 proptest! {
-    /// Whatever bytes are changed, the document is refused or its parts are sound: `split` reads each strictly.
+    /// Whatever bytes are changed, the document is refused or its parts are valid. `split` reads each part strictly.
     #[test]
     fn mutations_do_no_harm(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
         let mut bytes = book().bytes();
@@ -364,7 +364,7 @@ proptest! {
         let _ = split(&bytes, "{}");
     }
 
-    /// The same where it hurts more: numbers are changed, so references lead elsewhere.
+    /// The same with more effect: only numbers are changed, so references lead elsewhere.
     #[test]
     fn rewired_references_do_no_harm(changes in proptest::collection::vec((any::<prop::sample::Index>(), b'0'..=b'9'), 1..40)) {
         let mut bytes = book().bytes();

@@ -1,4 +1,4 @@
-//! What a part keeps of the document around its pages.
+//! What a part keeps of the document, besides its pages.
 
 use lopdf::{Dictionary, Object};
 
@@ -135,7 +135,7 @@ fn links_stay_and_lead_within_the_part_only() {
     );
     assert!(annotations[2].get(b"PA").is_err() && part.at(annotations[2], "A/Next").is_none());
 
-    // Page 3 leads to page 4, which is elsewhere: the link keeps its border.
+    // Page 3 has a link to page 4, which is in another part. The link keeps its border.
     let dead = part.list(part.page(1), "Annots")[0];
     assert!(!dead.has(b"A") && !dead.has(b"Dest"));
     assert_eq!(numbers(&part, dead, "Border"), [0, 0, 1]);

@@ -1,4 +1,4 @@
-//! Splits documents natively and looks into what comes out.
+//! Splits documents natively and checks the parts.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,11 +1,12 @@
-//! Documents that break the standard and that every reader opens all the same: each page is what it was. And those that
-//! no reader can be sure of.
+//! Documents that break the standard but that every reader opens: each page must be unchanged. And documents that no
+//! reader can open reliably.
 
 use forebay_plugin::Error;
 
 use crate::pdf::{Part, Pdf, refusal, split};
 
-/// Three pages that say `PAGE1` to `PAGE3`, with numbers 10 to 15; 3 is their font, 6 the annotation of each.
+/// Three pages with the texts `PAGE1` to `PAGE3`, in objects 10 to 15. Object 3 is their font, object 6 the annotation
+/// of each.
 fn pages() -> Pdf {
     let pdf = Pdf::default()
         .object(1, "<</Type/Catalog/Pages 2 0 R>>")
@@ -163,7 +164,7 @@ fn headers_and_lines() {
     ] {
         opened(&replaced(&bytes, " 00000 n \n", entry));
     }
-    // A program took the file for text.
+    // A program treated the file as text.
     opened(&replaced(&bytes, "\n", "\r\n"));
     opened(&replaced(&bytes, "\n", "\r"));
 }
@@ -288,7 +289,7 @@ fn what_a_page_needs_is_looked_for() {
             + 1;
         format!("{place:010} 00000 n")
     };
-    // An object that the table calls free, an offset that is wrong, and a reference that never led anywhere.
+    // An object that the table marks as free, a wrong offset, and a reference to an object that never existed.
     let bytes = pages().bytes();
     for other in [
         "0000000000 00000 n",
@@ -301,7 +302,7 @@ fn what_a_page_needs_is_looked_for() {
     let font = pages().object(3, "<</BaseFont/X/Quack 99 0 R>>").bytes();
     opened(&font);
     opened(&replaced(&font, &entry(&font), "0000000012 00000 n"));
-    // One that was there and is not any more.
+    // An object that existed and is missing now.
     let gone = replaced(&bytes, "\n11 0 obj", "\n71 0 obj");
     assert!(refusal(&gone).contains("object 11 cannot be read, and a page needs it"));
 }
@@ -345,7 +346,7 @@ fn page_trees() {
             "{kids}"
         );
     }
-    // What the tree names twice, it shows twice, unless it counts each page once.
+    // A page that the tree names twice appears twice, unless `/Count` counts each page once.
     for (count, expected) in [
         (3, &[1, 2, 3][..]),
         (4, &[1, 2, 1, 3]),
@@ -357,7 +358,7 @@ fn page_trees() {
     }
     // With a hole.
     opened(&tree("10 0 R 12 0 R null 10 0 R 14 0 R", 3));
-    // Types that are wrong, missing, or of the other kind.
+    // Types that are wrong or missing.
     for (from, to) in [
         (
             "/Type/Page/Parent 2 0 R/Contents 13",

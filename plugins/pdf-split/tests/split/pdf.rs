@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use forebay_plugin::Error;
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId};
 
-/// A document in the making: objects by number, and the entries of the trailer.
+/// A document that is being built: objects by number, and the entries of the trailer.
 #[derive(Clone, Default)]
 pub(crate) struct Pdf {
     objects: Vec<(u32, Vec<u8>)>,
@@ -96,12 +96,12 @@ pub(crate) fn split(bytes: &[u8], config: &str) -> Result<Vec<Part>, Error> {
         .collect())
 }
 
-/// Splits a document that must split.
+/// Splits a document. Splitting must succeed.
 pub(crate) fn parts(pdf: &Pdf, config: &str) -> Vec<Part> {
     split(&pdf.bytes(), config).unwrap()
 }
 
-/// The message with which a document is refused as damaged or otherwise unfit.
+/// The message with which a document is refused as damaged or otherwise not usable.
 pub(crate) fn refusal(bytes: &[u8]) -> String {
     match split(bytes, "{}") {
         Err(Error::InvalidInput(text)) => text,
@@ -117,7 +117,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Reads a part strictly, and checks what holds for each: every reference leads somewhere, every object is used.
+    /// Reads a part strictly, and checks that every reference leads to an object and every object is used.
     fn new(name: String, bytes: Vec<u8>) -> Self {
         let options = LoadOptions {
             strict: true,

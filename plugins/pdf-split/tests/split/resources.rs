@@ -1,7 +1,7 @@
-//! A part has every resource that its content may use, and none of other pages where that is sure.
+//! A part has every resource that its content may use. It has none of other pages if it is certain which those are.
 //!
-//! Documents here have two pages with one list of resources. `OWN` is the picture or the font of page 1, `OTHER` that of
-//! page 2.
+//! Documents here have two pages with one list of resources. `OWN` is the picture or the font of page 1, `OTHER` that
+//! of page 2.
 
 use std::io::Write;
 
@@ -27,7 +27,7 @@ fn pages(resources: &str) -> Pdf {
 
 const PICTURES: &str = "/XObject << /Im1 8 0 R /Im2 9 0 R >>";
 
-/// A stream object with bytes that are no text.
+/// A stream object with bytes that are not text.
 fn stream(entries: &str, content: &[u8]) -> Vec<u8> {
     let mut object = format!("<< {entries} /Length {} >>\nstream\n", content.len()).into_bytes();
     object.extend(content);
@@ -47,7 +47,7 @@ fn lzw(content: &[u8]) -> Vec<u8> {
         .unwrap()
 }
 
-/// Rows of eight bytes, each behind the number of a predictor that changes nothing.
+/// Rows of eight bytes, each after the number of a predictor that changes nothing.
 fn rows(content: &[u8]) -> Vec<u8> {
     content
         .chunks(8)
@@ -162,7 +162,7 @@ fn filters_are_undone_one_after_the_other() {
 
 #[test]
 fn what_cannot_be_decoded_in_full_keeps_everything() {
-    // The name of the picture stands far behind what a reader that stops early would see.
+    // The name of the picture comes long after the bytes that a reader that stops early would read.
     let content = [b"0 0 m 1 1 l S ".repeat(900), b"/Im1 Do".to_vec()].concat();
     let sound = deflated(&content);
     let mut checksum = sound.clone();
@@ -213,7 +213,7 @@ fn what_cannot_be_decoded_in_full_keeps_everything() {
 
 #[test]
 fn odd_lists_of_content_keep_everything() {
-    // A name that goes on in the next stream, and something that is no stream.
+    // A name that continues in the next stream, and something that is not a stream.
     for contents in [
         "[20 0 R 21 0 R]",
         "[20 0 R 22 0 R 21 0 R]",
@@ -260,7 +260,7 @@ fn operators_need_not_be_known() {
 
 #[test]
 fn names_before_escapes_existed() {
-    // The key is `Im#201` with its escape undone or as it stands.
+    // The key is `A#42`, which is the name in the content with its escape not decoded.
     let pdf = pages("/XObject << /A#2342 8 0 R /Im2 9 0 R >>").stream(5, "", "/A#42 Do");
     assert_pruned(&pdf, "a name with a number sign");
 }
@@ -284,7 +284,7 @@ fn forms_fall_back_to_the_resources_of_the_page() {
             .object(31, "<< /Type /Font >>");
         assert_pruned(&pdf, resources);
     }
-    // A form in a form, which looks in the page's resources and in those of the form around it.
+    // A form in a form. Its names are looked up in the page's resources and in those of the outer form.
     for (outer, inner) in [
         ("/Resources << /XObject << /Y 21 0 R >> >>", ""),
         (
@@ -431,7 +431,7 @@ fn appearances_are_walked_over() {
             assert_pruned(&pdf, what);
         }
     }
-    // Text of a field is drawn with a font of the page, where the form has none of that name.
+    // Text of a field is drawn with a font of the page if the form has no font of that name.
     let pdf = pages("/Font << /F1 20 0 R /F2 21 0 R >>")
         .object(3, annotation("/DA (/F1 9 Tf)"))
         .object(20, "<< /Type /Font /X 8 0 R >>")
@@ -562,7 +562,7 @@ fn keys_that_lead_elsewhere_are_still_dropped() {
 
 #[test]
 fn streams_are_no_structure() {
-    // A picture that a list of annotations, or the form, names by mistake, or that has the type of a page.
+    // A picture that is named by mistake in a list of annotations or in the form, or that has the type of a page.
     let pdf = pages(PICTURES)
         .object(
             1,
@@ -599,7 +599,7 @@ fn resources_shared_by_pages_are_written_once() {
 
 #[test]
 fn a_part_costs_what_its_page_uses() {
-    // 1,000 pages with one list of pictures, which their forms name as their resources as well.
+    // 1,000 pages with one list of pictures. Their forms also use that list as their resources.
     let count = 1_000;
     let list: String = (0..count)
         .map(|n| format!("/Im{n} {} 0 R ", 4_000 + n))
@@ -659,7 +659,7 @@ fn a_part_costs_what_its_page_uses() {
             part.document.objects.len()
         );
     }
-    // In one part, the list is there once.
+    // A single part has the list once.
     let whole = parts(&pdf, r#"{"ranges":"1-"}"#).remove(0);
     assert_eq!(whole.document.get_pages().len(), count as usize);
     assert!(whole.document.objects.len() < 3 * count as usize + 20);

@@ -57,6 +57,67 @@ impl Table {
     }
 }
 
+/// Bits that [`Runs`] looks at. Two tables of so many entries fit into the first cache of most processors.
+const LOOK: u32 = 12;
+
+/// For the next bits of a block: how many of them are codes with their values, and how many coefficients these are. So
+/// several codes are read in one step, and a value is only passed over.
+#[derive(Debug)]
+pub(super) struct Runs {
+    /// From the low bits on, 8 each: the bits of all codes; the coefficients before the last code; all coefficients. An end
+    /// of block counts as 64 coefficients. 0 where nothing is known.
+    entries: Box<[u32; 1 << LOOK]>,
+}
+
+impl Default for Runs {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            entries: Box::new([0; 1 << LOOK]),
+        }
+    }
+}
+
+impl Runs {
+    /// Reads all that `LOOK` bits can hold, for each of their values.
+    pub(super) fn of(table: &Table) -> Self {
+        let mut runs = Self::default();
+        for (next, entry) in (0_u32..).zip(runs.entries.iter_mut()) {
+            let next = next << (32 - LOOK);
+            let (mut bits, mut before, mut all) = (0, 0, 0);
+            while bits < LOOK && all < 64 {
+                let (length, value) = table.decode(next << bits);
+                let (run, size) = (u32::from(value >> 4), u32::from(value & 15));
+                // The code must be there; the bits of its value only where another code is to follow.
+                if length + bits > LOOK || (bits > 0 && bits + length + size > LOOK) {
+                    break;
+                }
+                bits += length + size;
+                before = all;
+                all += match (run, size) {
+                    (15, 0) => 16,
+                    (_, 0) => 64,
+                    _ => run + 1,
+                };
+            }
+            // Where not even one code is there, all are 0.
+            *entry = bits | before << 8 | all << 16;
+        }
+        runs
+    }
+
+    /// The bits, the coefficients before the last code, and all coefficients of the codes that `bits` begin with.
+    #[inline]
+    pub(super) fn next(&self, bits: u64) -> (u32, u32, u32) {
+        let entry = self
+            .entries
+            .get((bits >> (64 - LOOK)) as usize)
+            .copied()
+            .unwrap_or_default();
+        (entry & 0xFF, entry >> 8 & 0xFF, entry >> 16)
+    }
+}
+
 /// The tables that Motion JPEG leaves out (annex K.3.3): class and destination, the number of codes of each length, and
 /// the values.
 pub(super) const STANDARD: &[(u8, &[u8; 16], &[u8])] = &[

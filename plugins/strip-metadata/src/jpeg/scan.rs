@@ -3,11 +3,15 @@
 //! Markers alone do not tell. Some cameras leave `EOI` out and put a trailer behind the last MCU, and programs that miss
 //! the marker append one: the trailer then looks like more of the scan.
 
+use std::sync::Arc;
+
 use super::frame::{Frame, Scan};
-use super::huffman::{self, Table};
+use super::huffman::{self, Runs, Table};
 
 /// The most blocks of a progressive picture whose coefficients are remembered, 8 bytes each.
 const MAX_BLOCKS: usize = 4 << 20;
+/// The fewest MCUs for which a table of many codes at once is made: it takes as long as to read about 2,000 blocks.
+const MIN_MCUS: u64 = 4096;
 
 /// What [`Decoder::run`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl History {
 }
 
 /// How one block is coded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Sequential,
     FirstDc,
@@ -72,12 +76,15 @@ enum Coding {
     RefinedAc,
 }
 
+/// A table of AC codes, and what it gives for many codes at once.
+type AcTable = (Arc<Table>, Arc<Runs>);
+
 /// Reads one scan.
 #[derive(Debug)]
 pub(super) struct Decoder {
     coding: Coding,
     /// The DC and AC table of each block of an MCU.
-    blocks: Vec<(Option<Table>, Option<Table>)>,
+    blocks: Vec<(Option<Arc<Table>>, Option<AcTable>)>,
     /// The component of a scan that has but one.
     component: usize,
     band: (u32, u32),
@@ -124,11 +131,23 @@ impl Decoder {
             } else {
                 frame.blocks_of_mcu(part.index)
             };
+            // What is read for its codes only has a table of many codes at once, if that is worth to make.
+            let is_long = frame.mcus(scan) >= MIN_MCUS && coding == Coding::Sequential;
+            let ac = ac.filter(|_| with_ac).map(|table| {
+                let known = blocks.iter().find_map(|(_, ac): &(_, Option<AcTable>)| {
+                    ac.as_ref().filter(|(known, _)| Arc::ptr_eq(known, table))
+                });
+                known.cloned().unwrap_or_else(|| {
+                    let runs = if is_long {
+                        Runs::of(table)
+                    } else {
+                        Runs::default()
+                    };
+                    (Arc::clone(table), Arc::new(runs))
+                })
+            });
             for _ in 0..count {
-                blocks.push((
-                    dc.filter(|_| with_dc).cloned(),
-                    ac.filter(|_| with_ac).cloned(),
-                ));
+                blocks.push((dc.filter(|_| with_dc).cloned(), ac.clone()));
             }
         }
         Some(Self {
@@ -245,17 +264,8 @@ impl Decoder {
                 for (dc, ac) in &self.blocks {
                     let size = reader.value(dc.as_ref()?)?;
                     reader.skip(u32::from(size & 15))?;
-                    let table = ac.as_ref()?;
-                    let mut place = 1;
-                    while place < 64 {
-                        let (run, size) = reader.run_and_size(table)?;
-                        match (run, size) {
-                            (15, 0) => place += 16,
-                            (_, 0) => break,
-                            _ => place += run + 1,
-                        }
-                        reader.skip(size)?;
-                    }
+                    let (table, runs) = ac.as_ref()?;
+                    reader.block(table, runs)?;
                 }
             }
             Coding::FirstDc => {
@@ -274,7 +284,7 @@ impl Decoder {
                     self.end_of_band -= 1;
                     return Some(true);
                 }
-                let table = self.blocks.first()?.1.as_ref()?;
+                let table = &self.blocks.first()?.1.as_ref()?.0;
                 let (mut place, mut found) = (from, 0_u64);
                 while place <= to {
                     let (run, size) = reader.run_and_size(table)?;
@@ -299,7 +309,7 @@ impl Decoder {
                 let is_known = |place: u32| known >> place.min(63) & 1 == 1;
                 let (mut place, mut found) = (from, 0_u64);
                 if self.end_of_band == 0 {
-                    let table = self.blocks.first()?.1.as_ref()?;
+                    let table = &self.blocks.first()?.1.as_ref()?.0;
                     while place <= to {
                         let (mut run, size) = reader.run_and_size(table)?;
                         if size != 0 {
@@ -341,8 +351,8 @@ impl Decoder {
 /// The Huffman tables that are defined.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Option<Arc<Table>>; 4],
+    ac: [Option<Arc<Table>>; 4],
 }
 
 impl Tables {
@@ -364,7 +374,7 @@ impl Tables {
             let Some(table) = Table::new(counts, values) else {
                 return false;
             };
-            *slot = Some(table);
+            *slot = Some(Arc::new(table));
             body = rest;
         }
         true
@@ -390,7 +400,7 @@ impl Tables {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The bits that have been read ahead are the low `count` ones.
+    /// The bits that have been read ahead are the high `count` ones. Those below are zeros, or already what follows.
     bits: u64,
     count: u32,
 }
@@ -404,8 +414,27 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads ahead, to 56 bits and more if they are there.
+    #[inline]
     fn refill(&mut self) {
-        while self.count <= 48 {
+        if let Some(next) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            let next = u64::from_be_bytes(*next);
+            // Whether a byte is FF: only then, and without a carry from below, its inverse less 1 has a new high bit.
+            let inverse = !next;
+            let is_plain =
+                inverse.wrapping_sub(0x0101_0101_0101_0101) & next & 0x8080_8080_8080_8080 == 0;
+            if is_plain {
+                self.bits |= next >> self.count;
+                self.at += (63 - self.count as usize) / 8;
+                self.count |= 56;
+                return;
+            }
+        }
+        self.refill_slowly();
+    }
+
+    fn refill_slowly(&mut self) {
+        while self.count <= 56 {
             let byte = match self.bytes.get(self.at..) {
                 Some([0xFF, 0, ..]) => {
                     self.at += 2;
@@ -417,7 +446,7 @@ impl Reader<'_> {
                 }
                 _ => return,
             };
-            self.bits = self.bits << 8 | u64::from(byte);
+            self.bits |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
     }
@@ -425,30 +454,30 @@ impl Reader<'_> {
     /// Gives whole bytes back that have been read ahead.
     fn unread(&mut self) {
         while self.count >= 8 {
-            let raw = if self.bits & 0xFF == 0xFF { 2 } else { 1 };
+            let last = (self.bits >> (64 - self.count)) & 0xFF;
+            let raw = if last == 0xFF { 2 } else { 1 };
             self.at = self.at.saturating_sub(raw);
-            self.bits >>= 8;
             self.count -= 8;
         }
+        self.bits &= !(u64::MAX >> self.count);
     }
 
     /// The next 32 bits, with zeros behind the last one.
+    #[inline]
     fn peek(&mut self) -> u32 {
         if self.count < 32 {
             self.refill();
         }
-        if self.count >= 32 {
-            (self.bits >> (self.count - 32)) as u32
-        } else {
-            ((self.bits << (32 - self.count)) & u64::from(u32::MAX)) as u32
-        }
+        (self.bits >> 32) as u32
     }
 
+    #[inline]
     fn skip(&mut self, count: u32) -> Option<()> {
         if self.count < count {
             self.refill();
         }
         self.count = self.count.checked_sub(count)?;
+        self.bits <<= count;
         Some(())
     }
 
@@ -458,6 +487,7 @@ impl Reader<'_> {
         Some(next.checked_shr(32 - count).unwrap_or_default())
     }
 
+    #[inline]
     fn value(&mut self, table: &Table) -> Option<u8> {
         let next = self.peek();
         let (length, value) = table.decode(next);
@@ -465,8 +495,35 @@ impl Reader<'_> {
         Some(value)
     }
 
+    #[inline]
     fn run_and_size(&mut self, table: &Table) -> Option<(u32, u32)> {
         let value = self.value(table)?;
         Some((u32::from(value >> 4), u32::from(value & 15)))
+    }
+
+    /// Reads the AC coefficients of a block of a sequential picture.
+    fn block(&mut self, table: &Table, runs: &Runs) -> Option<()> {
+        let mut place = 1;
+        while place < 64 {
+            if self.count < 32 {
+                self.refill();
+            }
+            let (bits, before, places) = runs.next(self.bits);
+            // As many codes at once as are known to be of this block.
+            if bits > 0 && place + before < 64 && self.count >= bits {
+                self.count -= bits;
+                self.bits <<= bits;
+                place += places;
+                continue;
+            }
+            let (run, size) = self.run_and_size(table)?;
+            match (run, size) {
+                (15, 0) => place += 16,
+                (_, 0) => break,
+                _ => place += run + 1,
+            }
+            self.skip(size)?;
+        }
+        Some(())
     }
 }

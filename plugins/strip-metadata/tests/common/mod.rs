@@ -2,16 +2,23 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use strip_metadata::{Config, Error, Stripper};
+pub(crate) mod film;
+pub(crate) mod sound;
+
+use strip_metadata::{Config, Error, Stripper, Subtitles};
 
 /// Stands in all metadata that the tests make, and in no picture.
 pub(crate) const CANARY: &[u8] = b"the canary sings";
 
 pub(crate) const DROP: Config = Config {
     keep_orientation: false,
+    subtitles: Subtitles::Refuse,
+    film_memory: 1,
 };
 pub(crate) const KEEP: Config = Config {
     keep_orientation: true,
+    subtitles: Subtitles::Refuse,
+    film_memory: 1,
 };
 
 /// Strips a file that arrives in these pieces.
@@ -24,7 +31,7 @@ pub(crate) fn strip_pieces<'a>(
     for piece in pieces {
         stripper.push(piece, &mut output)?;
     }
-    stripper.finish()?;
+    stripper.finish(&mut output)?;
     Ok(output)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{array, at, byte, index};
 
-/// Sound that has no container of its own.
+/// Audio without a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) enum Kind {
     Mp3,
@@ -10,12 +10,12 @@ pub(in crate::media) enum Kind {
     Flac,
 }
 
-/// The kind of a file that starts so, with or without a tag in front.
+/// The kind of a file that starts with these bytes, with or without a tag in front.
 pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     let Some(tag) = id3(head) else {
         return stream(head);
     };
-    // FLAC and AAC may have a tag of MP3 in front. It is often longer than the head; then it is MP3's own.
+    // FLAC and AAC may also have an ID3 tag in front. If the tag is longer than the head, the file counts as MP3.
     match head.get(tag..) {
         Some(rest) if rest.len() >= 4 => Some(stream(rest).unwrap_or(Kind::Mp3)),
         _ => Some(Kind::Mp3),
@@ -61,8 +61,8 @@ struct Frame {
     common: u32,
 }
 
-/// Whether a frame stands at the start, and another one of the same kind where it ends. A head that is too short for two
-/// frames is believed with one.
+/// Whether there is a frame at the start, and another one of the same kind at its end. If the head is too short for two
+/// frames, one is enough.
 fn follows(head: &[u8], read: fn(&[u8]) -> Option<Frame>) -> bool {
     let Some(first) = read(head) else {
         return false;
@@ -88,7 +88,7 @@ fn mp3_frame(head: &[u8]) -> Option<Frame> {
     } else {
         [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
     };
-    // 0 is a free rate, which nobody writes, and 15 is forbidden.
+    // 0 is a free rate, which no encoder writes, and 15 is forbidden.
     let kbits = kbits.get(usize::from(rates >> 4).checked_sub(1)?)?;
     let hertz = [44_100_u32, 48_000, 32_000].get(usize::from(rates >> 2 & 3))?;
     let (samples, hertz) = match version & 0x18 {

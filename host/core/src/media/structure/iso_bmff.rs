@@ -1,13 +1,13 @@
-//! The ISO base media file format (ISO/IEC 14496-12) and QuickTime, from which it comes: MP4, MOV, M4A, 3GP, HEIF, AVIF,
-//! CR3.
+//! The ISO base media file format (ISO/IEC 14496-12) and QuickTime, on which it is based: MP4, MOV, M4A, 3GP, HEIF,
+//! AVIF, CR3.
 //!
-//! The type is decided by the brands in the first box, `ftyp`. The major brand decides if it is known. Else any
+//! The brands in the first box, `ftyp`, decide the type. The major brand decides if it is known. Otherwise any
 //! compatible brand does: cameras write major brands of their own (`XAVC`, `CAEP`, `niko`) and list the standard ones
-//! behind them.
+//! after them.
 
 use super::{array, at, be32, index};
 
-/// What the brands say.
+/// The type that the brands stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) enum Kind {
     Mp4,
@@ -19,14 +19,14 @@ pub(in crate::media) enum Kind {
     Heif,
     Avif,
     CanonRaw,
-    /// A segment of a stream, which is no file of its own.
+    /// A segment of a stream, which is not a complete file.
     Segment,
 }
 
-/// Longest `ftyp` box that is believed, in bytes. Real ones have under 100.
+/// Longest `ftyp` box that is accepted, in bytes. Real ones have under 100.
 const MAX_FTYP: u32 = 1024;
 
-/// The kind of a file that starts so.
+/// The kind of a file that starts with these bytes.
 pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     match &array(head, 4)? {
         b"ftyp" => brands(head),
@@ -35,7 +35,7 @@ pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether the first box has the size and the letters of a list of brands.
+/// Whether the first box has a valid size for a list of brands, and a brand of printable letters.
 fn has_brands(head: &[u8]) -> bool {
     let size = be32(head, 0).unwrap_or(0);
     let letters = head.get(8..12).unwrap_or_default();
@@ -54,10 +54,10 @@ fn brands(head: &[u8]) -> Option<Kind> {
     let listed = || listed.chunks_exact(4).filter_map(brand);
     let lists = |kind| listed().any(|other| other == kind);
     match brand(head.get(8..12)?) {
-        // A general brand of pictures: the coding is among the compatible ones.
+        // A general brand of pictures: a compatible brand shows the codec.
         Some(Kind::Heif) if lists(Kind::Avif) => Some(Kind::Avif),
         Some(Kind::Heif) if lists(Kind::Heic) => Some(Kind::Heic),
-        // Phones write 3GP as the major brand of what is an MP4 as well.
+        // Phones write 3GP as the major brand of files that are also MP4.
         Some(Kind::ThreeGpp | Kind::ThreeGpp2) if lists(Kind::Mp4) => Some(Kind::Mp4),
         Some(kind) => Some(kind),
         None => [
@@ -77,7 +77,7 @@ fn brands(head: &[u8]) -> Option<Kind> {
     }
 }
 
-/// A file without a known brand is what its next box belongs to.
+/// The kind of a file without a known brand, from its next box.
 fn by_next_box(head: &[u8], at: usize) -> Option<Kind> {
     match &array(head, at.checked_add(4)?)? {
         b"moov" | b"mdat" | b"moof" | b"free" | b"skip" | b"wide" | b"uuid" | b"sidx" | b"pdin" => {
@@ -88,7 +88,7 @@ fn by_next_box(head: &[u8], at: usize) -> Option<Kind> {
     }
 }
 
-/// The brands that are registered (mp4ra.org) or that cameras and programs write.
+/// The kind that a brand stands for. The brands are registered (mp4ra.org), or written by cameras and programs.
 fn brand(brand: &[u8]) -> Option<Kind> {
     let brand: [u8; 4] = brand.try_into().ok()?;
     Some(match &brand {
@@ -115,7 +115,7 @@ fn brand(brand: &[u8]) -> Option<Kind> {
     })
 }
 
-/// QuickTime before it had `ftyp`: a movie, or its data, possibly behind empty space. At most a few boxes are walked.
+/// QuickTime before it had `ftyp`: a movie, or its data, possibly after empty space. At most four boxes are read.
 fn is_quicktime(head: &[u8]) -> bool {
     let mut start = 0_usize;
     for _ in 0..4 {
@@ -124,7 +124,7 @@ fn is_quicktime(head: &[u8]) -> bool {
             return false;
         };
         match &name {
-            // A movie holds its header first, or all of it compressed, or references to other movies.
+            // A movie starts with its header, or is compressed as a whole, or has references to other movies.
             b"moov" => {
                 return [&b"mvhd"[..], b"cmov", b"rmra"]
                     .iter()

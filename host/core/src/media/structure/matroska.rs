@@ -1,4 +1,4 @@
-//! Matroska and WebM (RFC 8794, 11.2): both start with an EBML header, whose `DocType` tells them apart.
+//! Matroska and WebM (RFC 8794, 11.2): both start with an EBML header, whose `DocType` shows which one it is.
 
 use super::{at, byte};
 
@@ -42,7 +42,7 @@ fn read_doc_type(head: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The length in bytes of the number at an offset: its first set bit says so (RFC 8794, 4).
+/// The length in bytes of the number at an offset. The position of its first set bit is the length (RFC 8794, 4).
 fn length_of(head: &[u8], offset: usize) -> Option<usize> {
     let zeros = byte(head, offset)?.leading_zeros();
     (zeros < 8).then(|| zeros as usize + 1)

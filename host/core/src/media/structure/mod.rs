@@ -1,6 +1,6 @@
 //! The structure of binary formats, as far as the leading bytes show it.
 //!
-//! A few letters at the start do not make a format. Each check also looks at the header fields behind them.
+//! A few letters at the start do not prove a format. Each check also reads the header fields after them.
 
 pub(super) mod audio;
 pub(super) mod iso_bmff;
@@ -12,7 +12,7 @@ pub(super) mod program;
 pub(super) mod tiff;
 pub(super) mod zip;
 
-/// Whether `bytes` stand at an offset.
+/// Whether `bytes` are at an offset.
 pub(super) fn at(head: &[u8], offset: usize, bytes: &[u8]) -> bool {
     head.get(offset..)
         .is_some_and(|rest| rest.starts_with(bytes))

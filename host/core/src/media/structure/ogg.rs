@@ -1,4 +1,4 @@
-//! Ogg (RFC 3533): the first packet tells the codec.
+//! Ogg (RFC 3533): the first packet shows the codec.
 
 use super::{at, byte};
 
@@ -10,7 +10,7 @@ pub(in crate::media) enum Kind {
     Other,
 }
 
-/// The kind of a file that starts so.
+/// The kind of a file that starts with these bytes.
 pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     // The letters, version 0, and the flag of the first page of a stream.
     if !at(head, 0, b"OggS\0") || byte(head, 5)? & 0x02 == 0 {
@@ -20,7 +20,7 @@ pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     let packet = 27 + usize::from(byte(head, 26)?);
     let starts = |letters: &&[u8]| at(head, packet, letters);
     let audio: [&[u8]; 4] = [b"OpusHead", b"\x01vorbis", b"Speex   ", b"\x7fFLAC"];
-    // Theora, Dirac, OGM. A skeleton stands in front of video as a rule.
+    // Theora, Dirac, OGM, and a skeleton, which usually comes before video.
     let video: [&[u8]; 4] = [b"\x80theora", b"BBCD\0", b"\x01video", b"fishead\0"];
     Some(if audio.iter().any(starts) {
         Kind::Audio

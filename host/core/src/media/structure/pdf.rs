@@ -1,7 +1,7 @@
-//! Where the header of a PDF may stand.
+//! Where the header of a PDF may be.
 //!
-//! Readers take a header anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13). A text about PDF has one there,
-//! too. So a file is a PDF if it starts with the header, or if something that is no text shows that it is one.
+//! Readers accept a header anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13). A text about PDF may have one
+//! there, too. So a file is a PDF if it starts with the header, or if it has a header there and is not text.
 
 use super::super::text;
 use super::byte;
@@ -9,8 +9,8 @@ use super::byte;
 /// Last offset at which the header may start.
 const LAST: usize = 1024;
 
-/// Whether the file starts with a header. White space and byte order marks in front do not count, and neither does the
-/// form that mentions PostScript first (PDF 1.7, Annex H, note 14).
+/// Whether the file starts with a header. White space and a byte order mark in front are ignored. The form that
+/// mentions PostScript first, `%!PS-Adobe-… PDF-1.…`, is a header as well (PDF 1.7, Annex H, note 14).
 pub(in crate::media) fn starts(head: &[u8]) -> bool {
     let rest = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let rest = rest.trim_ascii_start();
@@ -25,7 +25,7 @@ pub(in crate::media) fn starts(head: &[u8]) -> bool {
         && words.next().is_some_and(|word| word.starts_with(b"PDF-1."))
 }
 
-/// Whether a header stands behind something else, in a file that is no text in UTF-8 or UTF-16.
+/// Whether there is a header after other bytes, in a file that is not text in UTF-8 or UTF-16.
 pub(in crate::media) fn is_inside(head: &[u8]) -> bool {
     let mut start = 0;
     while let Some(rest) = head.get(start..)
@@ -42,7 +42,7 @@ pub(in crate::media) fn is_inside(head: &[u8]) -> bool {
     false
 }
 
-/// What follows a header at the very start.
+/// The bytes after a header. `None` if these bytes do not start with one.
 fn header(bytes: &[u8]) -> Option<&[u8]> {
     let after = bytes.strip_prefix(b"%PDF-")?;
     byte(after, 0)?.is_ascii_digit().then_some(after)
@@ -59,7 +59,7 @@ fn at_line(before: &[u8]) -> bool {
 }
 
 /// Whether the second line is a comment of at least four bytes above 127, as the specification recommends (PDF 1.7,
-/// 7.5.2). Behind text, such as the headers of an HTTP response, the header alone is not enough.
+/// 7.5.2). After text, such as the headers of an HTTP response, the header alone is not enough.
 fn has_marker(after: &[u8]) -> bool {
     let second = after
         .split(|b| matches!(b, b'\r' | b'\n'))

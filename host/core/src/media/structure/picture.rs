@@ -4,11 +4,11 @@ use super::{at, be16, byte, le16, le32};
 
 /// JPEG (ITU-T T.81, B.1.1): the start of the image, then a marker other than a restart or a fill byte.
 pub(in crate::media) fn is_jpeg(head: &[u8]) -> bool {
-    // Some writers put several fill bytes (FF) in front of the first marker.
+    // Some programs write several fill bytes (FF) in front of the first marker.
     at(head, 0, b"\xff\xd8\xff") && byte(head, 3).is_none_or(|marker| marker >= 0xc0)
 }
 
-/// BMP: the sizes of a header that exists, and one plane.
+/// BMP: a header of a known size, and one plane.
 pub(in crate::media) fn is_bmp(head: &[u8]) -> bool {
     if !at(head, 0, b"BM") {
         return false;
@@ -22,11 +22,11 @@ pub(in crate::media) fn is_bmp(head: &[u8]) -> bool {
         16 | 40 | 52 | 56 | 64 | 108 | 124 => le16(head, 26),
         _ => return false,
     };
-    // A few writers leave the offset of the pixels empty.
+    // A few programs set the offset of the pixels to 0.
     planes == Some(1) && (pixels == 0 || pixels >= 14 + header)
 }
 
-/// An icon (type 1) or a cursor (type 2): the first entry's data lies behind the directory.
+/// An icon (type 1) or a cursor (type 2): the first entry's data comes after the directory.
 pub(in crate::media) fn is_icon(head: &[u8]) -> bool {
     let known = at(head, 0, b"\0\0\x01\0") || at(head, 0, b"\0\0\x02\0");
     let (Some(count), Some(size), Some(offset)) = (le16(head, 4), le32(head, 14), le32(head, 18))
@@ -45,7 +45,8 @@ pub(in crate::media) fn is_riff(head: &[u8], form: &[u8; 4]) -> bool {
     (at(head, 0, b"RIFF") || at(head, 0, b"RF64") || at(head, 0, b"BW64")) && at(head, 8, form)
 }
 
-/// JPEG XL (ISO/IEC 18181-2): the container, or a bare codestream, whose two letters need something behind them.
+/// JPEG XL (ISO/IEC 18181-2): the container, or a bare codestream. The latter has only two letters, so more bytes must
+/// follow them.
 pub(in crate::media) fn is_jxl(head: &[u8]) -> bool {
     at(head, 0, b"\0\0\0\x0cJXL \r\n\x87\n") || (at(head, 0, b"\xff\x0a") && head.len() >= 12)
 }

@@ -10,15 +10,15 @@ pub(in crate::media) fn is_elf(head: &[u8]) -> bool {
         && byte(head, 6) == Some(1)
 }
 
-/// Where the header of Windows or OS/2 starts in a program that begins as one of DOS.
+/// The offset of the Windows or OS/2 header in a program that starts with a DOS header.
 fn new_header(head: &[u8]) -> Option<usize> {
-    // Bytes on the last page, pages, and paragraphs of the header, which has 28 bytes at least.
+    // Bytes on the last page, number of pages, and length of the header in paragraphs. A header has at least 28 bytes.
     let dos =
         at(head, 0, b"MZ") && le16(head, 2)? < 512 && le16(head, 4)? > 0 && le16(head, 8)? >= 2;
     dos.then(|| le32(head, 0x3c).map_or(0, index))
 }
 
-/// A program or a library of Windows: its offset leads to `PE`, as far as the head reaches.
+/// A program or a library of Windows: `PE` is at the offset in its DOS header. It must be within the head.
 pub(in crate::media) fn is_windows_program(head: &[u8]) -> bool {
     new_header(head).is_some_and(|offset| at(head, offset, b"PE\0\0"))
 }
@@ -28,7 +28,7 @@ pub(in crate::media) fn is_dos_program(head: &[u8]) -> bool {
     new_header(head).is_some()
 }
 
-/// WebAssembly: a module of version 1, or a component, whose version has a layer behind it.
+/// WebAssembly: a module of version 1, or a component, whose version field also has a layer. Any value is accepted.
 pub(in crate::media) fn is_wasm(head: &[u8]) -> bool {
     at(head, 0, b"\0asm") && le32(head, 4).is_some()
 }
@@ -52,7 +52,7 @@ pub(in crate::media) fn is_compress(head: &[u8]) -> bool {
             .is_some_and(|flags| flags & 0x60 == 0 && (9..=16).contains(&(flags & 0x1f)))
 }
 
-/// The archive of `ar`: the letters, then a member's header of 60 bytes, which ends in two fixed ones.
+/// The archive of `ar`: the letters, then a member's header of 60 bytes, which ends in two fixed bytes.
 pub(in crate::media) fn is_ar(head: &[u8]) -> bool {
     at(head, 0, b"!<arch>\n") && at(head, 66, b"`\n")
 }
@@ -62,7 +62,7 @@ pub(in crate::media) fn is_deb(head: &[u8]) -> bool {
     is_ar(head) && at(head, 8, b"debian-binary")
 }
 
-/// Flash: plain or compressed, and a version that exists.
+/// Flash: plain or compressed, and a known version.
 pub(in crate::media) fn is_flash(head: &[u8]) -> bool {
     let letters = at(head, 0, b"FWS") || at(head, 0, b"CWS") || at(head, 0, b"ZWS");
     letters && byte(head, 3).is_some_and(|version| (1..=50).contains(&version)) && head.len() >= 8
@@ -77,7 +77,7 @@ pub(in crate::media) fn is_truetype(head: &[u8]) -> bool {
             .is_some_and(|tag| tag.iter().all(|b| (b' '..=b'~').contains(b)))
 }
 
-/// A certificate in DER: a sequence that holds a sequence, which holds a version or a number.
+/// A certificate in DER: a sequence in a sequence, which starts with a version or a number.
 pub(in crate::media) fn is_certificate(head: &[u8]) -> bool {
     at(head, 0, b"\x30\x82")
         && at(head, 4, b"\x30\x82")

@@ -1,4 +1,4 @@
-//! TIFF 6.0, and the raw files of cameras, which most often are TIFF with other content.
+//! TIFF 6.0, and the raw files of cameras, most of which are TIFF with other content.
 
 use super::{at, be16, be32, index, le16, le32};
 
@@ -15,7 +15,7 @@ pub(in crate::media) enum Kind {
     Raw,
 }
 
-/// Tags of the first directory that tell a raw file.
+/// Tags of the first directory that identify a raw file.
 const SUBFILE_TYPE: u16 = 0x00fe;
 const COMPRESSION: u16 = 0x0103;
 const PHOTOMETRIC: u16 = 0x0106;
@@ -26,7 +26,8 @@ const DNG_VERSION: u16 = 0xc612;
 /// Most entries of a directory that are read.
 const MAX_ENTRIES: u16 = 200;
 
-/// The kind of a file that starts so. A directory beyond the head cannot be read: then it is a picture.
+/// The kind of a file that starts with these bytes. A directory beyond the head cannot be read. The file then counts as
+/// a picture.
 pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
     // BigTIFF: offsets of eight bytes. No camera writes it.
     if at(head, 0, b"II\x2b\0\x08\0\0\0") || at(head, 0, b"MM\0\x2b\0\x08\0\0") {
@@ -69,9 +70,9 @@ impl Tiff<'_> {
         }
     }
 
-    /// A raw file says so in its first directory: sensor data, a compression of the maker's own, or a preview with the
-    /// real picture in another directory. A picture that a program made of a raw file keeps the camera's name, but has
-    /// none of these.
+    /// The first directory of a raw file shows one of these: sensor data, a compression of the maker's own, or a
+    /// preview with the real picture in another directory. A picture that a program made from a raw file keeps the
+    /// camera's name, but has none of these.
     fn directory(&self, start: usize) -> Kind {
         let mut make: &[u8] = b"";
         let (mut dng, mut preview, mut elsewhere, mut sensor) = (false, false, false, false);
@@ -117,7 +118,7 @@ impl Tiff<'_> {
 mod tests {
     use super::*;
 
-    /// A TIFF with these entries (tag, value), and a maker's name behind them.
+    /// A TIFF with these entries (tag, value), and a maker's name after them.
     fn tiff(entries: &[(u16, u32)], make: &[u8]) -> Vec<u8> {
         let mut head = b"II\x2a\0\x08\0\0\0".to_vec();
         let count = entries.len() as u16 + 1;
@@ -148,7 +149,7 @@ mod tests {
             ),
             (&[(PHOTOMETRIC, 32_803)], b"SAMSUNG\0", Kind::Samsung),
             (&[(DNG_VERSION, 0x0401)], b"LEICA\0", Kind::Dng),
-            // Made by a program from a raw file, and a picture with smaller ones of itself.
+            // A picture that a program made from a raw file, and a picture with smaller versions of itself.
             (&[(SUBFILE_TYPE, 0)], b"NIKON CORPORATION\0", Kind::Picture),
             (
                 &[(SUBFILE_TYPE, 0), (SUB_DIRECTORIES, 500)],

@@ -2,13 +2,13 @@
 
 use super::{at, index, le16, le32};
 
-/// What a ZIP holds, as far as its first members tell.
+/// What a ZIP contains, as far as its first members show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::media) enum Kind {
     Word,
     Excel,
     PowerPoint,
-    /// The file has a member `mimetype`, which says this.
+    /// The type that the member `mimetype` names.
     Says(&'static str),
     Java,
     Android,
@@ -25,13 +25,13 @@ const NAMED: [&str; 6] = [
     "image/openraster",
 ];
 
-/// The kind of a file that starts so.
+/// The kind of a file that starts with these bytes.
 pub(in crate::media) fn kind(head: &[u8]) -> Option<Kind> {
-    // An empty one, and the first part of several.
+    // An empty archive, and the first part of a split one.
     if at(head, 0, b"PK\x05\x06") || at(head, 0, b"PK\x07\x08") || at(head, 0, b"PK00PK\x03\x04") {
         return Some(Kind::Other);
     }
-    // The version that is needed to read it: 1.0 to 6.3 as a rule.
+    // The version that is needed to read it, usually 1.0 to 6.3.
     if !at(head, 0, b"PK\x03\x04") || le16(head, 4)? & 0xff > 99 {
         return None;
     }
@@ -71,11 +71,12 @@ fn members(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What the first member, `mimetype`, says. It is stored without compression.
+/// The type that the first member, `mimetype`, names. The member is stored without compression.
 fn said(head: &[u8]) -> Option<&'static str> {
     let start = 30 + usize::from(le16(head, 26)?) + usize::from(le16(head, 28)?);
     let content = head.get(start..)?;
-    // The size is 0 if it only follows the content; then the next header follows, which starts with `PK`.
+    // The size is 0 if it is written only after the content. The content then ends at the next header, which starts
+    // with `PK`.
     let length = match index(le32(head, 18)?) {
         0 => content.windows(2).position(|end| end == b"PK")?,
         length => length,
