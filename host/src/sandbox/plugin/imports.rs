@@ -1,8 +1,13 @@
 //! What a plugin imports: what that lets it do, and which grant it needs for it.
 
+use forebay_core::text;
+
 use super::error::LoadError;
 use super::link::Reach;
 use crate::sandbox::world::World;
+
+/// Characters of the names that a message lists. The component chose them.
+const MAX_NAMES: usize = 1000;
 
 /// Interfaces whose names begin alike.
 struct Family {
@@ -200,7 +205,7 @@ pub(super) fn refuse(imports: &[String]) -> Result<(), LoadError> {
     }
     let refused = refused
         .into_iter()
-        .map(|(words, names)| format!("{words} ({})", names.join(", ")));
+        .map(|(words, names)| format!("{words} ({})", text::tidy(&names.join(", "), MAX_NAMES)));
     Err(LoadError::Imports(refused.collect()))
 }
 
