@@ -88,7 +88,7 @@ pub(crate) const GROWTHS: &[Growth] = &[
         axis: "files",
         peer: "cp -r",
         needs: &[("cp", "coreutils")],
-        steps: &[1, 10, 100, 1000, 10_000, 100_000],
+        steps: &[1, 10, 100, 1000, 10_000],
         prepare: |path, files| inputs::folder(path, files as usize, 4096),
         forebay: |forebay, from, to, _| {
             forebay

@@ -1,7 +1,8 @@
 //! Runs programs and measures what they take.
 //!
 //! Promise: what is measured is the whole process with all processes that it waited for: wall time, CPU time (user and
-//! system) and the largest resident memory of one of them. What a program writes to standard error is shown if it fails.
+//! system) and the largest resident memory of one of them. The system counts the memory that this program once had as that of
+//! each program that it starts, so this program never holds much: checks read files piece by piece. What a program writes to standard error is shown if it fails.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

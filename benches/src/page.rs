@@ -54,7 +54,7 @@ pub(crate) fn whole(machine: &str, table: &str, curves: &str, runs: usize, quick
 `cargo xtask bench --page docs/benchmarks` writes this page. Both programs of a row ran in turns in the same run, {runs} times after \
 one that filled the caches, and what they wrote was checked each time: equal bytes, SSIM of 0.98 or more against Lanczos of ImageMagick for pictures (0.95 for the peer's), \
 `qpdf --check` for parts of a PDF. A ratio is the median of the ratios within pairs: it says how many times as much forebay took. \
-A ratio in bold misses the goal of the project. Times and memory are those of the whole process.\n{quick}\n\
+A ratio in bold misses the goal of the project. Times and memory are those of the whole process; less than about 12 MiB of memory cannot be told from the measuring program's own.\n{quick}\n\
 Ratios can be compared between machines; seconds cannot.\n\n\
 ## Machine\n\n{machine}\n\
 ## Beside other programs\n\n{table}\n\
