@@ -25,6 +25,7 @@ const MAX_PIPELINE: usize = 120;
 
 /// How much longer than `stall_timeout` the system waits for a peer that takes nothing. The client's own clock, which
 /// knows more, comes first.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 
 /// Sets up an [`Assets`].
@@ -290,13 +291,17 @@ impl AssetsBuilder {
             .pool_max_idle_per_host(self.connections)
             // A body may take long, but a peer that no longer answers is detected.
             .tcp_keepalive(Duration::from_secs(30))
-            // Ends a connection whose peer takes nothing. The default of 30 seconds would cut what `stall_timeout` allows.
-            .tcp_user_timeout(self.stall_timeout.saturating_add(USER_TIMEOUT_MARGIN))
             // A header that nobody needs must not hide what the answer says.
             .http1_ignore_invalid_headers_in_responses(true)
             .default_headers(default_headers)
             // A redirect would send the key or the bytes to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none());
+        // Ends a connection whose peer takes nothing. The default of 30 seconds would cut what `stall_timeout` allows. Other
+        // systems have no such setting.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+        {
+            http = http.tcp_user_timeout(self.stall_timeout.saturating_add(USER_TIMEOUT_MARGIN));
+        }
         http = match self.proxy {
             ProxyChoice::System => http,
             ProxyChoice::None => http.no_proxy(),
