@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use forebay::{
     Assets, AssetsError, AssetsExt as _, Delivered, Error, Event, Failure, FileReport, Folder,
-    Grants, Host, Journal, JournalError, Outgoing, Pipeline, PipelineBuilder, Place, Plugin,
-    Report, Sink, SinkError, StageCause, StageSpec, Workflow, media,
+    Grants, Host, Journal, JournalError, Outgoing, Pipeline, Place, Report, Sink, SinkError,
+    StageCause, StageSpec, Workflow, media,
 };
 use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
@@ -165,7 +165,7 @@ async fn from_file(
     for spec in spec.stages {
         let plugin = plugins.load(&spec.plugin).await;
         let plugin = plugin.with_context(|| path.clone())?;
-        pipeline = with_stage(pipeline, spec, &plugin);
+        pipeline = spec.add_to(pipeline, &plugin);
     }
     let pipeline = pipeline.build().with_context(|| path.clone())?;
     let last = match spec.workflow {
@@ -191,18 +191,9 @@ async fn from_stages(
         spec.config = arg.config(plugin.descriptor().config_schema.as_ref())?;
         spec.grants = grants.clone();
         spec.when = arg.when;
-        pipeline = with_stage(pipeline, spec, &plugin);
+        pipeline = spec.add_to(pipeline, &plugin);
     }
     Ok(pipeline.build()?)
-}
-
-fn with_stage(pipeline: PipelineBuilder, mut spec: StageSpec, plugin: &Plugin) -> PipelineBuilder {
-    let when = spec.when.take();
-    let stage = spec.stage(plugin);
-    match when {
-        Some(when) => pipeline.stage_when(when, stage),
-        None => pipeline.stage(stage),
-    }
 }
 
 /// The destination of the results.

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use forebay::{Error, ErrorKind, Event, Failure, Memory, Source};
+use forebay::{Error, ErrorKind, Event, Failure, Memory, Pipeline, Source};
 
 use super::{host, identity, patiently, wait_for};
 
@@ -99,4 +99,27 @@ async fn a_channel_ends_only_by_finish() {
         .spawn();
     let _ = patiently(job).await.unwrap_err();
     assert!(patiently(sender.send("some words")).await.is_err());
+}
+
+/// A stage of a pipeline file that is only for some files is that in the pipeline, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_from_a_file_is_for_the_files_that_it_names() {
+    let file = forebay::PipelineFile::parse(
+        "[[pipelines.p.stages]]\nplugin = \"image-resize\"\nwhen = \"image/*\"",
+    );
+    let spec = file.unwrap().pipeline(None).unwrap().stages[0].clone();
+    let host = host();
+    let plugin = host
+        .load("image-resize", forebay_bundled::IMAGE_RESIZE)
+        .await
+        .unwrap();
+    let pipeline = spec
+        .add_to(Pipeline::builder("p"), &plugin)
+        .build()
+        .unwrap();
+    assert_eq!(pipeline.when(0).unwrap().to_string(), "image/*");
+    let sink = Memory::new();
+    let text = Source::bytes("a.txt", "some words");
+    host.run(&pipeline, text, sink.clone()).await.unwrap();
+    assert_eq!(sink.take()[0].1, "some words");
 }

@@ -79,7 +79,7 @@ impl Service {
             let mut pipeline = Pipeline::builder(name).limits(spec.limits);
             for stage in spec.stages {
                 let plugin = host.load_file(&stage.plugin).await?;
-                pipeline = pipeline.stage(stage.stage(&plugin));
+                pipeline = stage.add_to(pipeline, &plugin);
             }
             let built = pipeline.build().context(name.to_owned())?;
             pipelines.insert(name.to_owned(), built);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::flow::pipeline::When;
+use crate::flow::pipeline::{PipelineBuilder, When};
 #[cfg(feature = "workflow")]
 use crate::flow::workflow::{Workflow, WorkflowBuilder};
 use crate::sandbox::grants::Grants;
@@ -118,7 +118,19 @@ impl StageSpec {
         }
     }
 
-    /// Returns the stage with its loaded plugin, for all files.
+    /// Adds the stage with its loaded plugin to a pipeline, for the files that it is for.
+    #[must_use]
+    pub fn add_to(mut self, pipeline: PipelineBuilder, plugin: &Plugin) -> PipelineBuilder {
+        let when = self.when.take();
+        let stage = self.stage(plugin);
+        match when {
+            Some(when) => pipeline.stage_when(when, stage),
+            None => pipeline.stage(stage),
+        }
+    }
+
+    /// Returns the stage with its loaded plugin, for all files: [`add_to`](Self::add_to) heeds [`when`](Self::when), which
+    /// a stage alone does not have.
     pub fn stage(self, plugin: &Plugin) -> Stage {
         let stage = Stage::new(plugin)
             .config(self.config)

@@ -30,7 +30,7 @@ pub(super) mod tag {
 }
 
 /// The most directories that are read: the pictures of the first pages.
-const MOST_DIRECTORIES: usize = 256;
+pub(super) const MOST_DIRECTORIES: usize = 256;
 
 /// The byte order and width of numbers in one file.
 #[derive(Debug, Clone, Copy)]

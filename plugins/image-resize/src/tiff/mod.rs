@@ -18,7 +18,7 @@ use tiff::{TiffError, TiffFormatError};
 use crate::decode::{Decoded, OVERHEAD};
 use crate::orientation;
 use crate::raw;
-use directory::{Directory, Numbers, tag};
+use directory::{Directory, MOST_DIRECTORIES, Numbers, tag};
 use pixels::{Colours, Samples};
 
 /// A TIFF file whose directories were read.
@@ -44,7 +44,12 @@ pub(crate) fn pages(bytes: &[u8]) -> u64 {
     let directories = numbers.directories(bytes);
     let below: Vec<u64> = directories
         .iter()
-        .flat_map(|directory| directory.all(bytes, numbers, tag::SUB_IFDS))
+        .flat_map(|directory| {
+            directory
+                .all(bytes, numbers, tag::SUB_IFDS)
+                .into_iter()
+                .take(MOST_DIRECTORIES)
+        })
         .collect();
     let is_page = |directory: &&Directory| {
         let kind = directory.one(bytes, numbers, tag::NEW_SUBFILE_TYPE);
